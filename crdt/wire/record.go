@@ -11,7 +11,7 @@ import (
 )
 
 // MaxRecord is the size of an encoded record in bytes.
-const MaxRecord = 4 << 20
+const MaxRecord = 1<<20 - 1
 
 // wireRecord is a record as a store keeps it. Cells are sorted by field, logs
 // as in an entry.

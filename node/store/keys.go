@@ -1,0 +1,92 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/vungxa/vungxa/crdt"
+)
+
+// The first byte of a key says what lies there.
+const (
+	keyMeta    = 'm' // m name                            -> bytes
+	keyLogName = 'l' // l scope 0 class device incarnation -> number
+	keyLog     = 'n' // n number                          -> Log
+	keyEntry   = 'e' // e number seq                      -> canonical entry
+	keySeal    = 's' // s number seq                      -> seal
+	keyRecord  = 'r' // r collection 0 id                 -> record
+	keyIndex   = 'x' // x collection 0 index...           -> nothing
+	keyLocal   = 'p' // p kind 0 name                     -> bytes of this device alone
+)
+
+func metaKey(name string) []byte { return append([]byte{keyMeta}, name...) }
+
+// Meta is the value of a named single item; nil where there is none.
+func (t *Tx) Meta(name string) ([]byte, error) { return t.Get(metaKey(name)) }
+
+// PutMeta writes a named single item.
+func (t *Tx) PutMeta(name string, value []byte) error { return t.Put(metaKey(name), value) }
+
+func localKey(kind, name string) []byte {
+	k := append([]byte{keyLocal}, kind...)
+	return append(append(k, 0), name...)
+}
+
+// Local is an item that belongs to this device and is in no log: officers,
+// receipts, when a device was last heard from. nil where there is none.
+func (t *Tx) Local(kind, name string) ([]byte, error) { return t.Get(localKey(kind, name)) }
+
+// PutLocal writes a local item.
+func (t *Tx) PutLocal(kind, name string, value []byte) error {
+	return t.Put(localKey(kind, name), value)
+}
+
+// Locals calls f with every local item of a kind, by name.
+func (t *Tx) Locals(kind string, f func(name string, value []byte) error) error {
+	prefix := localKey(kind, "")
+	return t.Scan(Scan{Prefix: prefix, Values: true}, func(k, v []byte) (bool, error) {
+		return true, f(string(k[len(prefix):]), v)
+	})
+}
+
+func logNameKey(l crdt.LogID) []byte {
+	k := append([]byte{keyLogName}, l.Scope...)
+	k = append(k, 0, byte(l.Class))
+	k = append(k, l.Device[:]...)
+	return append(k, l.Incarnation[:]...)
+}
+
+func numberKey(kind byte, number uint32) []byte {
+	return binary.BigEndian.AppendUint32([]byte{kind}, number)
+}
+
+func seqKey(kind byte, number uint32, seq uint64) []byte {
+	return binary.BigEndian.AppendUint64(numberKey(kind, number), seq)
+}
+
+func recordPrefix(collection string) []byte {
+	return append(append([]byte{keyRecord}, collection...), 0)
+}
+
+func recordKey(collection string, id crdt.RecordID) []byte {
+	return append(recordPrefix(collection), id[:]...)
+}
+
+// IndexKey is a key of an index of a collection. The engine gives it its form:
+// the id of the record that it points to comes last.
+func IndexKey(collection string, parts ...[]byte) []byte {
+	k := append(append([]byte{keyIndex}, collection...), 0)
+	for _, p := range parts {
+		k = append(k, p...)
+	}
+	return k
+}
+
+// IDOf is the record id that ends an index key.
+func IDOf(indexKey []byte) (crdt.RecordID, error) {
+	var id crdt.RecordID
+	if len(indexKey) < len(id) {
+		return id, fmt.Errorf("index key of %d bytes", len(indexKey))
+	}
+	return crdt.RecordID(indexKey[len(indexKey)-len(id):]), nil
+}

@@ -1,0 +1,202 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/node"
+)
+
+// Log is what the store knows of a log: Head is its last entry, Sealed the last
+// one that a seal covers. Between them lie entries that no one else may see.
+type Log struct {
+	ID     crdt.LogID
+	Head   crdt.Head
+	Sealed crdt.Head
+	number uint32
+}
+
+type storedLog struct {
+	_           struct{} `cbor:",toarray"`
+	Scope       string
+	Class       uint8
+	Device      crdt.Device
+	Incarnation crdt.Incarnation
+	HeadSeq     uint64
+	HeadHash    crdt.Hash
+	SealedSeq   uint64
+	SealedHash  crdt.Hash
+}
+
+// Log is the state of a log; an empty one where nothing of it is stored.
+func (t *Tx) Log(id crdt.LogID) (Log, error) {
+	b, err := t.Get(logNameKey(id))
+	if err != nil || b == nil {
+		return Log{ID: id}, err
+	}
+	return t.logAt(binary.BigEndian.Uint32(b))
+}
+
+func (t *Tx) logAt(number uint32) (Log, error) {
+	b, err := t.Get(numberKey(keyLog, number))
+	if err != nil {
+		return Log{}, err
+	}
+	return decodeLog(number, b)
+}
+
+func decodeLog(number uint32, b []byte) (Log, error) {
+	var s storedLog
+	if err := wire.Unmarshal(b, MaxValue, &s); err != nil {
+		return Log{}, node.Errorf(node.Damaged, "Nhật ký số %d bị hỏng: %w", "log number %d is damaged: %w", number, err)
+	}
+	return Log{
+		ID:     crdt.LogID{Device: s.Device, Incarnation: s.Incarnation, Scope: crdt.Scope(s.Scope), Class: crdt.Class(s.Class)},
+		Head:   crdt.Head{Seq: s.HeadSeq, Hash: s.HeadHash},
+		Sealed: crdt.Head{Seq: s.SealedSeq, Hash: s.SealedHash},
+		number: number,
+	}, nil
+}
+
+// Logs calls f with every log.
+func (t *Tx) Logs(f func(Log) error) error {
+	return t.Scan(Scan{Prefix: []byte{keyLog}, Values: true}, func(k, v []byte) (bool, error) {
+		l, err := decodeLog(binary.BigEndian.Uint32(k[1:]), v)
+		if err != nil {
+			return false, err
+		}
+		return true, f(l)
+	})
+}
+
+func (t *Tx) putLog(l *Log) error {
+	if l.number == 0 {
+		if err := t.number(l); err != nil {
+			return err
+		}
+	}
+	b, err := wire.Marshal(storedLog{
+		Scope: string(l.ID.Scope), Class: uint8(l.ID.Class), Device: l.ID.Device, Incarnation: l.ID.Incarnation,
+		HeadSeq: l.Head.Seq, HeadHash: l.Head.Hash, SealedSeq: l.Sealed.Seq, SealedHash: l.Sealed.Hash,
+	})
+	if err != nil {
+		return err
+	}
+	return t.Put(numberKey(keyLog, l.number), b)
+}
+
+// number gives a new log its number, which stands for its name in keys.
+func (t *Tx) number(l *Log) error {
+	b, err := t.Meta("logs")
+	if err != nil {
+		return err
+	}
+	l.number = 1
+	if b != nil {
+		l.number = binary.BigEndian.Uint32(b) + 1
+	}
+	n := binary.BigEndian.AppendUint32(nil, l.number)
+	if err := t.PutMeta("logs", n); err != nil {
+		return err
+	}
+	return t.Put(logNameKey(l.ID), n)
+}
+
+// Append writes the log's next entry and moves its head. The caller has checked
+// that the entry follows the head.
+func (t *Tx) Append(l *Log, entry []byte) error {
+	l.Head = crdt.Head{Seq: l.Head.Seq + 1, Hash: wire.ChainHash(entry)}
+	if err := t.putLog(l); err != nil {
+		return err
+	}
+	return t.Put(seqKey(keyEntry, l.number, l.Head.Seq), entry)
+}
+
+// Seal writes a seal of the log and, if it is the newest, moves what is sealed.
+func (t *Tx) Seal(l *Log, seal wire.Seal) error {
+	b, err := wire.Marshal(seal)
+	if err != nil {
+		return err
+	}
+	if err := t.Put(seqKey(keySeal, l.number, seal.Seq), b); err != nil {
+		return err
+	}
+	if seal.Seq > l.Sealed.Seq {
+		l.Sealed = seal.Head()
+	}
+	return t.putLog(l)
+}
+
+// Entry is the canonical bytes of an entry. One that the log's head covers and
+// that isn't there is damage.
+func (t *Tx) Entry(l Log, seq uint64) ([]byte, error) {
+	b, err := t.Get(seqKey(keyEntry, l.number, seq))
+	if err == nil && b == nil {
+		err = node.Errorf(node.Damaged, "Thiếu mục %d của nhật ký %v.", "entry %d of log %v is missing", seq, l.ID)
+	}
+	return b, err
+}
+
+// HashAt is the chain hash of a log at a seq that its head covers.
+func (t *Tx) HashAt(l Log, seq uint64) (crdt.Hash, error) {
+	if seq == l.Head.Seq {
+		return l.Head.Hash, nil
+	}
+	b, err := t.Entry(l, seq)
+	return wire.ChainHash(b), err
+}
+
+// Seals calls f with the seals of a log past a seq, in order, until f is done.
+func (t *Tx) Seals(l Log, after uint64, f func(wire.Seal) (more bool, err error)) error {
+	scan := Scan{Prefix: numberKey(keySeal, l.number), After: seqKey(keySeal, l.number, after), Values: true}
+	return t.Scan(scan, func(k, v []byte) (bool, error) {
+		var s wire.Seal
+		if err := wire.Unmarshal(v, MaxValue, &s); err != nil {
+			return false, fmt.Errorf("seal % x: %w", k, err)
+		}
+		return f(s)
+	})
+}
+
+// Record is a record, nil where nothing of it is stored.
+func (t *Tx) Record(collection string, id crdt.RecordID) (*crdt.Record, error) {
+	b, err := t.Get(recordKey(collection, id))
+	if err != nil || b == nil {
+		return nil, err
+	}
+	return t.decodeRecord(id, b)
+}
+
+func (t *Tx) decodeRecord(id crdt.RecordID, b []byte) (*crdt.Record, error) {
+	r, err := wire.DecodeRecord(b)
+	if err == nil && r.Ref.ID() != id {
+		err = fmt.Errorf("it names another record")
+	}
+	if err != nil {
+		return nil, node.Errorf(node.Damaged, "Bản ghi %v bị hỏng: %w", "record %v is damaged: %w", id, err)
+	}
+	return r, nil
+}
+
+// PutRecord writes a record.
+func (t *Tx) PutRecord(r *crdt.Record) error {
+	b, err := wire.EncodeRecord(r)
+	if err != nil {
+		return err
+	}
+	return t.Put(recordKey(r.Collection, r.Ref.ID()), b)
+}
+
+// Records calls f with every record of a collection.
+func (t *Tx) Records(collection string, f func(*crdt.Record) error) error {
+	prefix := recordPrefix(collection)
+	return t.Scan(Scan{Prefix: prefix, Values: true}, func(k, v []byte) (bool, error) {
+		r, err := t.decodeRecord(crdt.RecordID(k[len(prefix):]), v)
+		if err != nil {
+			return false, err
+		}
+		return true, f(r)
+	})
+}
