@@ -1,0 +1,209 @@
+package schema
+
+import (
+	"time"
+
+	"github.com/vungxa/vungxa/node"
+)
+
+// Pack is a set of collections and code lists, loaded and found sound. It is
+// never changed after Load: readers need no lock.
+type Pack struct {
+	ID      string
+	Version uint32 // goes up with every change; entries name it
+	Label   node.Text
+	// OffsetMinutes is the office's time zone, east of UTC, without summer time.
+	// It says where a day begins for a date that has no hour.
+	OffsetMinutes int
+	Collections   []*Collection
+	CodeLists     map[string]*CodeList
+}
+
+// Collection finds a collection by its id.
+func (p *Pack) Collection(id string) (*Collection, bool) {
+	for _, c := range p.Collections {
+		if c.ID == id {
+			return c, true
+		}
+	}
+	return nil, false
+}
+
+// Zone is the office's time zone.
+func (p *Pack) Zone() *time.Location { return zone(p.OffsetMinutes) }
+
+func zone(offsetMinutes int) *time.Location {
+	return time.FixedZone("", offsetMinutes*60)
+}
+
+// Collection describes one kind of record.
+type Collection struct {
+	ID    string    `yaml:"id"`
+	Label node.Text `yaml:"label"`
+
+	// Names of fields with a part to play. CodeField, StatusField and KeyField
+	// may be empty. KeyField holds the natural key: the number that the record
+	// has at its source, by which an import recognises it; never a personal
+	// identifier.
+	TitleField  string `yaml:"title"`
+	CodeField   string `yaml:"code"`
+	StatusField string `yaml:"status"`
+	KeyField    string `yaml:"key"`
+
+	Columns  []string   `yaml:"columns"` // of a list on screen
+	Sort     Sort       `yaml:"sort"`    // a list's first order
+	Fields   []*Field   `yaml:"fields"`
+	Sections []Section  `yaml:"sections"` // of the form
+	Checks   []Check    `yaml:"checks"`
+	KPI      *KPIFields `yaml:"kpi"` // nil: the collection has no figures
+
+	// Next lists the statuses that may follow each status; nil when no source
+	// for such a table is known, and then any status may follow any.
+	Next map[string][]string `yaml:"next"`
+
+	Source     string     `yaml:"source"`
+	Confidence Confidence `yaml:"confidence"`
+
+	byName map[string]*Field
+	byID   map[uint32]*Field
+	office *time.Location
+}
+
+// Sort orders a list by one field.
+type Sort struct {
+	Field string `yaml:"field"`
+	Desc  bool   `yaml:"desc"`
+}
+
+// Section is a part of a form.
+type Section struct {
+	Label  node.Text `yaml:"label"`
+	Fields []string  `yaml:"fields"`
+}
+
+// KPIFields names the date or datetime fields that the figures are made of. A
+// date means its whole day in office time: Due its last millisecond, the others
+// their first. Any may be empty.
+type KPIFields struct {
+	Received string `yaml:"received"`
+	Resolved string `yaml:"resolved"`
+	Due      string `yaml:"due"`
+}
+
+// Field finds a field by its name.
+func (c *Collection) Field(name string) (*Field, bool) {
+	f, ok := c.byName[name]
+	return f, ok
+}
+
+// FieldByID finds a field by the number under which logs and stores know it.
+func (c *Collection) FieldByID(id uint32) (*Field, bool) {
+	f, ok := c.byID[id]
+	return f, ok
+}
+
+// Type is what may stand in a field.
+type Type string
+
+// The types; the comment gives the Go form of a value that is not missing.
+const (
+	Text      Type = "text"      // string, one line
+	Multiline Type = "multiline" // string
+	Code      Type = "code"      // string: a code of Field.List
+	Date      Type = "date"      // string "2006-01-02"
+	Datetime  Type = "datetime"  // int64: ms since the Unix epoch
+	Bool      Type = "bool"      // bool
+	Integer   Type = "integer"   // int64, exact in JSON: at most 2^53-1 either way
+	List      Type = "list"      // []string: texts, or codes of Field.List
+)
+
+// Confidence is how well a statement is founded: V read in a primary text,
+// S from a secondary source, ? looked for and not found. Empty: our own.
+type Confidence string
+
+// Merge kinds and policies. There is one kind so far.
+const (
+	KindAssign   = "assign"
+	PolicyLWW    = "lww"    // the newest write is shown; others stay in the log
+	PolicyReview = "review" // differing writes wait for a person
+)
+
+// GeneratedTemporary marks a code that the program fills with a temporary one
+// until numbers are leased.
+const GeneratedTemporary = "temporary"
+
+// Field describes one field of a collection.
+type Field struct {
+	ID    uint32    `yaml:"id"` // fixed for ever, at least 1
+	Name  string    `yaml:"name"`
+	Label node.Text `yaml:"label"`
+	Hint  node.Text `yaml:"hint"`
+	Type  Type      `yaml:"type"`
+	List  string    `yaml:"list"` // code list of a code or list field
+	// Max is the longest text, in characters; of a list, of each item. 0 in the
+	// file becomes the type's default, so that a loaded text has always a limit.
+	Max int `yaml:"max"`
+
+	Required bool `yaml:"required"`
+	Filter   bool `yaml:"filter"`
+	Sortable bool `yaml:"sortable"`
+	Search   bool `yaml:"search"`
+	// Person says that the text is a person's name: it is sorted by its last
+	// word, then the middle ones, then the first, as Vietnamese lists are.
+	Person bool `yaml:"person"`
+
+	Generated string `yaml:"generated"` // "" or GeneratedTemporary
+	Kind      string `yaml:"kind"`      // KindAssign
+	Policy    string `yaml:"policy"`    // PolicyLWW or PolicyReview
+
+	Source     string     `yaml:"source"`
+	Confidence Confidence `yaml:"confidence"`
+
+	codes *CodeList // of List; nil without one
+}
+
+// Review says whether differing writes of the field wait for a person.
+func (f *Field) Review() bool { return f.Policy == PolicyReview }
+
+// CodeList is a list of codes and what they mean.
+type CodeList struct {
+	ID         string     `yaml:"-"`
+	Label      node.Text  `yaml:"label"`
+	Source     string     `yaml:"source"` // empty: no official text is known
+	Confidence Confidence `yaml:"confidence"`
+	Open       bool       `yaml:"open"` // takes any code; Items are suggestions
+	Items      []Item     `yaml:"items"`
+	// Fill names a list that the program makes: FillOpenLists, or nothing.
+	Fill string `yaml:"fill"`
+}
+
+// FillOpenLists fills a code list with the ids and labels of all open lists.
+const FillOpenLists = "open_lists"
+
+// Item is one code. From and To are the first and last day of its use
+// ("2006-01-02"), empty where unknown: they inform, since an old record keeps
+// the code that it was given.
+type Item struct {
+	Code       string     `yaml:"code"`
+	Label      node.Text  `yaml:"label"`
+	From       string     `yaml:"from"`
+	To         string     `yaml:"to"`
+	Source     string     `yaml:"source"`
+	Confidence Confidence `yaml:"confidence"`
+}
+
+// Has says whether the list has an item with that code.
+func (l *CodeList) Has(code string) bool {
+	_, ok := l.Item(code)
+	return ok
+}
+
+// Item finds an item by its code.
+func (l *CodeList) Item(code string) (Item, bool) {
+	for _, item := range l.Items {
+		if item.Code == code {
+			return item, true
+		}
+	}
+	return Item{}, false
+}
