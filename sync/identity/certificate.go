@@ -1,0 +1,219 @@
+package identity
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"github.com/veraison/go-cose"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
+)
+
+// What is signed beside the payload. The type and the external data are those of
+// device certificates only, so a signature over one can't be passed off as one
+// over anything else that the authority signs.
+const (
+	deviceType        = "application/vnd.vungxa.device+cwt"
+	deviceExternalAAD = "vungxa device certificate 0"
+)
+
+// The values of a COSE_Key (RFC 9053, section 7.2) that this package accepts.
+const (
+	keyTypeOKP   = 1
+	curveEd25519 = 6
+)
+
+type coseKey struct {
+	Type  int    `cbor:"1,keyasint"`
+	Alg   int    `cbor:"3,keyasint"`
+	Curve int    `cbor:"-1,keyasint"`
+	X     []byte `cbor:"-2,keyasint"`
+}
+
+type confirmation struct {
+	Key coseKey `cbor:"1,keyasint"`
+}
+
+// wireClaims are the CWT claims. Private ones have labels below -65536.
+type wireClaims struct {
+	Issuer  string       `cbor:"1,keyasint"`
+	Subject string       `cbor:"2,keyasint"`
+	ID      [16]byte     `cbor:"7,keyasint"`
+	Cnf     confirmation `cbor:"8,keyasint"`
+	Format  uint         `cbor:"-70000,keyasint"`
+	Scopes  []string     `cbor:"-70001,keyasint"`
+	Role    string       `cbor:"-70002,keyasint"`
+	Epoch   uint64       `cbor:"-70003,keyasint"`
+	Peer    coseKey      `cbor:"-70004,keyasint"`
+	Name    string       `cbor:"-70005,keyasint"`
+}
+
+// Issue certifies a device under the authority's key. It refuses what Verify
+// would refuse. Whether the device holds its keys, and whether its people may
+// have what they ask for, is for enrolment to find out before.
+func Issue(root ed25519.PrivateKey, c Claims) ([]byte, error) {
+	if err := c.validate(); err != nil {
+		return nil, fmt.Errorf("issue: %w: %w", ErrCertificate, err)
+	}
+	payload, err := encodeClaims(c)
+	if err != nil {
+		return nil, fmt.Errorf("issue: %w", err)
+	}
+	signer, err := cose.NewSigner(cose.AlgorithmEdDSA, root)
+	if err != nil {
+		return nil, fmt.Errorf("issue: %w", err)
+	}
+	m := message(Public(root), payload, nil)
+	if err := m.Sign(nil, []byte(deviceExternalAAD), signer); err != nil { // Ed25519 draws nothing
+		return nil, fmt.Errorf("issue: %w", err)
+	}
+	b, err := m.MarshalCBOR()
+	if err == nil && len(b) > MaxCertificate {
+		err = fmt.Errorf("issue: %w: %d bytes; at most %d", ErrCertificate, len(b), MaxCertificate)
+	}
+	return b, err
+}
+
+// message is the only form that a device certificate has.
+func message(root ed25519.PublicKey, payload, signature []byte) *cose.Sign1Message {
+	return &cose.Sign1Message{
+		Headers: cose.Headers{
+			Protected: cose.ProtectedHeader{
+				cose.HeaderLabelAlgorithm: cose.AlgorithmEdDSA,
+				cose.HeaderLabelKeyID:     keyID(root),
+				cose.HeaderLabelType:      deviceType,
+			},
+			Unprotected: cose.UnprotectedHeader{},
+		},
+		Payload:   payload,
+		Signature: signature,
+	}
+}
+
+// keyID names an authority's key: the first 16 bytes of its SHA-256.
+func keyID(key ed25519.PublicKey) []byte {
+	h := sha256.Sum256(key)
+	return h[:16]
+}
+
+// verify reads a device certificate signed by root.
+func verify(root ed25519.PublicKey, cert []byte) (Claims, error) {
+	if len(cert) > MaxCertificate {
+		return Claims{}, fmt.Errorf("%d bytes; at most %d", len(cert), MaxCertificate)
+	}
+	var m cose.Sign1Message
+	if err := m.UnmarshalCBOR(cert); err != nil {
+		return Claims{}, fmt.Errorf("not a COSE_Sign1 message: %w", err)
+	}
+	if err := checkHeaders(&m.Headers, root); err != nil {
+		return Claims{}, err
+	}
+	verifier, err := cose.NewVerifier(cose.AlgorithmEdDSA, root)
+	if err != nil {
+		return Claims{}, err
+	}
+	if err := m.Verify([]byte(deviceExternalAAD), verifier); err != nil {
+		return Claims{}, fmt.Errorf("signature: %w", err)
+	}
+	c, err := decodeClaims(m.Payload)
+	if err != nil {
+		return Claims{}, err
+	}
+	return c, checkOneForm(root, &m, cert)
+}
+
+// checkHeaders accepts just the three headers of a device certificate. go-cose
+// lets `alg` be absent where there is external data, and leaves it to its caller
+// to know the labels that `crit` names: here both are refused.
+func checkHeaders(h *cose.Headers, root ed25519.PublicKey) error {
+	p := h.Protected
+	if _, ok := p[cose.HeaderLabelCritical]; ok {
+		return errors.New("critical headers that this program doesn't know")
+	}
+	if alg, err := p.Algorithm(); err != nil || alg != cose.AlgorithmEdDSA {
+		return errors.New("algorithm is not EdDSA (-8)")
+	}
+	if typ, _ := p[cose.HeaderLabelType].(string); typ != deviceType {
+		return errors.New("type is not that of a device certificate")
+	}
+	if kid, _ := p[cose.HeaderLabelKeyID].([]byte); !bytes.Equal(kid, keyID(root)) {
+		return errors.New("issued under another authority's key than the one pinned here")
+	}
+	if len(p) != 3 || len(h.Unprotected) != 0 {
+		return errors.New("headers other than alg, kid and typ")
+	}
+	return nil
+}
+
+// checkOneForm refuses a message whose bytes aren't the ones that Issue writes
+// for it: lengths in long form, headers in another order.
+func checkOneForm(root ed25519.PublicKey, m *cose.Sign1Message, cert []byte) error {
+	again, err := message(root, m.Payload, m.Signature).MarshalCBOR()
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(again, cert) {
+		return errors.New("not the canonical encoding")
+	}
+	return nil
+}
+
+func encodeClaims(c Claims) ([]byte, error) {
+	w := wireClaims{
+		Issuer: c.Issuer, Subject: c.Device.String(), ID: c.ID, Cnf: confirmation{Key: keyOf(c.SealKey)},
+		Format: wire.Format, Scopes: make([]string, len(c.Scopes)), Role: string(c.Role), Epoch: c.Epoch,
+		Peer: keyOf(c.PeerKey), Name: c.Name,
+	}
+	for i, s := range c.Scopes {
+		w.Scopes[i] = string(s)
+	}
+	return wire.Marshal(w)
+}
+
+func decodeClaims(payload []byte) (Claims, error) {
+	var w wireClaims
+	if err := wire.Unmarshal(payload, MaxCertificate, &w); err != nil {
+		return Claims{}, fmt.Errorf("claims: %w", err)
+	}
+	if w.Format != wire.Format {
+		return Claims{}, fmt.Errorf("claims: format %d; this program knows %d", w.Format, wire.Format)
+	}
+	device, err := crdt.ParseDevice(w.Subject)
+	if err != nil || device.String() != w.Subject {
+		return Claims{}, errors.New("claims: the subject is not a device's name")
+	}
+	seal, err := w.Cnf.Key.ed25519()
+	if err != nil {
+		return Claims{}, fmt.Errorf("claims: seal key: %w", err)
+	}
+	peer, err := w.Peer.ed25519()
+	if err != nil {
+		return Claims{}, fmt.Errorf("claims: peer key: %w", err)
+	}
+	c := Claims{
+		Issuer: w.Issuer, Name: w.Name, ID: w.ID, Device: device, SealKey: seal, PeerKey: peer,
+		Scopes: make([]crdt.Scope, len(w.Scopes)), Role: Role(w.Role), Epoch: w.Epoch,
+	}
+	for i, s := range w.Scopes {
+		c.Scopes[i] = crdt.Scope(s)
+	}
+	return c, c.validate()
+}
+
+func keyOf(k ed25519.PublicKey) coseKey {
+	return coseKey{Type: keyTypeOKP, Alg: int(cose.AlgorithmEdDSA), Curve: curveEd25519, X: k}
+}
+
+func (k coseKey) ed25519() (ed25519.PublicKey, error) {
+	if k.Type != keyTypeOKP || k.Alg != int(cose.AlgorithmEdDSA) || k.Curve != curveEd25519 {
+		return nil, errors.New("not an Ed25519 key for EdDSA")
+	}
+	if len(k.X) != ed25519.PublicKeySize {
+		return nil, fmt.Errorf("%d bytes; want %d", len(k.X), ed25519.PublicKeySize)
+	}
+	return ed25519.PublicKey(k.X), nil
+}
