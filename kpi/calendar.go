@@ -8,7 +8,7 @@ import (
 // Calendar says which month an instant lies in: the Gregorian calendar in a zone
 // of fixed offset.
 type Calendar struct {
-	OffsetMinutes int // east of UTC
+	OffsetMinutes int // east of UTC, and within a day of it, as every zone is
 }
 
 // Vietnam is +07:00 all year: Asia/Ho_Chi_Minh in the IANA time zone database,
@@ -67,4 +67,10 @@ func ParseMonth(s string) (Month, error) {
 }
 
 // String writes the month as 2026-11.
-func (m Month) String() string { return fmt.Sprintf("%04d-%02d", int(m)/12, int(m)%12+1) }
+func (m Month) String() string {
+	number, index := m.split()
+	return fmt.Sprintf("%04d-%02d", number, index+1)
+}
+
+// split returns the year and the index of the month in it, from 0.
+func (m Month) split() (number, index int) { return int(m) / 12, int(m) % 12 }

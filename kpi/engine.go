@@ -3,7 +3,6 @@ package kpi
 import (
 	"cmp"
 	"slices"
-	"sort"
 )
 
 // Engine holds the figures of many groups. Make one with New.
@@ -16,25 +15,6 @@ type Engine struct {
 	groups   map[string]*group
 	waiting  queue
 }
-
-// group is never dropped: there are as many as offices times collections.
-type group struct {
-	name   string
-	months []monthSums // ascending; only those in which something changed
-}
-
-// monthSums is what the steps of one month add up to.
-type monthSums struct {
-	month Month
-	sums  [slots]int64
-}
-
-// slot is a half of a measure: numerator and denominator in turn.
-type slot uint8
-
-const slots = 2 * measures
-
-func (s slot) measure() Measure { return Measure(s / 2) }
 
 // Change says that a group's answers for this measure are no longer the same, for
 // one month or more.
@@ -110,7 +90,7 @@ func (e *Engine) Next() Instant {
 
 // Answer returns a group's figures for a month; see the package comment for as of
 // when. A group that was never named has no records, and that is known.
-// Its cost grows with the months in which the group has records, not with records.
+// Its cost grows with the years in which the group has records, not with records.
 func (e *Engine) Answer(name string, month Month) Figures {
 	if month > e.current() || month < e.calendar.month(minMS) {
 		return Figures{Month: month, Lacking: 1}
@@ -119,7 +99,7 @@ func (e *Engine) Answer(name string, month Month) Figures {
 		Month:   month,
 		AsOf:    At(min(e.now, e.calendar.start(month+1)-1)),
 		Covered: 1,
-		Values:  e.groups[name].values(month),
+		Values:  e.groups[name].figures(month),
 	}
 }
 
@@ -195,40 +175,4 @@ func sorted(changes []Change) []Change {
 		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Measure, b.Measure))
 	})
 	return slices.Compact(changes)
-}
-
-// find returns where a month is, or would be.
-func (g *group) find(month Month) int {
-	return sort.Search(len(g.months), func(i int) bool { return g.months[i].month >= month })
-}
-
-// add changes one sum; a month whose sums are all 0 leaves nothing behind.
-func (g *group) add(month Month, s slot, n int64) {
-	i := g.find(month)
-	if i == len(g.months) || g.months[i].month != month {
-		g.months = slices.Insert(g.months, i, monthSums{month: month})
-	}
-	g.months[i].sums[s] += n
-	if g.months[i].sums == [slots]int64{} {
-		g.months = slices.Delete(g.months, i, i+1)
-	}
-}
-
-// values reads the sums as each measure is read: of the month, or up to its end.
-func (g *group) values(month Month) []Figure {
-	values := make([]Figure, measures)
-	if g == nil {
-		return values
-	}
-	for _, ms := range g.months {
-		if ms.month > month {
-			break
-		}
-		for m, d := range definitions {
-			if d.Reads == AtMoment || ms.month == month {
-				values[m] = values[m].plus(Figure{ms.sums[2*m], ms.sums[2*m+1]})
-			}
-		}
-	}
-	return values
 }

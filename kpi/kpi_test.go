@@ -101,6 +101,19 @@ func TestDueEditedAfterOverdue(t *testing.T) {
 	expect(t, e, november, "1/0 1/1 0:0 0")
 }
 
+func TestDueDateWithoutHourMeansTheWholeDay(t *testing.T) {
+	f := Fact{Group: office, Received: on("2026-11-20 08:00"), Due: Vietnam.EndOfDay(2026, time.November, 20)}
+	e := engineAt("2026-11-20 23:59:59.999", &f)
+	expect(t, e, november, "1/0 1/0 0:0 0")
+	done := f
+	done.Resolved = on("2026-11-20 23:59:59.999")
+	e.Apply(&f, &done)
+	expect(t, e, november, "1/1 0/0 1:1 0")
+	e.Apply(&done, &f)
+	e.Advance(on("2026-11-21 00:00"))
+	expect(t, e, november, "1/0 1/1 0:0 0")
+}
+
 func TestDuePutOffLeavesNothingWaiting(t *testing.T) {
 	f := dossier("2026-11-02 08:00", "", "2026-11-16 17:00")
 	e := engineAt("2026-11-10 09:00", f)
@@ -378,8 +391,8 @@ func TestNothingPerRecord(t *testing.T) {
 		f.Due = Vietnam.EndOfDay(2026, time.December, 1+i%31)
 		e.Apply(nil, &f)
 	}
-	if months, waiting := len(e.groups[office].months), len(e.waiting.order); months > 8 || waiting > 31 {
-		t.Errorf("20,000 records left %d months and %d steps", months, waiting)
+	if years, waiting := len(e.groups[office].years), len(e.waiting.order); years != 1 || waiting > 31 {
+		t.Errorf("20,000 records left %d years and %d steps", years, waiting)
 	}
 }
 
