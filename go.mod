@@ -131,3 +131,5 @@ require (
 )
 
 tool honnef.co/go/tools/cmd/staticcheck
+
+ignore ./desktop/frontend/node_modules
