@@ -15,7 +15,9 @@ type Log struct {
 	ID     crdt.LogID
 	Head   crdt.Head
 	Sealed crdt.Head
-	number uint32
+	// Unsealed is how many bytes of entries lie past Sealed.
+	Unsealed uint64
+	number   uint32
 }
 
 type storedLog struct {
@@ -28,6 +30,7 @@ type storedLog struct {
 	HeadHash    crdt.Hash
 	SealedSeq   uint64
 	SealedHash  crdt.Hash
+	Unsealed    uint64
 }
 
 // Log is the state of a log; an empty one where nothing of it is stored.
@@ -53,10 +56,10 @@ func decodeLog(number uint32, b []byte) (Log, error) {
 		return Log{}, node.Errorf(node.Damaged, "Nhật ký số %d bị hỏng: %w", "log number %d is damaged: %w", number, err)
 	}
 	return Log{
-		ID:     crdt.LogID{Device: s.Device, Incarnation: s.Incarnation, Scope: crdt.Scope(s.Scope), Class: crdt.Class(s.Class)},
-		Head:   crdt.Head{Seq: s.HeadSeq, Hash: s.HeadHash},
-		Sealed: crdt.Head{Seq: s.SealedSeq, Hash: s.SealedHash},
-		number: number,
+		ID:       crdt.LogID{Device: s.Device, Incarnation: s.Incarnation, Scope: crdt.Scope(s.Scope), Class: crdt.Class(s.Class)},
+		Head:     crdt.Head{Seq: s.HeadSeq, Hash: s.HeadHash},
+		Sealed:   crdt.Head{Seq: s.SealedSeq, Hash: s.SealedHash},
+		Unsealed: s.Unsealed, number: number,
 	}, nil
 }
 
@@ -80,6 +83,7 @@ func (t *Tx) putLog(l *Log) error {
 	b, err := wire.Marshal(storedLog{
 		Scope: string(l.ID.Scope), Class: uint8(l.ID.Class), Device: l.ID.Device, Incarnation: l.ID.Incarnation,
 		HeadSeq: l.Head.Seq, HeadHash: l.Head.Hash, SealedSeq: l.Sealed.Seq, SealedHash: l.Sealed.Hash,
+		Unsealed: l.Unsealed,
 	})
 	if err != nil {
 		return err
@@ -108,6 +112,7 @@ func (t *Tx) number(l *Log) error {
 // that the entry follows the head.
 func (t *Tx) Append(l *Log, entry []byte) error {
 	l.Head = crdt.Head{Seq: l.Head.Seq + 1, Hash: wire.ChainHash(entry)}
+	l.Unsealed += uint64(len(entry))
 	if err := t.putLog(l); err != nil {
 		return err
 	}
@@ -125,6 +130,9 @@ func (t *Tx) Seal(l *Log, seal wire.Seal) error {
 	}
 	if seal.Seq > l.Sealed.Seq {
 		l.Sealed = seal.Head()
+	}
+	if l.Sealed == l.Head {
+		l.Unsealed = 0
 	}
 	return t.putLog(l)
 }

@@ -165,6 +165,7 @@ func (t *Tx) Delete(key []byte) error {
 // Scan is a walk over the keys that begin with Prefix, in order, or in reverse.
 type Scan struct {
 	Prefix  []byte
+	From    []byte // begin at this key, if set
 	After   []byte // begin past this key, if set
 	Reverse bool
 	Values  bool // values are wanted too
@@ -201,6 +202,8 @@ func (s Scan) start() []byte {
 	switch {
 	case s.After != nil:
 		return s.After
+	case s.From != nil:
+		return s.From
 	case s.Reverse:
 		return append(bytes.Clone(s.Prefix), bytes.Repeat([]byte{0xff}, 40)...) // ids are hashes: past any key
 	}

@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/node/store"
+)
+
+// batch is one transaction of applied entries. A record that several of them
+// touch is read once, and written, indexed and told of once, by finish.
+type batch struct {
+	engine *Engine
+	tx     *store.Tx
+	logs   map[crdt.LogID]*store.Log
+	lookup map[recordName]*touched
+	order  []*touched
+}
+
+type recordName struct {
+	collection string
+	id         crdt.RecordID
+}
+
+type touched struct {
+	record        *crdt.Record
+	before, after reading
+	dirty         bool
+}
+
+// update runs one durable transaction and then tells the views of it. The
+// caller holds e.write.
+func (e *Engine) update(f func(*batch) error) error {
+	b := &batch{engine: e, logs: map[crdt.LogID]*store.Log{}, lookup: map[recordName]*touched{}}
+	last := e.clock.Last
+	err := e.cfg.Store.Update(func(tx *store.Tx) error {
+		b.tx = tx
+		if err := f(b); err != nil {
+			return err
+		}
+		return b.finish()
+	})
+	if err != nil {
+		e.clock.Last = last
+		return err
+	}
+	e.publish(b)
+	return nil
+}
+
+func (b *batch) log(id crdt.LogID) (*store.Log, error) {
+	if l := b.logs[id]; l != nil {
+		return l, nil
+	}
+	l, err := b.tx.Log(id)
+	if err != nil {
+		return nil, err
+	}
+	b.logs[id] = &l
+	return &l, nil
+}
+
+// record is a record as the transaction sees it; ref names it if it is new.
+func (b *batch) record(scope crdt.Scope, collection string, ref crdt.Ref) (*touched, error) {
+	name := recordName{collection, ref.ID()}
+	if t := b.lookup[name]; t != nil {
+		return t, nil
+	}
+	stored, err := b.tx.Record(collection, name.id)
+	if err != nil {
+		return nil, err
+	}
+	t := &touched{record: stored}
+	if stored != nil {
+		t.before = b.engine.read(stored)
+	} else {
+		t.record = crdt.NewRecord(scope, collection, ref)
+	}
+	b.lookup[name] = t
+	b.order = append(b.order, t)
+	return t, nil
+}
+
+// apply appends an entry to its log and merges its operations. Its place in the
+// chain has been checked; what it says is not judged.
+func (b *batch) apply(entry *crdt.Entry, raw []byte) error {
+	l, err := b.log(entry.Log)
+	if err != nil {
+		return err
+	}
+	if err := b.tx.Append(l, raw); err != nil {
+		return err
+	}
+	for i := range entry.Ops {
+		t, err := b.record(entry.Log.Scope, entry.Ops[i].Collection, entry.Ops[i].Record)
+		if err != nil {
+			return err
+		}
+		t.record.Apply(entry, i)
+		t.dirty = true
+	}
+	return nil
+}
+
+// finish writes the touched records, and of their indexes what has changed.
+func (b *batch) finish() error {
+	b.order = slices.DeleteFunc(b.order, func(t *touched) bool { return !t.dirty })
+	counts := map[string]int{}
+	for _, t := range b.order {
+		if err := b.tx.PutRecord(t.record); err != nil {
+			return err
+		}
+		t.after = b.engine.read(t.record)
+		if err := b.reindex(t.before.keys, t.after.keys); err != nil {
+			return err
+		}
+		counts[t.record.Collection] += shown(t.after) - shown(t.before)
+	}
+	for collection, n := range counts {
+		if err := addCount(b.tx, collection, n); err != nil {
+			return err
+		}
+	}
+	return b.engine.saveClock(b.tx)
+}
+
+func shown(r reading) int {
+	if r.exists {
+		return 1
+	}
+	return 0
+}
+
+func (b *batch) reindex(before, after [][]byte) error {
+	for _, k := range before {
+		if !containsKey(after, k) {
+			if err := b.tx.Delete(k); err != nil {
+				return err
+			}
+		}
+	}
+	for _, k := range after {
+		if !containsKey(before, k) {
+			if err := b.tx.Put(k, []byte{}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// containsKey looks in keys, which are sorted.
+func containsKey(keys [][]byte, k []byte) bool {
+	_, ok := slices.BinarySearchFunc(keys, k, slices.Compare)
+	return ok
+}

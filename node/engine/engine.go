@@ -1,0 +1,189 @@
+// Package engine is the only write path of a node. What an officer saves here
+// and what arrives from elsewhere end in the same apply: the entry is appended
+// to its log, its operations are merged into the records, the indexes follow,
+// all in one durable transaction; then the views (KPIs) and whoever waits for a
+// change are told.
+//
+//	Save, Upsert -> schema -> operations -> entry \
+//	                                               apply -> store -> views
+//	Ingest, ApplySegments -> chain check -> entry /
+//
+// The engine satisfies the small interfaces that sync/replica and sync/hub
+// declare. DESIGN.md says what holds after a crash.
+package engine
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/kpi"
+	"github.com/vungxa/vungxa/node/schema"
+	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/sync/identity"
+)
+
+// Config of an engine.
+type Config struct {
+	Store  *store.Store
+	Pack   *schema.Pack
+	Device crdt.Device
+	Role   identity.Role
+	Scopes []crdt.Scope                // what is read here; the first is written
+	Sign   func(message []byte) []byte // Ed25519 under the device's seal key
+	// RoleOf is the role that a device is certified for, by whose receipts ticks move.
+	RoleOf func(crdt.Device) (identity.Role, bool)
+	Now    func() time.Time
+	Rand   io.Reader // names the store's incarnation
+}
+
+// Engine is an open engine. Its methods may be called from several goroutines.
+type Engine struct {
+	cfg         Config
+	incarnation crdt.Incarnation
+
+	write sync.Mutex // held by whoever writes the store; guards clock
+	clock crdt.Clock
+
+	state    sync.Mutex // guards what follows
+	changed  chan struct{}
+	position uint64
+	receipts map[receiptName]identity.Receipt
+	covered  map[identity.Role]map[crdt.LogID]uint64 // by their receipts
+	heard    map[crdt.Device]int64                   // ms
+
+	figures figures
+}
+
+// Open makes an engine of a store, and begins to compute the KPIs behind it.
+func Open(cfg Config) (*Engine, error) {
+	e := &Engine{
+		cfg: cfg, changed: make(chan struct{}), receipts: map[receiptName]identity.Receipt{},
+		covered: map[identity.Role]map[crdt.LogID]uint64{}, heard: map[crdt.Device]int64{},
+	}
+	if err := e.begin(); err != nil {
+		return nil, fmt.Errorf("open the engine: %w", err)
+	}
+	if err := cfg.Store.View(e.loadLocals); err != nil {
+		return nil, fmt.Errorf("open the engine: %w", err)
+	}
+	e.figures.start(e)
+	return e, nil
+}
+
+// Close waits for what is under way. The store is its owner's to close.
+func (e *Engine) Close() {
+	e.figures.stop()
+	e.write.Lock()
+	defer e.write.Unlock()
+}
+
+// begin reads the store's incarnation and clock, or draws and starts them.
+func (e *Engine) begin() error {
+	return e.cfg.Store.Update(func(tx *store.Tx) error {
+		name, err := tx.Meta("incarnation")
+		if err != nil {
+			return err
+		}
+		if name == nil {
+			name = make([]byte, len(e.incarnation))
+			if _, err := io.ReadFull(e.cfg.Rand, name); err != nil {
+				return fmt.Errorf("draw an incarnation: %w", err)
+			}
+			if err := tx.PutMeta("incarnation", name); err != nil {
+				return err
+			}
+		}
+		copy(e.incarnation[:], name)
+		return e.loadClock(tx)
+	})
+}
+
+func (e *Engine) loadClock(tx *store.Tx) error {
+	b, err := tx.Meta("clock")
+	if err != nil || b == nil {
+		return err
+	}
+	var last uint64
+	if err := wire.Unmarshal(b, 16, &last); err != nil {
+		return fmt.Errorf("the stored clock: %w", err)
+	}
+	e.clock.Last = crdt.Stamp(last)
+	return nil
+}
+
+func (e *Engine) saveClock(tx *store.Tx) error {
+	b, err := wire.Marshal(uint64(e.clock.Last))
+	if err != nil {
+		return err
+	}
+	return tx.PutMeta("clock", b)
+}
+
+func (e *Engine) nowMS() int64 { return e.cfg.Now().UnixMilli() }
+
+// ownLog is the log that this device writes in a class.
+func (e *Engine) ownLog(class crdt.Class) crdt.LogID {
+	return crdt.LogID{Device: e.cfg.Device, Incarnation: e.incarnation, Scope: e.cfg.Scopes[0], Class: class}
+}
+
+// Changed is closed at the next change of records, receipts or heads. Ask for
+// it before reading what may change.
+func (e *Engine) Changed() <-chan struct{} {
+	e.state.Lock()
+	defer e.state.Unlock()
+	return e.changed
+}
+
+// Position counts the changes since the engine was opened.
+func (e *Engine) Position() uint64 {
+	e.state.Lock()
+	defer e.state.Unlock()
+	return e.position
+}
+
+func (e *Engine) announce() {
+	e.state.Lock()
+	defer e.state.Unlock()
+	e.position++
+	close(e.changed)
+	e.changed = make(chan struct{})
+}
+
+// group is the KPI group of a collection: what the province adds up by commune.
+func group(scope crdt.Scope, collection string) string {
+	return string(scope) + " " + collection
+}
+
+// publish hands a committed transaction's changes to the views.
+func (e *Engine) publish(b *batch) {
+	for _, t := range b.order {
+		if t.before.fact != nil || t.after.fact != nil {
+			e.figures.apply(t.before.fact, t.after.fact)
+		}
+	}
+	if len(b.order) > 0 {
+		e.announce()
+	}
+}
+
+// fact is what a record says to the KPIs; nil where it isn't shown.
+func fact(scope crdt.Scope, c *schema.Collection, values map[string]any) *kpi.Fact {
+	if c.KPI == nil {
+		return nil
+	}
+	received, resolved, due := c.Fact(values)
+	return &kpi.Fact{
+		Group: group(scope, c.ID), Received: instant(received), Resolved: instant(resolved), Due: instant(due),
+	}
+}
+
+func instant(ms *int64) kpi.Instant {
+	if ms == nil {
+		return kpi.Instant{}
+	}
+	return kpi.At(*ms)
+}

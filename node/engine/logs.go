@@ -1,0 +1,304 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/store"
+)
+
+// Limits of a segment and of a transaction. A seal is made at the latest when
+// so much is unsealed, so that every segment that ends at a seal can be sent.
+const (
+	sealEntries = 256
+	sealBytes   = 128 << 10
+	sendBytes   = 192 << 10
+	commitBytes = 384 << 10
+)
+
+// Errors of Ingest about segments that don't fit what is held.
+var (
+	ErrGap   = errors.New("entries are missing before the segment")
+	ErrFork  = errors.New("the segment differs from what is held of its log")
+	ErrAhead = errors.New("the segment is of this device's own log, and ahead of it: the store was rolled back")
+)
+
+// Heads are the sealed heads of a scope's logs. It first seals what this device
+// wrote and had not sealed.
+func (e *Engine) Heads(scope crdt.Scope) (map[crdt.LogID]crdt.Head, error) {
+	heads := map[crdt.LogID]crdt.Head{}
+	var unsealed []crdt.LogID
+	err := e.cfg.Store.View(func(tx *store.Tx) error {
+		return tx.Logs(func(l store.Log) error {
+			if l.ID.Scope != scope {
+				return nil
+			}
+			if l.Sealed.Seq > 0 {
+				heads[l.ID] = l.Sealed
+			}
+			if l.Sealed != l.Head && l.ID == e.ownLog(l.ID.Class) {
+				unsealed = append(unsealed, l.ID)
+			}
+			return nil
+		})
+	})
+	for _, id := range unsealed {
+		if err == nil {
+			heads[id], err = e.seal(id)
+		}
+	}
+	return heads, err
+}
+
+func (e *Engine) seal(id crdt.LogID) (crdt.Head, error) {
+	e.write.Lock()
+	defer e.write.Unlock()
+	var head crdt.Head
+	err := e.cfg.Store.Update(func(tx *store.Tx) error {
+		l, err := tx.Log(id)
+		if err != nil {
+			return err
+		}
+		head = l.Head
+		return e.sealAt(tx, &l)
+	})
+	return head, err
+}
+
+func (e *Engine) sealAt(tx *store.Tx, l *store.Log) error {
+	seal, err := wire.Sign(l.ID, l.Head, e.cfg.Sign)
+	if err != nil {
+		return fmt.Errorf("seal a log: %w", err)
+	}
+	return tx.Seal(l, seal)
+}
+
+// Segment is the next piece of a log past a seq, ending at a seal; nil where
+// nothing sealed is past it.
+func (e *Engine) Segment(id crdt.LogID, after uint64) (*wire.Segment, error) {
+	var segment *wire.Segment
+	err := e.cfg.Store.View(func(tx *store.Tx) error {
+		l, err := tx.Log(id)
+		if err != nil {
+			return err
+		}
+		s := &wire.Segment{Log: id, First: after + 1}
+		size := 0
+		err = tx.Seals(l, after, func(seal wire.Seal) (bool, error) {
+			piece, n, err := entries(tx, l, after+uint64(len(s.Entries))+1, seal.Seq)
+			size += n
+			fits := size <= sendBytes && len(s.Entries)+len(piece) <= wire.MaxSegmentEntries
+			if err != nil || (len(s.Entries) > 0 && !fits) {
+				return false, err
+			}
+			s.Entries, s.Seal = append(s.Entries, piece...), seal
+			return fits, nil
+		})
+		if len(s.Entries) > 0 {
+			segment = s
+		}
+		return err
+	})
+	return segment, err
+}
+
+func entries(tx *store.Tx, l store.Log, from, to uint64) (raw [][]byte, size int, err error) {
+	for seq := from; seq <= to; seq++ {
+		b, err := tx.Entry(l, seq)
+		if err != nil {
+			return nil, 0, err
+		}
+		raw, size = append(raw, b), size+len(b)
+	}
+	return raw, size, nil
+}
+
+// HashAt is the chain hash of a log at a seq; false where it isn't held.
+func (e *Engine) HashAt(id crdt.LogID, seq uint64) (hash crdt.Hash, held bool, err error) {
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		l, err := tx.Log(id)
+		if err != nil || seq == 0 || seq > l.Head.Seq {
+			return err
+		}
+		held = true
+		hash, err = tx.HashAt(l, seq)
+		return err
+	})
+	return hash, held, err
+}
+
+// Segments calls yield with everything that is sealed, log by log: what a
+// snapshot of a hub holds.
+func (e *Engine) Segments(yield func(*wire.Segment) error) error {
+	var logs []crdt.LogID
+	err := e.cfg.Store.View(func(tx *store.Tx) error {
+		return tx.Logs(func(l store.Log) error {
+			logs = append(logs, l.ID)
+			return nil
+		})
+	})
+	for _, id := range logs {
+		for after := uint64(0); err == nil; {
+			s, serr := e.Segment(id, after)
+			if serr != nil || s == nil {
+				err = serr
+				break
+			}
+			after = s.Last()
+			err = yield(s)
+		}
+	}
+	return err
+}
+
+// Ingest takes in segments whose seals have been verified. They are durable
+// when it returns. Entries that are held already are passed over; a segment that
+// doesn't fit what is held is an error, and changes nothing.
+func (e *Engine) Ingest(ctx context.Context, segments []*wire.Segment) error {
+	e.write.Lock()
+	defer e.write.Unlock()
+	for _, s := range segments {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := e.ingest(s); err != nil {
+			return fmt.Errorf("take in %v from %d: %w", s.Log, s.First, err)
+		}
+	}
+	return nil
+}
+
+// Applied is the raft index whose effect is durable here; 0 at first.
+func (e *Engine) Applied() (uint64, error) {
+	var index uint64
+	err := e.cfg.Store.View(func(tx *store.Tx) error {
+		b, err := tx.Meta("raft/applied")
+		if err != nil || b == nil {
+			return err
+		}
+		return wire.Unmarshal(b, 16, &index)
+	})
+	return index, err
+}
+
+// ApplySegments takes in what raft has committed at an index, and the index. It
+// judges nothing: what was verified before it was proposed and fits no more is
+// dropped, in the same way on every member.
+func (e *Engine) ApplySegments(index uint64, segments []*wire.Segment) error {
+	e.write.Lock()
+	defer e.write.Unlock()
+	for _, s := range segments {
+		err := e.ingest(s)
+		if err != nil && !errors.Is(err, ErrGap) && !errors.Is(err, ErrFork) {
+			return fmt.Errorf("apply raft index %d: %w", index, err)
+		}
+	}
+	return e.cfg.Store.Update(func(tx *store.Tx) error {
+		b, err := wire.Marshal(index)
+		if err != nil {
+			return err
+		}
+		return tx.PutMeta("raft/applied", b)
+	})
+}
+
+// ingest applies what a segment has beyond what is held, in transactions of a
+// bounded size, and its seal with the last: entries that a crash leaves unsealed
+// are in no head, and are passed over when the segment comes again.
+func (e *Engine) ingest(s *wire.Segment) error {
+	all, err := s.Open()
+	if err != nil {
+		return err
+	}
+	held, err := e.fit(s)
+	if err != nil || (held >= s.Last() && e.sealedAt(s.Log) >= s.Last()) {
+		return err
+	}
+	rest := all[min(uint64(len(all)), held+1-s.First):]
+	for {
+		var done int
+		err := e.update(func(b *batch) error {
+			for done = 0; done < len(rest) && b.tx.Size() < commitBytes; done++ {
+				entry := rest[done]
+				e.clock.Absorb(entry.Stamp, e.nowMS())
+				if err := b.apply(entry, s.Entries[entry.Seq-s.First]); err != nil {
+					return err
+				}
+			}
+			if done < len(rest) {
+				return nil
+			}
+			l, err := b.log(s.Log)
+			if err != nil {
+				return err
+			}
+			return b.tx.Seal(l, s.Seal)
+		})
+		if err != nil || done == len(rest) {
+			return err
+		}
+		rest = rest[done:]
+	}
+}
+
+// fit says up to which seq the log is held, after checking that the segment
+// continues it.
+func (e *Engine) fit(s *wire.Segment) (held uint64, err error) {
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		l, err := tx.Log(s.Log)
+		if err != nil {
+			return err
+		}
+		held = l.Head.Seq
+		switch {
+		case s.First > held+1:
+			return ErrGap
+		case s.Log.Device == e.cfg.Device && s.Last() > held:
+			return &node.Error{Code: node.Damaged, Err: ErrAhead, Message: node.Text{
+				VI: "Máy khác giữ những lần lưu của chính máy này mà máy này không còn: kho đã bị quay lui. Hãy khôi phục từ bản sao lưu dưới một định danh mới.",
+				EN: "another device holds saves of this device that this device has lost: its store was rolled back; restore it under a new incarnation",
+			}}
+		}
+		return checkOverlap(tx, l, s)
+	})
+	return held, err
+}
+
+// checkOverlap compares the last entry before the new ones, or the segment's
+// last where nothing is new: the chain vouches for those before it.
+func checkOverlap(tx *store.Tx, l store.Log, s *wire.Segment) error {
+	at := min(l.Head.Seq, s.Last())
+	if at == 0 {
+		return nil
+	}
+	ours, err := tx.HashAt(l, at)
+	if err != nil {
+		return err
+	}
+	theirs := wire.ChainHash(s.Entries[max(at, s.First)-s.First])
+	if at < s.First {
+		first, err := wire.DecodeEntry(s.Entries[0])
+		if err != nil {
+			return err
+		}
+		theirs = first.Prev
+	}
+	if ours != theirs {
+		return ErrFork
+	}
+	return nil
+}
+
+func (e *Engine) sealedAt(id crdt.LogID) (seq uint64) {
+	// An error here shows again in the transaction that follows.
+	_ = e.cfg.Store.View(func(tx *store.Tx) error {
+		l, err := tx.Log(id)
+		seq = l.Sealed.Seq
+		return err
+	})
+	return seq
+}

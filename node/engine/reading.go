@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/kpi"
+	"github.com/vungxa/vungxa/node/schema"
+	"github.com/vungxa/vungxa/node/store"
+)
+
+// reading is what a record says, read by the pack: values, marks, index keys.
+// It is a function of the record and the pack alone.
+type reading struct {
+	exists    bool
+	values    map[string]any // by field name; missing values are not there
+	conflicts []string       // fields whose writes differ
+	flags     []schema.Flag
+	fact      *kpi.Fact
+	keys      [][]byte // sorted
+}
+
+// Kinds of index, the first byte after the collection's name. What follows is
+// ordered bytes, and then the record's id.
+const (
+	indexSort     = 's' // field, sort key
+	indexEqual    = 'f' // field, value
+	indexToken    = 't' // word 0
+	indexFlag     = '!' // nothing
+	indexConflict = 'c' // nothing: records with a field of policy `review` in conflict
+	indexOpen     = 'o' // due moment, or 0xff if none: records received and not resolved
+)
+
+// read reads a record. Of a collection or field that this pack doesn't know,
+// nothing is read: it is kept and passed on.
+func (e *Engine) read(r *crdt.Record) reading {
+	c, known := e.cfg.Pack.Collection(r.Collection)
+	if !known || !r.Exists() {
+		return reading{}
+	}
+	v := reading{exists: true, values: map[string]any{}}
+	review := false
+	for id, cell := range r.Cells {
+		f, ok := c.FieldByID(id)
+		if !ok || len(cell.Writes) == 0 {
+			continue
+		}
+		if value, err := f.Decode(cell.Writes[0].Value); err == nil && value != nil {
+			v.values[f.Name] = value
+		}
+		if cell.Conflict() {
+			v.conflicts = append(v.conflicts, f.Name)
+			review = review || f.Review()
+		}
+	}
+	slices.Sort(v.conflicts)
+	v.flags = c.Flags(v.values)
+	v.fact = fact(r.Scope, c, v.values)
+	v.keys = indexKeys(c, r.Ref.ID(), v, review)
+	return v
+}
+
+func indexKeys(c *schema.Collection, id crdt.RecordID, v reading, review bool) [][]byte {
+	var keys [][]byte
+	add := func(kind byte, parts ...[]byte) {
+		parts = append(append([][]byte{{kind}}, parts...), id[:])
+		keys = append(keys, store.IndexKey(c.ID, parts...))
+	}
+	for _, f := range c.Fields {
+		if f.Sortable {
+			add(indexSort, fieldBytes(f), f.SortKey(v.values[f.Name]))
+		}
+		if f.Filter {
+			add(indexEqual, fieldBytes(f), equalKey(f, v.values[f.Name]))
+		}
+	}
+	for _, word := range c.Tokens(v.values) {
+		add(indexToken, []byte(word), []byte{0})
+	}
+	if len(v.flags) > 0 {
+		add(indexFlag)
+	}
+	if review {
+		add(indexConflict)
+	}
+	if v.fact != nil {
+		if due, open := openUntil(v.fact); open {
+			add(indexOpen, due)
+		}
+	}
+	slices.SortFunc(keys, slices.Compare)
+	return slices.CompactFunc(keys, slices.Equal)
+}
+
+func fieldBytes(f *schema.Field) []byte { return binary.BigEndian.AppendUint32(nil, f.ID) }
+
+// equalKey is a value as its canonical bytes behind their length, so that no
+// value's key begins another's.
+func equalKey(f *schema.Field, value any) []byte {
+	b := f.Encode(value)
+	return append(binary.BigEndian.AppendUint16(nil, uint16(len(b))), b...)
+}
+
+// openUntil is the due moment of a record that is received and not resolved, as
+// ordered bytes; 0xff... where it has none.
+func openUntil(f *kpi.Fact) ([]byte, bool) {
+	if _, received := f.Received.MS(); !received {
+		return nil, false
+	}
+	if _, resolved := f.Resolved.MS(); resolved {
+		return nil, false
+	}
+	due, ok := f.Due.MS()
+	if !ok {
+		return []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, true
+	}
+	return momentBytes(due), true
+}
+
+// momentBytes orders moments, before 1970 too.
+func momentBytes(ms int64) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(ms)^1<<63)
+}
+
+// addCount keeps how many records of a collection are shown.
+func addCount(tx *store.Tx, collection string, n int) error {
+	if n == 0 {
+		return nil
+	}
+	old, err := count(tx, collection)
+	if err != nil {
+		return err
+	}
+	b, err := wire.Marshal(old + n)
+	if err != nil {
+		return err
+	}
+	return tx.PutMeta("count/"+collection, b)
+}
+
+func count(tx *store.Tx, collection string) (int, error) {
+	b, err := tx.Meta("count/" + collection)
+	if err != nil || b == nil {
+		return 0, err
+	}
+	var n int
+	return n, wire.Unmarshal(b, 16, &n)
+}

@@ -1,0 +1,266 @@
+package engine
+
+import (
+	"context"
+	"encoding/base32"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/schema"
+	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/sync/identity"
+)
+
+// Save is what an officer saves at once: all of it is stored, or none.
+type Save struct {
+	Officer string
+	Class   crdt.Class
+	Changes []Change
+}
+
+// Change creates a record, or writes fields of one.
+type Change struct {
+	Collection string
+	Record     *crdt.RecordID // nil: create
+	Key        string         // the source's own key: create or write the record of that key
+	// Seen is the version of the record that the officer looked at; empty for
+	// all that is here. What was not seen is not superseded: it stays beside.
+	Seen   string
+	Values map[string]any // by field name, as schema.Field.Parse gives them
+}
+
+// Save checks the changes by the pack and stores them as one entry of this
+// device's log. They are durable when it returns the records' ids.
+func (e *Engine) Save(ctx context.Context, s Save) ([]crdt.RecordID, error) {
+	if err := e.writable(); err != nil {
+		return nil, err
+	}
+	e.write.Lock()
+	defer e.write.Unlock()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	ids := make([]crdt.RecordID, len(s.Changes))
+	err := e.update(func(b *batch) error {
+		w, err := b.begin(s.Officer, s.Class)
+		if err != nil {
+			return err
+		}
+		for i, c := range s.Changes {
+			if ids[i], err = w.change(c); err != nil {
+				return err
+			}
+		}
+		return w.finish()
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ids, nil
+}
+
+func (e *Engine) writable() error {
+	if e.cfg.Role == identity.RoleHub {
+		return node.Errorf(node.ReadOnly,
+			"Máy của tỉnh chỉ xem hồ sơ; hãy sửa ở máy của xã.", "the province's node only shows records; change them at the commune's")
+	}
+	return nil
+}
+
+// writer makes one entry of this device's own log.
+type writer struct {
+	*batch
+	log   *store.Log
+	entry *crdt.Entry
+}
+
+func (b *batch) begin(officer string, class crdt.Class) (*writer, error) {
+	e := b.engine
+	l, err := b.log(e.ownLog(class))
+	if err != nil {
+		return nil, err
+	}
+	return &writer{batch: b, log: l, entry: &crdt.Entry{
+		Log: l.ID, Seq: l.Head.Seq + 1, Prev: l.Head.Hash, Stamp: e.clock.Next(e.nowMS()), Officer: officer,
+		Pack: crdt.Pack{ID: e.cfg.Pack.ID, Version: e.cfg.Pack.Version},
+	}}, nil
+}
+
+// finish appends the entry, unless it says nothing new, and seals the log when
+// much of it is unsealed.
+func (w *writer) finish() error {
+	if len(w.entry.Ops) == 0 {
+		return nil
+	}
+	raw, err := wire.EncodeEntry(w.entry)
+	if err != nil {
+		return &node.Error{Code: node.TooLarge, Err: err, Message: node.Text{
+			VI: fmt.Sprintf("Lần lưu này quá lớn (tối đa %d KiB). Hãy chia nhỏ ra.", crdt.MaxEntry>>10),
+			EN: fmt.Sprintf("this save is too large (at most %d KiB); divide it", crdt.MaxEntry>>10),
+		}}
+	}
+	if err := w.apply(w.entry, raw); err != nil {
+		return err
+	}
+	return w.sealIfLong()
+}
+
+func (w *writer) sealIfLong() error {
+	if w.log.Head.Seq-w.log.Sealed.Seq < sealEntries && w.log.Unsealed < sealBytes {
+		return nil
+	}
+	return w.engine.sealAt(w.tx, w.log)
+}
+
+func (w *writer) change(c Change) (crdt.RecordID, error) {
+	collection, ok := w.engine.cfg.Pack.Collection(c.Collection)
+	if !ok {
+		return crdt.RecordID{}, node.Errorf(node.NotFound, "Không có loại hồ sơ %q.", "there is no collection %q", c.Collection)
+	}
+	t, creating, err := w.target(c)
+	if err != nil {
+		return crdt.RecordID{}, err
+	}
+	id := t.record.Ref.ID()
+	values := maps.Clone(c.Values)
+	if creating {
+		w.generate(collection, id, values)
+	}
+	if err := check(collection, t, values, creating); err != nil {
+		return id, err
+	}
+	seen, err := parseVersion(c.Seen)
+	if err != nil {
+		return id, err
+	}
+	if creating && !t.record.Exists() {
+		w.assign(t, crdt.FieldExistence, []byte{0xf5}, nil) // CBOR true
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		f, ok := collection.Field(name)
+		if !ok {
+			return id, unknownField(name)
+		}
+		if creating && values[name] == nil {
+			continue
+		}
+		w.assign(t, f.ID, f.Encode(values[name]), seen)
+	}
+	return id, nil
+}
+
+// target is the record that a change is about, and whether the change makes it.
+func (w *writer) target(c Change) (*touched, bool, error) {
+	scope := w.engine.cfg.Scopes[0]
+	switch {
+	case c.Record != nil:
+		stored, err := w.tx.Record(c.Collection, *c.Record)
+		if err == nil && (stored == nil || !stored.Exists()) {
+			err = notFound()
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		t, err := w.record(scope, c.Collection, stored.Ref)
+		return t, false, err
+	case c.Key != "":
+		t, err := w.record(scope, c.Collection, crdt.RefByKey(scope, c.Collection, c.Key))
+		return t, err == nil && !t.record.Exists(), err
+	}
+	ref := crdt.Ref{Dot: w.entry.Dot(len(w.entry.Ops))}
+	t, err := w.record(scope, c.Collection, ref)
+	return t, true, err
+}
+
+func notFound() error {
+	return node.Errorf(node.NotFound, "Không có hồ sơ này trên máy này.", "there is no such record on this device")
+}
+
+func unknownField(name string) error {
+	return &node.Error{Code: node.Invalid, Message: node.Text{VI: "Có trường mà mẫu không có.", EN: "the pack has no such field"},
+		Fields: []node.FieldError{{Field: name, Message: node.Text{VI: "Mẫu không có trường này.", EN: "the pack has no such field"}}}}
+}
+
+// generate fills the fields that the program gives: for now a code that is
+// marked as temporary, made of the record's id.
+func (w *writer) generate(c *schema.Collection, id crdt.RecordID, values map[string]any) {
+	for _, f := range c.Fields {
+		if f.Generated == schema.GeneratedTemporary && values[f.Name] == nil {
+			values[f.Name] = TemporaryCode(id)
+		}
+	}
+}
+
+// TemporaryCode is the code of a record that has no leased number yet.
+func TemporaryCode(id crdt.RecordID) string {
+	return "TẠM-" + base32.StdEncoding.EncodeToString(id[:5])
+}
+
+// check holds the record as it will be to the pack's rules; a field that the
+// save doesn't touch is not held against it.
+func check(c *schema.Collection, t *touched, values map[string]any, creating bool) error {
+	merged := maps.Clone(t.before.values)
+	if merged == nil {
+		merged = map[string]any{}
+	}
+	maps.Copy(merged, values)
+	var wrong []node.FieldError
+	for _, f := range c.Validate(merged, creating) {
+		if _, touched := values[f.Field]; touched || creating {
+			wrong = append(wrong, f)
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return &node.Error{Code: node.Invalid, Fields: wrong, Message: node.Text{
+		VI: "Chưa lưu được: có trường cần sửa.", EN: "not saved: some fields need mending",
+	}}
+}
+
+// assign adds an operation, unless it would write what stands there alone.
+func (w *writer) assign(t *touched, field uint32, value []byte, seen []crdt.Pos) {
+	cell := t.record.Cells[field]
+	over := cell.Known()
+	if seen != nil {
+		over = crdt.Limit(over, seen)
+	}
+	if len(cell.Writes) == 1 && slices.Equal(cell.Writes[0].Value, value) {
+		return
+	}
+	w.entry.Ops = append(w.entry.Ops, crdt.Op{
+		Collection: t.record.Collection, Record: t.record.Ref, Field: field, Value: value, Over: over,
+	})
+}
+
+// version names what a reader of the record has seen.
+func version(r *crdt.Record) string {
+	b, err := wire.EncodePositions(r.Known())
+	if err != nil {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func parseVersion(s string) ([]crdt.Pos, error) {
+	if s == "" {
+		return nil, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil {
+		return nil, node.Errorf(node.Invalid, "Phiên bản hồ sơ không đọc được: %w", "the record's version can't be read: %w", err)
+	}
+	seen, err := wire.DecodePositions(b)
+	if err != nil {
+		return nil, node.Errorf(node.Invalid, "Phiên bản hồ sơ không đọc được: %w", "the record's version can't be read: %w", err)
+	}
+	if seen == nil {
+		seen = []crdt.Pos{}
+	}
+	return seen, nil
+}

@@ -1,0 +1,292 @@
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/sync/identity"
+)
+
+// Tick says where a write has got to, by the receipts that are held here.
+type Tick int
+
+// The ticks, in order.
+const (
+	Here     Tick = iota // durable on this device
+	Office               // on the office's box, by its receipt
+	Province             // received by the province, by a receipt signed after raft's commit
+)
+
+var tickNames = [...]string{"here", "office", "province"}
+
+func (t Tick) String() string { return tickNames[t] }
+
+// ParseTick reads what Tick.String writes.
+func ParseTick(s string) (Tick, bool) {
+	i := slices.Index(tickNames[:], s)
+	return Tick(i), i >= 0
+}
+
+type receiptName struct {
+	signer crdt.Device
+	scope  crdt.Scope
+}
+
+// loadLocals reads what this device keeps outside the logs.
+func (e *Engine) loadLocals(tx *store.Tx) error {
+	err := tx.Locals("receipt", func(name string, b []byte) error {
+		r, err := identity.DecodeReceipt(b)
+		if err != nil {
+			return fmt.Errorf("receipt %q: %w", name, err)
+		}
+		e.keepReceipt(*r)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return tx.Locals("heard", func(name string, b []byte) error {
+		d, err := crdt.ParseDevice(name)
+		if err != nil {
+			return err
+		}
+		var ms int64
+		err = wire.Unmarshal(b, 16, &ms)
+		e.heard[d] = ms
+		return err
+	})
+}
+
+func (e *Engine) keepReceipt(r identity.Receipt) {
+	e.receipts[receiptName{r.Signer, r.Scope}] = r
+	role, known := e.cfg.RoleOf(r.Signer)
+	if !known {
+		return
+	}
+	if e.covered[role] == nil {
+		e.covered[role] = map[crdt.LogID]uint64{}
+	}
+	for _, h := range r.Heads {
+		e.covered[role][h.Log] = max(e.covered[role][h.Log], h.Head.Seq)
+	}
+}
+
+// Receipts are the newest receipts of a scope, of each signer.
+func (e *Engine) Receipts(scope crdt.Scope) ([]identity.Receipt, error) {
+	e.state.Lock()
+	defer e.state.Unlock()
+	var out []identity.Receipt
+	for name, r := range e.receipts {
+		if name.scope == scope {
+			out = append(out, r)
+		}
+	}
+	slices.SortFunc(out, func(a, b identity.Receipt) int { return slices.Compare(a.Signer[:], b.Signer[:]) })
+	return out, nil
+}
+
+// StoreReceipt keeps a verified receipt, durably, before any tick shows it. One
+// that covers less than what is held of its signer is passed over.
+func (e *Engine) StoreReceipt(r identity.Receipt) error {
+	if !e.newer(r) {
+		return nil
+	}
+	b, err := r.Encode()
+	if err != nil {
+		return err
+	}
+	e.write.Lock()
+	defer e.write.Unlock()
+	err = e.cfg.Store.Update(func(tx *store.Tx) error {
+		return tx.PutLocal("receipt", r.Signer.String()+" "+string(r.Scope), b)
+	})
+	if err != nil {
+		return fmt.Errorf("keep a receipt: %w", err)
+	}
+	e.state.Lock()
+	e.keepReceipt(r)
+	e.state.Unlock()
+	e.announce()
+	return nil
+}
+
+func (e *Engine) newer(r identity.Receipt) bool {
+	e.state.Lock()
+	defer e.state.Unlock()
+	old, held := e.receipts[receiptName{r.Signer, r.Scope}]
+	if !held {
+		return true
+	}
+	heads := map[crdt.LogID]uint64{}
+	for _, h := range r.Heads {
+		heads[h.Log] = h.Head.Seq
+	}
+	more := len(r.Heads) > len(old.Heads)
+	for _, h := range old.Heads {
+		switch cmp.Compare(heads[h.Log], h.Head.Seq) {
+		case -1:
+			return false
+		case 1:
+			more = true
+		}
+	}
+	return more
+}
+
+// tick says where one write has got to. What a box holds is at the office, what
+// a hub holds was committed.
+func (e *Engine) tick(p crdt.Pos) Tick {
+	e.state.Lock()
+	defer e.state.Unlock()
+	return e.tickLocked(p)
+}
+
+func (e *Engine) tickLocked(p crdt.Pos) Tick {
+	switch {
+	case e.cfg.Role == identity.RoleHub || e.covered[identity.RoleHub][p.Log] >= p.Seq:
+		return Province
+	case e.cfg.Role == identity.RoleBox || e.covered[identity.RoleBox][p.Log] >= p.Seq:
+		return Office
+	}
+	return Here
+}
+
+// recordTick is the least tick of the writes that stand in a record.
+func (e *Engine) recordTick(r *crdt.Record) Tick {
+	e.state.Lock()
+	defer e.state.Unlock()
+	least := Province
+	for _, c := range r.Cells {
+		for _, w := range c.Writes {
+			least = min(least, e.tickLocked(crdt.Pos{Log: w.Dot.Log, Seq: w.Dot.Seq}))
+		}
+	}
+	return least
+}
+
+// below calls f with every record of a collection that an entry without the
+// tick has written.
+func (e *Engine) below(tx *store.Tx, collection string, tick Tick, f func(crdt.RecordID)) error {
+	return tx.Logs(func(l store.Log) error {
+		for seq := l.Head.Seq; seq > 0 && e.tick(crdt.Pos{Log: l.ID, Seq: seq}) < tick; seq-- {
+			entry, err := e.entry(tx, l, seq)
+			if err != nil {
+				return err
+			}
+			for _, op := range entry.Ops {
+				if op.Collection == collection {
+					f(op.Record.ID())
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (e *Engine) entry(tx *store.Tx, l store.Log, seq uint64) (*crdt.Entry, error) {
+	raw, err := tx.Entry(l, seq)
+	if err != nil {
+		return nil, err
+	}
+	return wire.DecodeEntry(raw)
+}
+
+// Unsent counts this device's own saves that the province has not received, and
+// gives the time of the oldest; nil where there are none.
+func (e *Engine) Unsent() (n int, oldestMS *int64, err error) {
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		return tx.Logs(func(l store.Log) error {
+			if l.ID != e.ownLog(l.ID.Class) {
+				return nil
+			}
+			e.state.Lock()
+			received := e.covered[identity.RoleHub][l.ID]
+			e.state.Unlock()
+			if received >= l.Head.Seq {
+				return nil
+			}
+			n += int(l.Head.Seq - received)
+			first, err := e.entry(tx, l, received+1)
+			if err != nil {
+				return err
+			}
+			if ms := first.Stamp.Millis(); oldestMS == nil || ms < *oldestMS {
+				oldestMS = &ms
+			}
+			return nil
+		})
+	})
+	return n, oldestMS, err
+}
+
+// heardStep is how much later a device must be heard from before that is
+// written: what is shown after a crash is then at most so much too early.
+const heardStep = 30_000 // ms
+
+// Heard notes that a device was heard from: it spoke, or its entries came.
+func (e *Engine) Heard(d crdt.Device, atMS int64) error {
+	e.state.Lock()
+	last, known := e.heard[d]
+	if atMS > last || !known {
+		e.heard[d] = atMS
+	}
+	e.state.Unlock()
+	if known && atMS/heardStep <= last/heardStep {
+		return nil
+	}
+	b, err := wire.Marshal(atMS)
+	if err != nil {
+		return err
+	}
+	e.write.Lock()
+	defer e.write.Unlock()
+	return e.cfg.Store.Update(func(tx *store.Tx) error { return tx.PutLocal("heard", d.String(), b) })
+}
+
+// Device is what is known here of one device's logs.
+type Device struct {
+	Device        crdt.Device
+	Entries       uint64 // held of it
+	LastHeardMS   *int64
+	NewestEntryMS *int64 // as its clock claimed
+}
+
+// Devices are the devices that entries are held of, or that were heard from.
+func (e *Engine) Devices() ([]Device, error) {
+	devices := map[crdt.Device]*Device{}
+	get := func(d crdt.Device) *Device {
+		if devices[d] == nil {
+			devices[d] = &Device{Device: d}
+		}
+		return devices[d]
+	}
+	e.state.Lock()
+	for d, ms := range e.heard {
+		get(d).LastHeardMS = &ms
+	}
+	e.state.Unlock()
+	err := e.cfg.Store.View(func(tx *store.Tx) error {
+		return tx.Logs(func(l store.Log) error {
+			entry, err := e.entry(tx, l, l.Head.Seq)
+			if err != nil {
+				return err
+			}
+			d, ms := get(l.ID.Device), entry.Stamp.Millis()
+			d.Entries += l.Head.Seq
+			if d.NewestEntryMS == nil || *d.NewestEntryMS < ms {
+				d.NewestEntryMS = &ms
+			}
+			return nil
+		})
+	})
+	var out []Device
+	for _, d := range slices.SortedFunc(maps.Keys(devices), func(a, b crdt.Device) int { return slices.Compare(a[:], b[:]) }) {
+		out = append(out, *devices[d])
+	}
+	return out, err
+}
