@@ -1,0 +1,121 @@
+# The workshop of Vùng Xa. `make` lists what can be made here.
+#
+#   bin/       what is built (ignored)
+#   bin/test/  what `make test` measured: a time for each step, counts, skips
+#   var/       the data of `make run` (ignored)
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+UI := desktop/frontend
+MAIN := ./node/cmd/vungxa
+WORKSHOP := deploy/workshop
+BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# ---- build and run
+
+.PHONY: tools run build clean
+tools:
+	@sh $(WORKSHOP)/check-tools.sh
+
+run: tools build ## build everything and start the demo: a province, an office's box, a laptop
+	@$(WORKSHOP)/foreground.sh ./bin/vungxa demo --dir ./var
+
+build: $(UI)/dist/index.html ## build the UI and the binary, bin/vungxa
+	@$(BUILD) -o bin/vungxa $(MAIN)
+
+# npm ci empties node_modules first, so the stamp inside says which lock file it holds.
+$(UI)/node_modules/.stamp: $(UI)/package-lock.json
+	@cd $(UI) && npm ci --prefer-offline --no-audit --no-fund
+	@touch $@
+
+# Folders are listed beside files, so that a removed file counts as a change.
+UI_SOURCES := $(shell find $(UI)/src $(UI)/public 2>/dev/null) $(wildcard $(UI)/*.json $(UI)/*.ts $(UI)/*.html)
+
+$(UI)/dist/index.html: $(UI)/node_modules/.stamp $(UI_SOURCES)
+	@cd $(UI) && npm run --silent build
+	@touch $@ $(UI)/dist/.gitkeep
+
+clean: ## remove what was built, not var/ (that is data)
+	@rm -rf bin $(UI)/node_modules
+	@find $(UI)/dist -mindepth 1 ! -name .gitkeep -delete
+
+# ---- tests: each step is a target of its own; quick ones first
+
+STEPS := format tidy ui-install ui-check vet staticcheck ui-test ui-build unit race cross windows api story
+.PHONY: test fresh $(STEPS)
+
+test: tools fresh $(STEPS) ## run every check, and count
+	@$(WORKSHOP)/step.sh --sum
+
+fresh:
+	@rm -rf bin/test
+
+# step NAME,COMMAND: COMMAND has no single quotes.
+step = @$(WORKSHOP)/step.sh $(1) bash -euo pipefail -c '$(2)'
+gotest = go test -json -vet=off -count=1 -timeout 10m
+
+bin/testsum: $(wildcard deploy/cmd/testsum/*.go)
+	@go build -o $@ ./deploy/cmd/testsum
+
+format: ## gofmt has nothing to say
+	$(call step,format,$(WORKSHOP)/format.sh)
+
+tidy: bin/testsum ## the rules of the house: layers, purity, comments, names
+	$(call step,tidy,$(gotest) ./deploy/... | bin/testsum -o bin/test/tidy)
+
+vet: ## go vet
+	$(call step,vet,go vet ./...)
+
+staticcheck: ## staticcheck, in the version that go.mod pins
+	$(call step,staticcheck,go tool staticcheck ./...)
+
+unit: bin/testsum ## Go tests of what runs alone: crdt, kpi, the protocol's machine
+	$(call step,unit,$(gotest) $$($(WORKSHOP)/packages.sh alone) | bin/testsum -o bin/test/unit)
+
+race: bin/testsum ## Go tests of what runs beside others, with the race detector
+	$(call step,race,$(gotest) -race $$($(WORKSHOP)/packages.sh beside) | bin/testsum -o bin/test/race)
+
+cross: ## build for every kind of machine, and weigh the binaries
+	$(call step,cross,$(WORKSHOP)/cross.sh $(MAIN))
+
+windows: ## everything that doesn't say linux builds for Windows
+	$(call step,windows,GOOS=windows GOARCH=amd64 CGO_ENABLED=0 go build -trimpath ./...)
+
+ui-install: ## install what the UI is built with, as its lock file says
+	$(call step,ui-install,$(MAKE) --no-print-directory $(UI)/node_modules/.stamp)
+
+ui-check: $(UI)/node_modules/.stamp ## type check and lint the UI
+	$(call step,ui-check,cd $(UI) && npm run --silent typecheck && npm run --silent lint)
+
+ui-test: $(UI)/node_modules/.stamp bin/testsum ## unit tests of the UI
+	$(call step,ui-test,$(WORKSHOP)/ui-test.sh)
+
+ui-build: $(UI)/node_modules/.stamp ## build the UI and the binary that carries it
+	$(call step,ui-build,$(MAKE) --no-print-directory build)
+
+api: build ## the UI's types are those of the node's API
+	$(call step,api,$(WORKSHOP)/check-api.sh)
+
+story: build bin/testsum ## the whole loop in a real browser
+	$(call step,story,$(WORKSHOP)/story.sh)
+
+# ---- beyond `make test`
+
+.PHONY: fuzz bench write-api
+FUZZTIME ?= 30s
+fuzz: ## fuzz each decoder for FUZZTIME (30s)
+	@$(WORKSHOP)/fuzz.sh $(FUZZTIME)
+
+bench: ## the Go benchmarks
+	@go test -run '^$$' -bench . -benchmem ./...
+
+write-api: build ## write the API's description and the UI's types anew
+	@./bin/vungxa openapi >$(UI)/openapi.json
+	@cd $(UI) && npm run --silent gen:api

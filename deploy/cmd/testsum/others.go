@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+)
+
+// vitestReport is the part of vitest's JSON report that is read here.
+type vitestReport struct {
+	TestResults []struct {
+		Name             string // of the file
+		Status           string
+		Message          string // why the file as a whole failed
+		AssertionResults []struct {
+			FullName        string
+			Status          string
+			FailureMessages []string
+		}
+	}
+}
+
+// readVitest reads the report of `vitest run --reporter=json`.
+func readVitest(in io.Reader, to io.Writer) (Sum, error) {
+	var report vitestReport
+	if err := json.NewDecoder(in).Decode(&report); err != nil {
+		return Sum{}, fmt.Errorf("decode JSON: %w", err)
+	}
+	var sum Sum
+	for _, file := range report.TestResults {
+		for _, t := range file.AssertionResults {
+			switch t.Status {
+			case "passed":
+				sum.Passed++
+			case "failed":
+				sum.Failed++
+				fmt.Fprintf(to, "\nFAIL %s: %s\n%s\n", file.Name, t.FullName, strings.Join(t.FailureMessages, "\n"))
+			default:
+				sum.Skips = append(sum.Skips, t.FullName)
+			}
+		}
+		if file.Status == "failed" && len(file.AssertionResults) == 0 {
+			sum.Failed++
+			fmt.Fprintf(to, "\nFAIL %s\n%s\n", file.Name, file.Message)
+		}
+	}
+	return sum, nil
+}
+
+// tapLine is a line of the Test Anything Protocol, as testanything.org has it:
+// ok or not ok, a number, a description, a directive.
+var tapLine = regexp.MustCompile(`^(not )?ok\b\s*\d*\s*-?\s*(.*?)(?:\s+#\s*(?i:skip)\S*\s*(.*))?$`)
+
+// readTAP passes every line on as it comes, so that a person can follow a long
+// story, and counts the steps in it.
+func readTAP(in io.Reader, to io.Writer) (Sum, error) {
+	var sum Sum
+	scan := bufio.NewScanner(in)
+	scan.Buffer(make([]byte, 1<<16), 1<<24)
+	for scan.Scan() {
+		fmt.Fprintln(to, scan.Text())
+		m := tapLine.FindStringSubmatch(scan.Text())
+		switch {
+		case m == nil:
+		case m[3] != "":
+			sum.Skips = append(sum.Skips, m[2]+": "+m[3])
+		case m[1] != "":
+			sum.Failed++
+		default:
+			sum.Passed++
+		}
+	}
+	if err := scan.Err(); err != nil {
+		return Sum{}, fmt.Errorf("a line over 16 MiB, or a cut pipe: %w", err)
+	}
+	return sum, nil
+}

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Runs the UI's unit tests and counts them. vitest's own exit code counts too:
+# it also fails on errors outside any test.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+report=$PWD/bin/test/vitest.json
+rm -f "$report"
+verdict=0
+(cd desktop/frontend && npm test --silent -- --reporter=default --reporter=json --outputFile.json="$report") || verdict=$?
+[ -s "$report" ] || { echo "vitest left no report" >&2; exit 1; }
+bin/testsum -from vitest -o bin/test/ui-test <"$report"
+exit $verdict
