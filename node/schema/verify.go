@@ -40,7 +40,9 @@ func verify(p *Pack, files []*source) []*yamlfile.Problem {
 		for i, c := range s.Collections {
 			v.collection(fmt.Sprintf("collections[%d]", i), c, seen)
 		}
-		slices.SortFunc(v.problems, func(a, b *yamlfile.Problem) int { return cmp.Or(cmp.Compare(a.Line, b.Line), strings.Compare(a.Key, b.Key)) })
+		slices.SortFunc(v.problems, func(a, b *yamlfile.Problem) int {
+			return cmp.Or(cmp.Compare(a.Line, b.Line), strings.Compare(a.Key, b.Key))
+		})
 		problems = append(problems, v.problems...)
 	}
 	return problems
