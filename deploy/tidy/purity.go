@@ -16,41 +16,83 @@ func pure(dir string) bool {
 		dir == "sync/reconcile" || strings.HasPrefix(dir, "sync/reconcile/")
 }
 
-// impure are the standard-library packages (with all below them) that reach
-// outside the computation, or make its order depend on the scheduler.
-var impure = []string{
+// outside are the standard-library packages (with all below them) that reach
+// outside the computation.
+var outside = []string{
 	"crypto/rand", "io/fs", "io/ioutil", "log", "math/rand", "net", "os", "path/filepath", "plugin",
-	"sync", "syscall", "testing", "database/sql", "embed", "golang.org/x/sys", "golang.org/x/sync",
+	"syscall", "testing", "database/sql", "embed", "golang.org/x/sys",
 }
 
-// Purity finds, in the pure packages, imports of impure ones, calls that read
-// or wait for the clock, printing, and goroutines. Tests are exempt.
+// beside are those that only concurrent code needs.
+var beside = []string{"sync", "golang.org/x/sync"}
+
+// Purity finds, in the pure packages, imports that reach outside, calls that
+// read or wait for the clock, printing, goroutines and locks. What a pure
+// package imports of ours must be as pure, except that it may guard its state
+// with a lock. Tests are exempt.
 func Purity(t *Tree) []Finding {
 	var found []Finding
+	rests := restsOn(t)
 	for f := range t.Source {
-		if pure(f.Dir()) {
-			found = append(found, impureImports(f)...)
+		switch {
+		case pure(f.Dir()):
+			found = append(found, impureImports(f, slices.Concat(outside, beside))...)
+			found = append(found, impureCode(f)...)
+		case rests[f.Dir()]:
+			found = append(found, impureImports(f, outside)...)
 			found = append(found, impureCode(f)...)
 		}
 	}
 	return found
 }
 
-func impureImports(f *File) []Finding {
+// restsOn are the folders of ours that pure packages import, directly or not.
+// Imports against the layers are left to that rule.
+func restsOn(t *Tree) map[string]bool {
+	packages := t.packages()
+	seen := map[string]bool{}
+	var visit func(dir string)
+	visit = func(dir string) {
+		if seen[dir] {
+			return
+		}
+		seen[dir] = true
+		for _, f := range packages[dir] {
+			for _, p := range f.imports {
+				ours, ok := strings.CutPrefix(p, Module+"/")
+				if ok && !f.Test() && mayImport(top(dir), top(ours)) {
+					visit(ours)
+				}
+			}
+		}
+	}
+	for dir := range packages {
+		if pure(dir) {
+			visit(dir)
+		}
+	}
+	return seen
+}
+
+func impureImports(f *File, impure []string) []Finding {
 	var found []Finding
 	for spec, p := range f.imports {
 		for _, bad := range impure {
 			if p == bad || strings.HasPrefix(p, bad+"/") {
-				found = append(found, f.at(spec, fmt.Sprintf("pure package %s imports %s", f.Dir(), p),
+				found = append(found, f.at(spec, fmt.Sprintf("%s imports %s, but %s", f.Dir(), p, promise(f)),
 					"take what it gives (bytes, a time, an io.Reader) as an argument"))
 			}
 		}
-		if ours, ok := strings.CutPrefix(p, Module+"/"); ok && !pure(ours) && mayImport(top(f.Path), top(ours)) {
-			found = append(found, f.at(spec, fmt.Sprintf("pure package %s imports %s, which is not pure", f.Dir(), ours),
-				"declare a small interface here and let the caller pass it in"))
-		}
 	}
 	return found
+}
+
+// promise says why a file has to be pure.
+func promise(f *File) string {
+	if pure(f.Dir()) {
+		return "it is pure"
+	}
+	return "pure packages rest on it"
 }
 
 // waiting are the functions of package time that read the clock or wait for it.
@@ -60,13 +102,13 @@ func impureCode(f *File) []Finding {
 	var found []Finding
 	ast.Inspect(f.Go, func(n ast.Node) bool {
 		if g, ok := n.(*ast.GoStmt); ok {
-			found = append(found, f.at(g, "a goroutine in pure package "+f.Dir(), "let the caller decide what runs beside what"))
+			found = append(found, f.at(g, "a goroutine, but "+promise(f), "let the caller decide what runs beside what"))
 		}
 		if name, ok := f.selects(n, "time"); ok && slices.Contains(waiting, name) {
-			found = append(found, f.at(n, "time."+name+" in pure package "+f.Dir(), "take the time as an argument"))
+			found = append(found, f.at(n, "time."+name+", but "+promise(f), "take the time as an argument"))
 		}
 		if name, ok := f.selects(n, "fmt"); ok && strings.HasPrefix(name, "Print") {
-			found = append(found, f.at(n, "fmt."+name+" in pure package "+f.Dir(), "return what is to be said"))
+			found = append(found, f.at(n, "fmt."+name+", but "+promise(f), "return what is to be said"))
 		}
 		return true
 	})

@@ -39,12 +39,16 @@ var day = 24 * clock.Hour
 func f(r io.Reader) { go f(nil); fmt.Println(fmt.Sprint(clock.Unix(0, 0))); clock.Sleep(1) }`,
 		"crdt/a_test.go":           "package crdt\nimport \"os\"\nfunc g() { go g() }",
 		"kpi/a.go":                 "package kpi\nimport \"sync/atomic\"",
-		"sync/reconcile/a.go":      "package reconcile\nimport _ \"github.com/vungxa/vungxa/crdt/wire\"\nimport _ \"github.com/vungxa/vungxa/sync/link\"\nimport \"net/netip\"",
+		"sync/reconcile/a.go":      "package reconcile\nimport _ \"github.com/vungxa/vungxa/crdt/wire\"\nimport _ \"github.com/vungxa/vungxa/sync/identity\"\nimport \"net/netip\"",
+		"sync/identity/a.go":       "package identity\nimport \"sync\"\nimport \"crypto/rand\"\nimport _ \"github.com/vungxa/vungxa/sync/deep\"\nimport _ \"github.com/vungxa/vungxa/node\"",
+		"sync/identity/a_test.go":  "package identity\nimport _ \"github.com/vungxa/vungxa/sync/link\"",
+		"sync/deep/a.go":           "package deep\nfunc f() { go f() }",
+		"node/a.go":                "package node\nimport \"os\"",
 		"sync/link/a.go":           "package link\nimport \"net\"\nfunc f() { go f() }",
 		"crdt/wire/limits/a.go":    "package limits\nimport \"log/slog\"",
 		"sync/reconciled/other.go": "package reconciled\nimport \"os\"",
 	}, "crdt/a.go:3", "crdt/a.go:6", "crdt/a.go:9", "crdt/a.go:11", "crdt/a.go:11", "crdt/a.go:11", "kpi/a.go:2",
-		"sync/reconcile/a.go:3", "sync/reconcile/a.go:4", "crdt/wire/limits/a.go:2")
+		"sync/reconcile/a.go:4", "sync/identity/a.go:3", "sync/deep/a.go:2", "crdt/wire/limits/a.go:2")
 }
 
 func TestPackageComments(t *testing.T) {
