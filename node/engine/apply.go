@@ -32,7 +32,7 @@ type touched struct {
 // caller holds e.write.
 func (e *Engine) update(f func(*batch) error) error {
 	b := &batch{engine: e, logs: map[crdt.LogID]*store.Log{}, lookup: map[recordName]*touched{}}
-	last := e.clock.Last
+	undo := e.remember()
 	err := e.cfg.Store.Update(func(tx *store.Tx) error {
 		b.tx = tx
 		if err := f(b); err != nil {
@@ -41,11 +41,22 @@ func (e *Engine) update(f func(*batch) error) error {
 		return b.finish()
 	})
 	if err != nil {
-		e.clock.Last = last
+		undo()
 		return err
 	}
 	e.publish(b)
 	return nil
+}
+
+// remember gives a function that takes back what a transaction that fails has
+// changed outside the store.
+func (e *Engine) remember() (undo func()) {
+	last, incarnation := e.clock.Last, e.ownLog(0).Incarnation
+	return func() {
+		e.state.Lock()
+		defer e.state.Unlock()
+		e.clock.Last, e.incarnation = last, incarnation
+	}
 }
 
 func (b *batch) log(id crdt.LogID) (*store.Log, error) {
@@ -120,6 +131,9 @@ func (b *batch) finish() error {
 		if err := addCount(b.tx, collection, n); err != nil {
 			return err
 		}
+	}
+	if err := b.engine.writeHeard(b.tx); err != nil {
+		return err
 	}
 	return b.engine.saveClock(b.tx)
 }

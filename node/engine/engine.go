@@ -42,18 +42,19 @@ type Config struct {
 
 // Engine is an open engine. Its methods may be called from several goroutines.
 type Engine struct {
-	cfg         Config
-	incarnation crdt.Incarnation
+	cfg Config
 
 	write sync.Mutex // held by whoever writes the store; guards clock
 	clock crdt.Clock
 
-	state    sync.Mutex // guards what follows
-	changed  chan struct{}
-	position uint64
-	receipts map[receiptName]identity.Receipt
-	covered  map[identity.Role]map[crdt.LogID]uint64 // by their receipts
-	heard    map[crdt.Device]int64                   // ms
+	state       sync.Mutex // guards what follows
+	incarnation crdt.Incarnation
+	changed     chan struct{}
+	position    uint64
+	receipts    map[receiptName]*identity.Receipt
+	covered     map[identity.Role]map[crdt.LogID]uint64 // by their receipts
+	heard       map[crdt.Device]int64                   // ms
+	unwritten   map[crdt.Device]bool                    // heard from since it was last written
 
 	figures figures
 }
@@ -61,8 +62,9 @@ type Engine struct {
 // Open makes an engine of a store, and begins to compute the KPIs behind it.
 func Open(cfg Config) (*Engine, error) {
 	e := &Engine{
-		cfg: cfg, changed: make(chan struct{}), receipts: map[receiptName]identity.Receipt{},
+		cfg: cfg, changed: make(chan struct{}), receipts: map[receiptName]*identity.Receipt{},
 		covered: map[identity.Role]map[crdt.LogID]uint64{}, heard: map[crdt.Device]int64{},
+		unwritten: map[crdt.Device]bool{},
 	}
 	if err := e.begin(); err != nil {
 		return nil, fmt.Errorf("open the engine: %w", err)
@@ -75,10 +77,11 @@ func Open(cfg Config) (*Engine, error) {
 }
 
 // Close waits for what is under way. The store is its owner's to close.
-func (e *Engine) Close() {
+func (e *Engine) Close() error {
 	e.figures.stop()
 	e.write.Lock()
 	defer e.write.Unlock()
+	return e.cfg.Store.Update(e.writeHeard)
 }
 
 // begin reads the store's incarnation and clock, or draws and starts them.
@@ -89,17 +92,24 @@ func (e *Engine) begin() error {
 			return err
 		}
 		if name == nil {
-			name = make([]byte, len(e.incarnation))
-			if _, err := io.ReadFull(e.cfg.Rand, name); err != nil {
-				return fmt.Errorf("draw an incarnation: %w", err)
-			}
-			if err := tx.PutMeta("incarnation", name); err != nil {
-				return err
-			}
+			return e.newIncarnation(tx)
 		}
 		copy(e.incarnation[:], name)
 		return e.loadClock(tx)
 	})
+}
+
+// newIncarnation gives this device's logs a new name, under which it begins
+// again at seq 1.
+func (e *Engine) newIncarnation(tx *store.Tx) error {
+	var name crdt.Incarnation
+	if _, err := io.ReadFull(e.cfg.Rand, name[:]); err != nil {
+		return fmt.Errorf("draw an incarnation: %w", err)
+	}
+	e.state.Lock()
+	e.incarnation = name
+	e.state.Unlock()
+	return tx.PutMeta("incarnation", name[:])
 }
 
 func (e *Engine) loadClock(tx *store.Tx) error {
@@ -127,6 +137,8 @@ func (e *Engine) nowMS() int64 { return e.cfg.Now().UnixMilli() }
 
 // ownLog is the log that this device writes in a class.
 func (e *Engine) ownLog(class crdt.Class) crdt.LogID {
+	e.state.Lock()
+	defer e.state.Unlock()
 	return crdt.LogID{Device: e.cfg.Device, Incarnation: e.incarnation, Scope: e.cfg.Scopes[0], Class: class}
 }
 

@@ -7,7 +7,6 @@ import (
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
-	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/store"
 )
 
@@ -22,9 +21,8 @@ const (
 
 // Errors of Ingest about segments that don't fit what is held.
 var (
-	ErrGap   = errors.New("entries are missing before the segment")
-	ErrFork  = errors.New("the segment differs from what is held of its log")
-	ErrAhead = errors.New("the segment is of this device's own log, and ahead of it: the store was rolled back")
+	ErrGap  = errors.New("entries are missing before the segment")
+	ErrFork = errors.New("the segment differs from what is held of its log")
 )
 
 // Heads are the sealed heads of a scope's logs. It first seals what this device
@@ -222,6 +220,9 @@ func (e *Engine) ingest(s *wire.Segment) error {
 	for {
 		var done int
 		err := e.update(func(b *batch) error {
+			if err := e.meetOwn(b.tx, s.Log); err != nil {
+				return err
+			}
 			for done = 0; done < len(rest) && b.tx.Size() < commitBytes; done++ {
 				entry := rest[done]
 				e.clock.Absorb(entry.Stamp, e.nowMS())
@@ -245,6 +246,16 @@ func (e *Engine) ingest(s *wire.Segment) error {
 	}
 }
 
+// meetOwn begins a new incarnation when this device meets its own log ahead of
+// itself: its store was rolled back, and what it writes under the old name would
+// be a second history of it.
+func (e *Engine) meetOwn(tx *store.Tx, log crdt.LogID) error {
+	if log != e.ownLog(log.Class) {
+		return nil
+	}
+	return e.newIncarnation(tx)
+}
+
 // fit says up to which seq the log is held, after checking that the segment
 // continues it.
 func (e *Engine) fit(s *wire.Segment) (held uint64, err error) {
@@ -254,14 +265,8 @@ func (e *Engine) fit(s *wire.Segment) (held uint64, err error) {
 			return err
 		}
 		held = l.Head.Seq
-		switch {
-		case s.First > held+1:
+		if s.First > held+1 {
 			return ErrGap
-		case s.Log.Device == e.cfg.Device && s.Last() > held:
-			return &node.Error{Code: node.Damaged, Err: ErrAhead, Message: node.Text{
-				VI: "Máy khác giữ những lần lưu của chính máy này mà máy này không còn: kho đã bị quay lui. Hãy khôi phục từ bản sao lưu dưới một định danh mới.",
-				EN: "another device holds saves of this device that this device has lost: its store was rolled back; restore it under a new incarnation",
-			}}
 		}
 		return checkOverlap(tx, l, s)
 	})

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -44,7 +46,7 @@ func (e *Engine) loadLocals(tx *store.Tx) error {
 		if err != nil {
 			return fmt.Errorf("receipt %q: %w", name, err)
 		}
-		e.keepReceipt(*r)
+		e.keepReceipt(r)
 		return nil
 	})
 	if err != nil {
@@ -62,7 +64,7 @@ func (e *Engine) loadLocals(tx *store.Tx) error {
 	})
 }
 
-func (e *Engine) keepReceipt(r identity.Receipt) {
+func (e *Engine) keepReceipt(r *identity.Receipt) {
 	e.receipts[receiptName{r.Signer, r.Scope}] = r
 	role, known := e.cfg.RoleOf(r.Signer)
 	if !known {
@@ -77,33 +79,36 @@ func (e *Engine) keepReceipt(r identity.Receipt) {
 }
 
 // Receipts are the newest receipts of a scope, of each signer.
-func (e *Engine) Receipts(scope crdt.Scope) ([]identity.Receipt, error) {
+func (e *Engine) Receipts(scope crdt.Scope) ([]*identity.Receipt, error) {
 	e.state.Lock()
 	defer e.state.Unlock()
-	var out []identity.Receipt
+	var out []*identity.Receipt
 	for name, r := range e.receipts {
 		if name.scope == scope {
 			out = append(out, r)
 		}
 	}
-	slices.SortFunc(out, func(a, b identity.Receipt) int { return slices.Compare(a.Signer[:], b.Signer[:]) })
+	slices.SortFunc(out, func(a, b *identity.Receipt) int { return slices.Compare(a.Signer[:], b.Signer[:]) })
 	return out, nil
 }
 
 // StoreReceipt keeps a verified receipt, durably, before any tick shows it. One
 // that covers less than what is held of its signer is passed over.
-func (e *Engine) StoreReceipt(r identity.Receipt) error {
-	if !e.newer(r) {
-		return nil
-	}
+func (e *Engine) StoreReceipt(r *identity.Receipt) error {
 	b, err := r.Encode()
 	if err != nil {
 		return err
 	}
 	e.write.Lock()
 	defer e.write.Unlock()
+	if !e.newer(r) {
+		return nil
+	}
 	err = e.cfg.Store.Update(func(tx *store.Tx) error {
-		return tx.PutLocal("receipt", r.Signer.String()+" "+string(r.Scope), b)
+		if err := tx.PutLocal("receipt", r.Signer.String()+" "+string(r.Scope), b); err != nil {
+			return err
+		}
+		return e.writeHeard(tx)
 	})
 	if err != nil {
 		return fmt.Errorf("keep a receipt: %w", err)
@@ -115,7 +120,7 @@ func (e *Engine) StoreReceipt(r identity.Receipt) error {
 	return nil
 }
 
-func (e *Engine) newer(r identity.Receipt) bool {
+func (e *Engine) newer(r *identity.Receipt) bool {
 	e.state.Lock()
 	defer e.state.Unlock()
 	old, held := e.receipts[receiptName{r.Signer, r.Scope}]
@@ -224,28 +229,42 @@ func (e *Engine) Unsent() (n int, oldestMS *int64, err error) {
 	return n, oldestMS, err
 }
 
-// heardStep is how much later a device must be heard from before that is
-// written: what is shown after a crash is then at most so much too early.
-const heardStep = 30_000 // ms
-
-// Heard notes that a device was heard from: it spoke, or its entries came.
-func (e *Engine) Heard(d crdt.Device, atMS int64) error {
+// Heard notes that a device was heard from: it spoke, or its entries came. It
+// is written with the next transaction, so that after a crash a device seems to
+// have been silent for longer than it was, and never for less.
+func (e *Engine) Heard(d crdt.Device, atMS int64) {
 	e.state.Lock()
-	last, known := e.heard[d]
-	if atMS > last || !known {
+	defer e.state.Unlock()
+	if last, known := e.heard[d]; !known || atMS > last {
 		e.heard[d] = atMS
+		e.unwritten[d] = true
 	}
-	e.state.Unlock()
-	if known && atMS/heardStep <= last/heardStep {
-		return nil
+}
+
+func (e *Engine) writeHeard(tx *store.Tx) error {
+	e.state.Lock()
+	defer e.state.Unlock()
+	for d := range e.unwritten {
+		b, err := wire.Marshal(e.heard[d])
+		if err != nil {
+			return err
+		}
+		if err := tx.PutLocal("heard", d.String(), b); err != nil {
+			return err
+		}
 	}
-	b, err := wire.Marshal(atMS)
-	if err != nil {
-		return err
-	}
+	clear(e.unwritten)
+	return nil
+}
+
+// StoreCertificate keeps a verified device certificate.
+func (e *Engine) StoreCertificate(cert []byte) error {
 	e.write.Lock()
 	defer e.write.Unlock()
-	return e.cfg.Store.Update(func(tx *store.Tx) error { return tx.PutLocal("heard", d.String(), b) })
+	name := sha256.Sum256(cert)
+	return e.cfg.Store.Update(func(tx *store.Tx) error {
+		return tx.PutLocal("certificate", hex.EncodeToString(name[:]), cert)
+	})
 }
 
 // Device is what is known here of one device's logs.
