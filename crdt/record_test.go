@@ -1,0 +1,249 @@
+package crdt
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+const testScope = Scope("c/03646")
+
+func testLog(i int) LogID {
+	return LogID{Device: Device{byte(i + 1)}, Incarnation: Incarnation{1}, Scope: testScope, Class: ClassRecords}
+}
+
+var testRef = RefByKey(testScope, "things", "1")
+
+// replica is a writer of one log that reads those of the others.
+type replica struct {
+	log    LogID
+	clock  Clock
+	record *Record
+	seq    uint64
+	have   map[LogID]int // how many entries of each log have arrived
+}
+
+func newReplica(i int) *replica {
+	return &replica{log: testLog(i), record: NewRecord(testScope, "things", testRef), have: map[LogID]int{}}
+}
+
+// write makes an entry on one field that supersedes what a reader who has seen
+// only `seen` knew.
+func (r *replica) write(field uint32, value byte, now int64, seen []Pos) *Entry {
+	over := r.record.Cells[field].Known()
+	if seen != nil {
+		over = Limit(over, seen)
+	}
+	r.seq++
+	e := &Entry{
+		Log: r.log, Seq: r.seq, Stamp: r.clock.Next(now), Pack: Pack{ID: "test", Version: 1},
+		Ops: []Op{{Collection: "things", Record: testRef, Field: field, Value: []byte{value}, Over: over}},
+	}
+	if r.seq > 1 {
+		e.Prev = Hash{1}
+	}
+	r.receive(e)
+	return e
+}
+
+func (r *replica) receive(e *Entry) {
+	for i := range e.Ops {
+		r.record.Apply(e, i)
+	}
+	r.have[e.Log]++
+	r.clock.Absorb(e.Stamp, e.Stamp.Millis())
+}
+
+// standing is the specification, from the whole history at once: a write stands
+// unless some operation on its cell names its log at or past its seq.
+func standing(history []*Entry, field uint32) []Dot {
+	var dots []Dot
+	for _, e := range history {
+		if e.Ops[0].Field == field && !slices.ContainsFunc(history, func(f *Entry) bool {
+			return f.Ops[0].Field == field && slices.ContainsFunc(f.Ops[0].Over, func(p Pos) bool {
+				return p.Log == e.Log && p.Seq >= e.Seq
+			})
+		}) {
+			dots = append(dots, e.Dot(0))
+		}
+	}
+	slices.SortFunc(dots, Dot.Compare)
+	return dots
+}
+
+func dotsOf(c Cell) []Dot {
+	var dots []Dot
+	for _, w := range c.Writes {
+		dots = append(dots, w.Dot)
+	}
+	slices.SortFunc(dots, Dot.Compare)
+	return dots
+}
+
+// Three replicas write, and read each other's logs in any interleaving, with
+// anything delivered twice. When all has arrived everywhere, all hold the same
+// record, and it is what the specification says.
+func TestMergeIsWhatTheHistorySays(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		replicas := []*replica{newReplica(0), newReplica(1), newReplica(2)}
+		logs := map[LogID][]*Entry{}
+		var history []*Entry
+		for step := range rapid.IntRange(1, 30).Draw(t, "steps") {
+			r := replicas[rapid.IntRange(0, 2).Draw(t, "replica")]
+			if rapid.Bool().Draw(t, "write") {
+				field := rapid.Uint32Range(1, 2).Draw(t, "field")
+				var seen []Pos
+				if rapid.IntRange(0, 3).Draw(t, "stale") == 0 {
+					seen = staleView(t, r)
+				}
+				now := rapid.Int64Range(0, 5).Draw(t, "now")
+				e := r.write(field, byte(step%20), now, seen)
+				if err := e.Validate(); err != nil {
+					t.Fatal(err)
+				}
+				logs[r.log] = append(logs[r.log], e)
+				history = append(history, e)
+				continue
+			}
+			from := testLog(rapid.IntRange(0, 2).Draw(t, "from"))
+			deliver(r, logs[from], from, rapid.IntRange(0, 3).Draw(t, "count"))
+		}
+		for _, r := range replicas {
+			for log, entries := range logs {
+				deliver(r, entries, log, len(entries))
+			}
+		}
+		for field := uint32(1); field <= 2; field++ {
+			want := standing(history, field)
+			for i, r := range replicas {
+				if got := dotsOf(r.record.Cells[field]); !slices.Equal(got, want) {
+					t.Fatalf("replica %d field %d: %v stand; the history says %v", i, field, got, want)
+				}
+			}
+		}
+		for i, r := range replicas[1:] {
+			if !reflect.DeepEqual(r.record.Cells, replicas[0].record.Cells) {
+				t.Fatalf("replica %d differs from replica 0:\n%v\n%v", i+1, r.record.Cells, replicas[0].record.Cells)
+			}
+		}
+	})
+}
+
+// staleView is a version of the record before some of what the replica holds.
+func staleView(t *rapid.T, r *replica) []Pos {
+	seen := slices.Clone(r.record.Known())
+	for i := range seen {
+		seen[i].Seq -= min(seen[i].Seq-1, rapid.Uint64Range(0, 2).Draw(t, "unseen"))
+	}
+	if seen == nil {
+		return []Pos{}
+	}
+	return seen
+}
+
+// deliver brings the next n entries of a log, and the last one again.
+func deliver(r *replica, log []*Entry, id LogID, n int) {
+	if id == r.log {
+		return
+	}
+	at := r.have[id]
+	for _, e := range log[at:min(at+n, len(log))] {
+		r.receive(e)
+		r.record.Apply(e, 0)
+	}
+}
+
+func TestPreferredIsNewestThenLargerLog(t *testing.T) {
+	a, b := newReplica(0), newReplica(1)
+	first, second := a.write(1, 1, 10, nil), b.write(1, 2, 20, nil)
+	a.receive(second)
+	if w := a.record.Cells[1].Writes; w[0].Dot != second.Dot(0) || w[1].Dot != first.Dot(0) {
+		t.Errorf("shown %v; want the newer", w[0].Dot)
+	}
+	c, d := newReplica(0), newReplica(1)
+	c.write(1, 1, 10, nil)
+	equal := d.write(1, 2, 10, nil)
+	c.receive(equal)
+	if w := c.record.Cells[1].Writes; w[0].Dot != equal.Dot(0) {
+		t.Errorf("shown %v at equal stamps; want the larger log's", w[0].Dot)
+	}
+}
+
+func TestEqualValuesAreNoConflict(t *testing.T) {
+	a, b := newReplica(0), newReplica(1)
+	a.write(1, 7, 10, nil)
+	a.receive(b.write(1, 7, 20, nil))
+	if c := a.record.Cells[1]; len(c.Writes) != 2 || c.Conflict() {
+		t.Errorf("two equal writes: %d stand, conflict %v", len(c.Writes), c.Conflict())
+	}
+	a.receive(b.write(1, 8, 30, nil))
+	if !a.record.Cells[1].Conflict() {
+		t.Error("different values and no conflict")
+	}
+}
+
+func TestClockNeverGoesBackNorFarAhead(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var c Clock
+		best := int64(0)
+		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+			now := rapid.Int64Range(-5, 1<<49).Draw(t, "now")
+			before := c.Last
+			if rapid.Bool().Draw(t, "absorb") {
+				foreign := Stamp(rapid.Uint64().Draw(t, "foreign"))
+				bound := max(now, before.Millis()) + MaxAhead.Milliseconds()
+				c.Absorb(foreign, now)
+				if c.Last.Millis() > max(bound, 0) || c.Last < before {
+					t.Fatalf("absorbed %v at %d: %v after %v", foreign, now, c.Last, before)
+				}
+				continue
+			}
+			if s := c.Next(now); s <= before && before != 1<<64-1 {
+				t.Fatalf("stamp %v after %v", s, before)
+			}
+			best = max(best, now)
+		}
+	})
+}
+
+func TestValidateRefuses(t *testing.T) {
+	foreign := LogID{Device: Device{9}, Scope: "c/00004", Class: ClassRecords}
+	good := func() *Entry {
+		return &Entry{Log: testLog(0), Seq: 2, Prev: Hash{1}, Ops: []Op{{
+			Collection: "things", Record: testRef, Field: 1, Value: []byte{1}, Over: []Pos{{testLog(0), 1}, {testLog(1), 4}},
+		}}}
+	}
+	if err := good().Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for name, spoil := range map[string]func(*Entry){
+		"seq 0":                       func(e *Entry) { e.Seq = 0 },
+		"a first entry with a past":   func(e *Entry) { e.Seq = 1; e.Ops[0].Over = nil },
+		"a later entry without one":   func(e *Entry) { e.Prev = Hash{} },
+		"no scope":                    func(e *Entry) { e.Log.Scope = "" },
+		"no operations":               func(e *Entry) { e.Ops = nil },
+		"one cell twice":              func(e *Entry) { e.Ops = append(e.Ops, e.Ops[0]) },
+		"no value":                    func(e *Entry) { e.Ops[0].Value = nil },
+		"no collection":               func(e *Entry) { e.Ops[0].Collection = "" },
+		"unsorted":                    func(e *Entry) { slices.Reverse(e.Ops[0].Over) },
+		"one log twice":               func(e *Entry) { e.Ops[0].Over = []Pos{{testLog(1), 4}, {testLog(1), 5}} },
+		"seq 0 superseded":            func(e *Entry) { e.Ops[0].Over[1].Seq = 0 },
+		"its own future":              func(e *Entry) { e.Ops[0].Over[0].Seq = 2 },
+		"another scope's write":       func(e *Entry) { e.Ops[0].Over = []Pos{{foreign, 1}} },
+		"another scope's record":      func(e *Entry) { e.Ops[0].Record = Ref{Dot: Dot{Log: foreign, Seq: 1}} },
+		"a record named in two ways":  func(e *Entry) { e.Ops[0].Record.Dot = Dot{Log: testLog(0), Seq: 1} },
+		"an officer's name too long":  func(e *Entry) { e.Officer = fmt.Sprintf("%65d", 1) },
+		"too much superseded at once": func(e *Entry) { e.Ops[0].Over = make([]Pos, MaxOver+1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := good()
+			spoil(e)
+			if err := e.Validate(); err == nil {
+				t.Error("accepted")
+			}
+		})
+	}
+}
