@@ -193,6 +193,37 @@ func TestA(t *testing.T) {
 	}, "node/api/a_test.go:3", "node/api/a_test.go:4", "node/api/a_test.go:5")
 }
 
+func TestWraps(t *testing.T) {
+	planted(t, Wraps, map[string]string{
+		"node/api/a.go": `package api
+import ("fmt"; "errors")
+var a = fmt.Errorf("open: %v", err)
+var b = fmt.Errorf("open: %w", err)
+var c = fmt.Errorf("close: %s", closeErr)
+var d = fmt.Errorf("row %d", row)
+var e = errors.New(err.Error())
+var f = fmt.Errorf("open: %s", err.Error())
+var g = errors.New("plain")`,
+		"node/api/a_test.go": "package api\nimport \"fmt\"\nvar a = fmt.Errorf(\"x %v\", err)",
+	}, "node/api/a.go:3", "node/api/a.go:5", "node/api/a.go:7", "node/api/a.go:8")
+}
+
+func TestExits(t *testing.T) {
+	const body = "\nimport (\n\"log\"\n\"os\"\n)\nfunc f() {\nlog.Fatalf(\"x\")\nos.Exit(1)\nlog.Print(os.Args)\n}"
+	planted(t, Exits, map[string]string{
+		"node/api/a.go": "package api" + body, "node/api/a_test.go": "package api" + body, "node/cmd/v/main.go": "package main" + body,
+	}, "node/api/a.go:7", "node/api/a.go:8")
+}
+
+func TestUnfinished(t *testing.T) {
+	planted(t, Unfinished, map[string]string{
+		"node/api/a.go":              "package api\n\n// TO" + "DO: later",
+		"desktop/frontend/src/a.tsx": "// FIX" + "ME",
+		"a.md":                       "TO" + "DO",
+		"b.sh":                       "mktemp a.XXXXXX",
+	}, "node/api/a.go:3", "desktop/frontend/src/a.tsx:1")
+}
+
 func TestDesktopTag(t *testing.T) {
 	const wails = "package main\nimport _ \"github.com/wailsapp/wails/v2\""
 	planted(t, DesktopTag, map[string]string{
