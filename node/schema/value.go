@@ -113,7 +113,7 @@ func (f *Field) parseCode(s string) *node.FieldError {
 	if f.codes == nil || f.codes.Open || f.codes.Has(s) {
 		return nil
 	}
-	return f.fault("không có trong danh mục “%s”; hãy chọn một trong: %s", "not in the list “%[3]s”; choose one of: %[4]s",
+	return f.fault("không có trong danh mục “%[1]s”; hãy chọn một trong: %[2]s", "not in the list “%[3]s”; choose one of: %[4]s",
 		f.codes.Label.VI, f.codes.some(func(t node.Text) string { return t.VI }),
 		f.codes.Label.EN, f.codes.some(func(t node.Text) string { return t.EN }))
 }

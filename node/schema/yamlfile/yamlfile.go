@@ -1,15 +1,17 @@
 // Package yamlfile reads YAML written by people, strictly, and tells them of
 // every mistake by file, line and key.
 //
-// Strict means: UTF-8, one document, no unknown or repeated key, and no anchors
-// or aliases, so that a file can't unfold into more than it shows. A file is at
-// most MaxBytes long.
+// Strict means: UTF-8, one document, no unknown or repeated key; no anchors or
+// aliases, so that a file can't unfold into more than it shows; and no number
+// but a plain whole one, so that a code such as 1.10 or 010, written without
+// quotes, can't lose a digit. A file is at most MaxBytes long.
 package yamlfile
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -78,22 +80,46 @@ func (f *File) plain() error {
 	case len(f.root.Docs) > 1:
 		return &Problem{File: f.Name, What: "more than one document (---); keep one to a file"}
 	}
-	var v refuser
-	ast.Walk(&v, f.root.Docs[0].Body)
-	if v.line > 0 {
-		return &Problem{File: f.Name, Line: v.line, What: "anchors and aliases (& and *) are not read; write the value out, or quote it"}
+	r := refuser{file: f.Name}
+	ast.Walk(&r, f.root.Docs[0].Body)
+	if r.found != nil {
+		return r.found
 	}
 	return nil
 }
 
-type refuser struct{ line int }
+// refuser finds the first node of a kind that isn't read.
+type refuser struct {
+	file  string
+	found *Problem
+}
 
 func (r *refuser) Visit(n ast.Node) ast.Visitor {
-	switch n.Type() {
-	case ast.AnchorType, ast.AliasType, ast.MergeKeyType:
-		r.line = n.GetToken().Position.Line
+	if what := refused(n); what != "" && r.found == nil {
+		r.found = &Problem{File: r.file, Line: n.GetToken().Position.Line, What: what}
 	}
 	return r
+}
+
+func refused(n ast.Node) string {
+	switch n.Type() {
+	case ast.AnchorType, ast.AliasType, ast.MergeKeyType:
+		return "anchors and aliases (& and *) are not read; write the value out, or quote it"
+	case ast.FloatType, ast.InfinityType, ast.NanType:
+		return "write " + n.GetToken().Value + " in quotes, or its zeros are lost"
+	case ast.IntegerType:
+		if s := n.GetToken().Value; s != n.String() || !plainInteger(s) {
+			return "write " + s + " in quotes, or it is read as another number"
+		}
+	}
+	return ""
+}
+
+// plainInteger says whether a whole number is written in the only way that
+// reads and writes as the same text.
+func plainInteger(s string) bool {
+	i, err := strconv.ParseInt(s, 10, 64)
+	return err == nil && strconv.FormatInt(i, 10) == s
 }
 
 // problem takes line and sentence out of the decoder's error.
