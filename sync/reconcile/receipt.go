@@ -1,0 +1,75 @@
+package reconcile
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/sync/identity"
+)
+
+// rank orders the receipts of one signer and scope. A signer's heads only grow,
+// so their sum does.
+type rank struct {
+	_        struct{} `cbor:",toarray"`
+	HubEpoch uint64
+	Entries  uint64 // the sum of the seqs that it names
+	Index    uint64
+}
+
+func rankOf(r *identity.Receipt) rank {
+	k := rank{HubEpoch: r.HubEpoch, Index: r.Index}
+	for _, h := range r.Heads {
+		k.Entries += h.Head.Seq
+	}
+	return k
+}
+
+func (k rank) compare(other rank) int {
+	return cmp.Or(cmp.Compare(k.HubEpoch, other.HubEpoch), cmp.Compare(k.Entries, other.Entries), cmp.Compare(k.Index, other.Index))
+}
+
+// Newer says whether a receipt takes the place of the one held of the same
+// signer and scope (nil: none): it names more, and within one epoch of a hub it
+// covers all that the other does. A signer never goes back; if it seems to, its
+// store was restored, and what it said before stands until it says more.
+func Newer(r, held *identity.Receipt) bool {
+	if held == nil || r.HubEpoch > held.HubEpoch {
+		return true
+	}
+	lost := func(h identity.LogHead) bool {
+		head, _ := r.Head(h.Log)
+		return head.Seq < h.Head.Seq
+	}
+	return rankOf(r).compare(rankOf(held)) > 0 && !slices.ContainsFunc(held.Heads, lost)
+}
+
+// Owes gives what a device is to sign a receipt for: all the heads that it
+// holds, if there are entries of others among them that its own receipt doesn't
+// name. Nobody needs its word for what it wrote itself.
+func (h Holding) Owes(own crdt.Device) ([]identity.LogHead, bool) {
+	said := h.receipt(own)
+	var heads []identity.LogHead
+	owes := false
+	for _, log := range slices.SortedFunc(maps.Keys(h.Heads), crdt.LogID.Compare) {
+		head := h.Heads[log]
+		heads = append(heads, identity.LogHead{Log: log, Head: head})
+		if log.Device != own && !names(said, log, head.Seq) {
+			owes = true
+		}
+	}
+	return heads, owes
+}
+
+func names(r *identity.Receipt, log crdt.LogID, seq uint64) bool {
+	return r != nil && r.Covers(crdt.Dot{Log: log, Seq: seq})
+}
+
+func (h Holding) receipt(signer crdt.Device) *identity.Receipt {
+	i := slices.IndexFunc(h.Receipts, func(r *identity.Receipt) bool { return r.Signer == signer })
+	if i < 0 {
+		return nil
+	}
+	return h.Receipts[i]
+}

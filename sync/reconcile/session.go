@@ -1,0 +1,372 @@
+package reconcile
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/sync/identity"
+)
+
+// Config is what a session knows before it begins.
+type Config struct {
+	// Root is the authority that this node believes.
+	Root ed25519.PublicKey
+	// Own is this device's certificate.
+	Own []byte
+	// Scopes are those that this side serves and wants, each covered by Own.
+	Scopes []crdt.Scope
+	// PeerKey is the key that the carrier authenticated.
+	PeerKey ed25519.PublicKey
+	// Peer is the device that is expected behind it.
+	Peer crdt.Device
+	// Known gives the certificate that counts on this node for a device.
+	Known func(crdt.Device) ([]byte, bool)
+}
+
+// Holding is what a node holds durably of one scope. A session keeps the maps and
+// slices that it is given, so nobody may change them afterwards.
+type Holding struct {
+	Heads    map[crdt.LogID]crdt.Head // sealed heads of at least one entry
+	Receipts []*identity.Receipt      // verified, one a signer, own included
+}
+
+// View is what a node holds of each scope of a session.
+type View map[crdt.Scope]Holding
+
+// Action is what a session wants done next; it is one of the types below.
+type Action interface{ action() }
+
+// Send wants a frame written. The answer, when it has been, is Written; until
+// then other actions may come.
+type Send struct{ Frame []byte }
+
+// Read wants the next segment of a log above a seq. The answer is Segment.
+type Read struct {
+	Log   crdt.LogID
+	After uint64
+}
+
+// Look wants the chain hashes of logs at seqs that this node holds. The answer
+// is Hashes.
+type Look struct{ At []crdt.Pos }
+
+// Ingest wants a verified segment stored, after the certificates that it rests
+// on. The answer, when it is durable, is Stored.
+type Ingest struct {
+	Certificates [][]byte
+	Segment      *wire.Segment
+}
+
+// Keep wants a verified receipt stored, after the certificates that it rests on.
+// The answer, when it is durable, is Stored.
+type Keep struct {
+	Certificates [][]byte
+	Receipt      *identity.Receipt
+}
+
+// Close is the last action: the connection is to be closed, after all that was
+// sent has been written.
+type Close struct{ Refusal *Refusal }
+
+func (Send) action()   {}
+func (Read) action()   {}
+func (Look) action()   {}
+func (Ingest) action() {}
+func (Keep) action()   {}
+func (Close) action()  {}
+
+// Session is one connection between two devices. It is not safe for concurrent
+// use. Its methods don't fail: what goes wrong ends in a Close.
+type Session struct {
+	config Config
+	own    identity.Claims
+	peer   identity.Claims // set once the peer's hello is accepted
+
+	offered View // what the digests of the hello sent were about
+	view    View
+	lanes   map[crdt.Scope]*lane // of the shared scopes; nil before the peer's hello
+	met     *identity.Directory  // the certificates of this session
+	certs   int                  // how many were sent to this side
+	told    map[crdt.Device]bool // whose certificates the peer has been sent, or sent
+
+	outbox  [][]byte           // frames to send before anything else
+	writing bool               // a Send has not been answered by Written
+	flight  []identity.LogHead // segments sent and not known to be stored
+	ask     Action             // a question, until Next hands it out
+	then    func([]crdt.Hash)  // what to do with its answer
+
+	refusal *Refusal
+	closed  bool
+}
+
+// lane is one shared scope.
+type lane struct {
+	scope crdt.Scope
+	// stated: what the peer holds is known, from its heads or an equal digest.
+	stated bool
+	// sent is what the peer holds, or will once it has stored what it was sent.
+	sent map[crdt.LogID]crdt.Head
+	// given is, per signer, the newest receipt that the peer has or was sent.
+	given map[crdt.Device]rank
+	// owed are the logs whose newest segment the peer doesn't know to be stored.
+	owed map[crdt.LogID]bool
+}
+
+// New begins a session. It fails if this side's own certificate or state is not
+// fit for one.
+func New(config Config, view View) (*Session, error) {
+	met, err := identity.New(config.Root)
+	if err != nil {
+		return nil, fmt.Errorf("session: %w", err)
+	}
+	own, err := met.Add(config.Own)
+	if err != nil {
+		return nil, fmt.Errorf("session: own certificate: %w", err)
+	}
+	s := &Session{
+		config: config, own: own, offered: view, view: view, met: met,
+		told: map[crdt.Device]bool{own.Device: true},
+	}
+	return s, s.greet()
+}
+
+func (s *Session) greet() error {
+	m := hello{Kind: kindHello, Format: Version, Certificate: s.config.Own}
+	for _, scope := range slices.Sorted(slices.Values(s.config.Scopes)) {
+		if !s.own.Covers(scope) {
+			return fmt.Errorf("session: scope %q: %w", scope, identity.ErrScope)
+		}
+		h := s.view[scope]
+		if len(h.Heads) > MaxLogs || len(h.Receipts) > MaxSigners {
+			return fmt.Errorf("session: scope %q: %d logs, %d receipts; at most %d and %d",
+				scope, len(h.Heads), len(h.Receipts), MaxLogs, MaxSigners)
+		}
+		digest, err := h.digest(scope)
+		if err != nil {
+			return fmt.Errorf("session: scope %q: %w", scope, err)
+		}
+		m.Scopes = append(m.Scopes, scopeDigest{Scope: string(scope), Digest: digest})
+	}
+	frame, err := encode(m)
+	if err != nil {
+		return fmt.Errorf("session: hello: %w", err)
+	}
+	s.outbox = [][]byte{frame}
+	return m.check()
+}
+
+// Peer gives the peer's claims, once its hello has been accepted.
+func (s *Session) Peer() (identity.Claims, bool) { return s.peer, s.lanes != nil }
+
+// Changed tells the session that this node holds more than it did, by whatever
+// way. What is held never becomes less.
+func (s *Session) Changed(view View) {
+	s.view = view
+	for scope, h := range view {
+		if len(h.Heads) > MaxLogs || len(h.Receipts) > MaxSigners {
+			s.Refuse(Refuse(Limit, "scope %q", scope))
+		}
+	}
+}
+
+// Written answers Send.
+func (s *Session) Written() { s.writing = false }
+
+// Stored answers Ingest and Keep, with what is held now.
+func (s *Session) Stored(view View) {
+	s.Changed(view)
+	s.answer(nil)
+}
+
+// Hashes answers Look, one hash a place; the zero hash where nothing is held.
+func (s *Session) Hashes(hashes []crdt.Hash) { s.answer(hashes) }
+
+func (s *Session) answer(hashes []crdt.Hash) {
+	then := s.then
+	s.then = nil
+	if then != nil {
+		then(hashes)
+	}
+}
+
+// Refuse ends the session from this side: the peer is told, then Next gives Close.
+// What comes after the first refusal changes nothing.
+func (s *Session) Refuse(r *Refusal) {
+	if s.refusal != nil {
+		return
+	}
+	s.refusal, s.ask, s.then, s.outbox = r, nil, nil, nil
+	if frame, err := r.Frame(); err == nil && !r.Remote {
+		s.outbox = [][]byte{frame}
+	}
+}
+
+// Next gives what is to be done now; nil when there is nothing until something
+// happens.
+func (s *Session) Next() Action {
+	switch {
+	case s.ask != nil:
+		a := s.ask
+		s.ask = nil
+		return a
+	case s.writing || s.closed:
+		return nil
+	case len(s.outbox) == 0 && s.refusal == nil:
+		if a := s.fill(); a != nil {
+			return a
+		}
+	}
+	if len(s.outbox) > 0 {
+		frame := s.outbox[0]
+		s.outbox, s.writing = s.outbox[1:], true
+		return Send{Frame: frame}
+	}
+	if s.refusal != nil {
+		s.closed = true
+		return Close{Refusal: s.refusal}
+	}
+	return nil
+}
+
+// Receive takes the peer's next frame. It may not be called while an Ingest, Keep
+// or Look is unanswered.
+func (s *Session) Receive(frame []byte) {
+	if s.refusal != nil {
+		return
+	}
+	m, refusal := decode(frame)
+	if refusal == nil {
+		refusal = s.take(m)
+	}
+	if refusal != nil {
+		s.Refuse(refusal)
+	}
+}
+
+func (s *Session) take(m message) *Refusal {
+	switch m := m.(type) {
+	case *refuse:
+		return &Refusal{Code: Code(m.Code), Reason: Text{VI: m.VI, EN: m.EN}, Where: m.Where, Remote: true}
+	case *hello:
+		return s.takeHello(m)
+	case *heads:
+		return s.takeHeads(m)
+	case *carrier:
+		return s.takeItem(m)
+	}
+	return nil
+}
+
+func (s *Session) takeItem(m *carrier) *Refusal {
+	switch {
+	case s.lanes == nil:
+		return Refuse(Order, "kind %d before hello", m.Kind)
+	case m.Kind == kindSegment:
+		return s.takeSegment(m.Item)
+	case m.Kind == kindReceipt:
+		return s.takeReceipt(m.Item)
+	}
+	_, refusal := s.learn(m.Item)
+	return refusal
+}
+
+func (s *Session) takeHello(m *hello) *Refusal {
+	if s.lanes != nil {
+		return Refuse(Order, "a second hello")
+	}
+	peer, refusal := s.learn(m.Certificate)
+	switch {
+	case refusal != nil:
+		return refusal
+	case !peer.PeerKey.Equal(s.config.PeerKey):
+		return Refuse(PeerKey, "device %s", peer.Device)
+	case peer.Device != s.config.Peer || peer.Device == s.own.Device:
+		return Refuse(Unwelcome, "device %s", peer.Device)
+	}
+	lanes := map[crdt.Scope]*lane{}
+	for _, theirs := range m.Scopes {
+		scope := crdt.Scope(theirs.Scope)
+		if !peer.Covers(scope) {
+			return Refuse(Scope, "device %s, scope %+q", peer.Device, scope)
+		}
+		if !slices.Contains(s.config.Scopes, scope) {
+			continue
+		}
+		l, err := s.open(scope, theirs.Digest)
+		if err != nil {
+			return Refuse(Unavailable, "heads of scope %q", scope)
+		}
+		lanes[scope] = l
+	}
+	if len(lanes) == 0 {
+		return Refuse(Scope, "device %s: no scope in common", peer.Device)
+	}
+	s.peer, s.lanes = peer, lanes
+	s.told[peer.Device] = true
+	return nil
+}
+
+// open begins a lane: with all that the hello was about, if the peer's digest
+// says that it holds the same, otherwise by stating what this side holds.
+func (s *Session) open(scope crdt.Scope, theirs [16]byte) (*lane, error) {
+	l := &lane{scope: scope, sent: map[crdt.LogID]crdt.Head{}, given: map[crdt.Device]rank{}, owed: map[crdt.LogID]bool{}}
+	offered := s.offered[scope]
+	ours, err := offered.digest(scope)
+	if err != nil {
+		return nil, err
+	}
+	if ours == theirs {
+		l.stated, l.sent = true, maps.Clone(offered.Heads)
+		if l.sent == nil {
+			l.sent = map[crdt.LogID]crdt.Head{}
+		}
+		for _, r := range offered.Receipts {
+			l.given[r.Signer] = rankOf(r)
+		}
+		return l, nil
+	}
+	frame, err := encode(s.view[scope].state(scope))
+	s.outbox = append(s.outbox, frame)
+	return l, err
+}
+
+// learn verifies a certificate and gives what counts for its device: of this one
+// and one that the node knows, the newer.
+func (s *Session) learn(cert []byte) (identity.Claims, *Refusal) {
+	if s.certs++; s.certs > MaxCertificates {
+		return identity.Claims{}, Refuse(Limit, "certificate %d", s.certs)
+	}
+	c, err := s.met.Add(cert)
+	if err != nil {
+		return c, Refuse(Certificate, "%v", err)
+	}
+	counts, _ := s.claims(c.Device)
+	return counts, nil
+}
+
+// claims gives what counts for a device, from this session or from before it.
+func (s *Session) claims(d crdt.Device) (identity.Claims, bool) {
+	if known, ok := s.config.Known(d); ok {
+		if _, err := s.met.Add(known); err != nil {
+			return identity.Claims{}, false
+		}
+	}
+	return s.met.ByDevice(d)
+}
+
+// news are the certificates, of those given, that this node doesn't know yet.
+func (s *Session) news(devices ...crdt.Device) [][]byte {
+	var certs [][]byte
+	for _, d := range devices {
+		cert, _ := s.met.Certificate(d)
+		if known, _ := s.config.Known(d); !bytes.Equal(known, cert) {
+			certs = append(certs, cert)
+		}
+	}
+	return certs
+}
