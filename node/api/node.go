@@ -1,0 +1,237 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/schema"
+)
+
+// Info is what a node says of itself.
+type Info struct {
+	Name     string
+	Role     string // "box", "laptop" or "province"
+	Device   string // as crdt.Device.String writes it
+	Scope    string
+	Commune  *Commune // nil at a province
+	ReadOnly bool
+	Peers    []Peer
+}
+
+// Commune is the commune that a node belongs to.
+type Commune struct {
+	Code string `json:"code"`
+	Name string `json:"name"`
+}
+
+// Peer is another device, as this node sees it.
+type Peer struct {
+	Device        string  `json:"device"`
+	Name          string  `json:"name"`
+	Role          string  `json:"role" doc:"box, laptop or province"`
+	Connected     bool    `json:"connected"`
+	Cut           bool    `json:"cut" doc:"The demonstration has cut the line to it."`
+	LastContactMS *int64  `json:"last_contact_ms"`
+	WhyNot        *string `json:"why_not" doc:"Why there is no connection, as far as is known."`
+}
+
+type nodeAnswer struct {
+	Name     string            `json:"name"`
+	Role     string            `json:"role" enum:"box,laptop,province"`
+	Device   string            `json:"device"`
+	Scope    string            `json:"scope"`
+	Commune  optional[Commune] `json:"commune"`
+	Demo     bool              `json:"demo"`
+	ReadOnly bool              `json:"read_only"`
+	Pack     packRef           `json:"pack"`
+	NowMS    int64             `json:"now_ms"`
+	Peers    list[Peer]        `json:"peers"`
+	Unsent   unsent            `json:"unsent"`
+}
+
+type packRef struct {
+	ID      string `json:"id"`
+	Version string `json:"version"`
+}
+
+type unsent struct {
+	Count    int    `json:"count" doc:"Saves of this device that the province has not received."`
+	OldestMS *int64 `json:"oldest_ms"`
+}
+
+type nodeOutput struct{ Body nodeAnswer }
+
+type lineInput struct {
+	Device string `path:"device" maxLength:"64"`
+	Body   lineBody
+}
+
+type lineBody struct {
+	Cut bool `json:"cut"`
+}
+
+func (s *server) registerNode(api huma.API) {
+	add(s, api, s.signedIn(http.MethodGet, "/node", "node", "This node, its peers, and what the province has not received."), s.node)
+	add(s, api, s.signedIn(http.MethodGet, "/schema", "schema", "The pack: collections, fields and code lists."),
+		func(context.Context, *struct{}) (*schemaOutput, error) { return &schemaOutput{schemaOf(s.Pack())}, nil })
+	add(s, api, s.signedIn(http.MethodPost, "/demo/lines/{device}", "cut-line", "Cut or mend a line of the demonstration."), s.cutLine)
+}
+
+func (s *server) node(context.Context, *struct{}) (*nodeOutput, error) {
+	count, oldest, err := s.Engine.Unsent()
+	if err != nil {
+		return nil, err
+	}
+	i, p := s.Node.Info(), s.Pack()
+	return &nodeOutput{nodeAnswer{
+		Name: i.Name, Role: i.Role, Device: i.Device, Scope: i.Scope, Commune: optional[Commune]{i.Commune},
+		Demo: s.Lines != nil, ReadOnly: i.ReadOnly, Pack: packRef{p.ID, strconv.FormatUint(uint64(p.Version), 10)},
+		NowMS: s.Now().UnixMilli(), Peers: i.Peers, Unsent: unsent{count, oldest},
+	}}, nil
+}
+
+func (s *server) cutLine(_ context.Context, in *lineInput) (*struct{}, error) {
+	if s.Lines == nil {
+		return nil, node.Errorf(node.NotFound, "Đây không phải bản trình diễn nên không có đường truyền để cắt.",
+			"this is no demonstration, so there is no line to cut")
+	}
+	return nil, s.Lines.Cut(in.Device, in.Body.Cut)
+}
+
+type schemaOutput struct{ Body schemaAnswer }
+
+type schemaAnswer struct {
+	Pack        packAnswer          `json:"pack"`
+	Collections list[collection]    `json:"collections"`
+	CodeLists   map[string]codeList `json:"code_lists"`
+}
+
+type packAnswer struct {
+	ID      string `json:"id"`
+	Version string `json:"version"`
+	Label   label  `json:"label"`
+}
+
+type collection struct {
+	ID         string             `json:"id"`
+	Label      label              `json:"label"`
+	Title      string             `json:"title" doc:"The field that names a record."`
+	Code       *string            `json:"code"`
+	Status     *string            `json:"status"`
+	Columns    list[string]       `json:"columns"`
+	Sort       sort               `json:"sort"`
+	Source     *string            `json:"source"`
+	Confidence confidence         `json:"confidence"`
+	Fields     list[field]        `json:"fields"`
+	Sections   list[section]      `json:"sections"`
+	Statuses   optional[statuses] `json:"statuses"`
+}
+
+type sort struct {
+	Field string `json:"field"`
+	Desc  bool   `json:"desc"`
+}
+
+type section struct {
+	Label  label        `json:"label"`
+	Fields list[string] `json:"fields"`
+}
+
+type statuses struct {
+	Next nextOf `json:"next"`
+}
+
+// nextOf says which statuses may follow each; null where no source says.
+type nextOf map[string][]string
+
+// Schema implements huma.SchemaProvider.
+func (nextOf) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, Nullable: true, AdditionalProperties: &huma.Schema{
+		Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeString},
+	}}
+}
+
+type field struct {
+	Name       string          `json:"name"`
+	Label      label           `json:"label"`
+	Type       string          `json:"type" enum:"text,multiline,code,date,datetime,bool,integer,list"`
+	List       *string         `json:"list" doc:"Code list of a code or list field."`
+	Required   bool            `json:"required"`
+	Generated  string          `json:"generated" enum:",temporary"`
+	Review     bool            `json:"review" doc:"Differing values wait for a person."`
+	Filter     bool            `json:"filter"`
+	Sortable   bool            `json:"sortable"`
+	Source     *string         `json:"source"`
+	Confidence confidence      `json:"confidence"`
+	Hint       optional[label] `json:"hint"`
+	Max        int             `json:"max" doc:"Longest text in characters; 0 where it doesn't apply."`
+}
+
+type codeList struct {
+	Label      label          `json:"label"`
+	Source     *string        `json:"source"`
+	Confidence confidence     `json:"confidence"`
+	Open       bool           `json:"open" doc:"No official text is known: any code is taken, items are suggestions."`
+	Items      list[codeItem] `json:"items"`
+}
+
+type codeItem struct {
+	Code  string `json:"code"`
+	Label label  `json:"label"`
+}
+
+func schemaOf(p *schema.Pack) schemaAnswer {
+	out := schemaAnswer{
+		Pack:      packAnswer{p.ID, strconv.FormatUint(uint64(p.Version), 10), labelOf(p.Label)},
+		CodeLists: map[string]codeList{},
+	}
+	for _, c := range p.Collections {
+		out.Collections = append(out.Collections, collectionOf(c))
+	}
+	for id, l := range p.CodeLists {
+		out.CodeLists[id] = codeListOf(l)
+	}
+	return out
+}
+
+func collectionOf(c *schema.Collection) collection {
+	out := collection{
+		ID: c.ID, Label: labelOf(c.Label), Title: c.TitleField, Code: orNull(c.CodeField), Status: orNull(c.StatusField),
+		Columns: c.Columns, Sort: sort(c.Sort), Source: orNull(c.Source), Confidence: confidence(c.Confidence),
+	}
+	for _, f := range c.Fields {
+		out.Fields = append(out.Fields, fieldOf(f))
+	}
+	for _, s := range c.Sections {
+		out.Sections = append(out.Sections, section{labelOf(s.Label), s.Fields})
+	}
+	if c.StatusField != "" {
+		out.Statuses.value = &statuses{c.Next}
+	}
+	return out
+}
+
+func fieldOf(f *schema.Field) field {
+	out := field{
+		Name: f.Name, Label: labelOf(f.Label), Type: string(f.Type), List: orNull(f.List), Required: f.Required,
+		Generated: f.Generated, Review: f.Review(), Filter: f.Filter, Sortable: f.Sortable,
+		Source: orNull(f.Source), Confidence: confidence(f.Confidence), Max: f.Max,
+	}
+	if f.Hint != (node.Text{}) {
+		hint := labelOf(f.Hint)
+		out.Hint.value = &hint
+	}
+	return out
+}
+
+func codeListOf(l *schema.CodeList) codeList {
+	out := codeList{Label: labelOf(l.Label), Source: orNull(l.Source), Confidence: confidence(l.Confidence), Open: l.Open}
+	for _, i := range l.Items {
+		out.Items = append(out.Items, codeItem{i.Code, labelOf(i.Label)})
+	}
+	return out
+}
