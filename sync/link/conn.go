@@ -33,7 +33,7 @@ type streamConn struct {
 	in, out atomic.Uint64
 	stalled atomic.Bool
 	closed  atomic.Bool
-	reading sync.Mutex // held while ReadFrame or the end of Close reads
+	reading sync.Mutex // held while ReadFrame reads
 	writing sync.Mutex // held while WriteFrame writes
 }
 
@@ -69,6 +69,9 @@ func (c *streamConn) watch() *time.Timer {
 func (c *streamConn) ReadFrame() ([]byte, error) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
+	if c.closed.Load() {
+		return nil, fmt.Errorf("link: read: %w", net.ErrClosed)
+	}
 	b, err := c.readFrame()
 	if err != nil {
 		return nil, c.why("read", err)
@@ -176,9 +179,10 @@ func (c *streamConn) finish() {
 	defer c.host.work.Done()
 	watchdog := c.watch()
 	defer watchdog.Stop()
-	c.reading.Lock() // until a ReadFrame has noticed
-	defer c.reading.Unlock()
-	if c.stream.SetReadDeadline(time.Time{}) == nil {
+	c.reading.Lock() // until a ReadFrame that waits has noticed; later ones do at once
+	err := c.stream.SetReadDeadline(time.Time{})
+	c.reading.Unlock()
+	if err == nil {
 		_, _ = io.Copy(io.Discard, c.stream) // any end will do
 	}
 	_ = c.stream.Reset() // no effect on a stream that both sides have closed
