@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"crypto/rand"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/daemon"
+	"github.com/vungxa/vungxa/node/demo"
+)
+
+type demoCmd struct {
+	Dir    string   `default:"./var" type:"path" help:"Where the three nodes live."`
+	Listen string   `default:"127.0.0.1:8700" help:"Loopback address of the first page; the others take the ports after it. Port 0: any free ones."`
+	JSON   bool     `help:"Print one JSON object when ready."`
+	Apart  bool     `help:"Run each node as a process of its own."`
+	Seed   uint64   `default:"1" help:"Of the generated office, when it is first filled."`
+	Packs  []string `type:"existingdir" help:"Directories of further collections (YAML)."`
+}
+
+// Run makes the demo where there is none, and runs it until it is told to stop.
+func (r demoCmd) Run(ctx context.Context, c *console) (err error) {
+	unlock, err := daemon.Lock(r.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	if err := r.prepare(ctx, c); err != nil {
+		return err
+	}
+	run := r.together
+	if r.Apart {
+		run = r.apart
+	}
+	err = run(ctx, c)
+	if err == nil && !r.JSON {
+		c.say("\nĐã dừng. Lần chạy sau tiếp tục với dữ liệu trong %s.", "\nStopped. The next start goes on with what is in %s.", r.Dir)
+	}
+	return err
+}
+
+func (r demoCmd) prepare(ctx context.Context, c *console) error {
+	ready, err := demo.Ready(r.Dir)
+	if err != nil {
+		return err
+	}
+	if !ready {
+		if !r.JSON {
+			c.say("Tạo một văn phòng mẫu trong %s (lần đầu mất vài giây)…", "Making a sample office in %s (some seconds, the first time)…", r.Dir)
+		}
+		if err := demo.Make(ctx, r.Dir, r.Seed, time.Now(), rand.Reader, c.log); err != nil {
+			return err
+		}
+	}
+	return demo.Address(r.Dir, r.Listen)
+}
+
+// together runs the nodes in this process.
+func (r demoCmd) together(ctx context.Context, c *console) (err error) {
+	var nodes []opened
+	group, ctx := errgroup.WithContext(ctx)
+	for _, n := range demo.Nodes {
+		dir := filepath.Join(r.Dir, n.Name)
+		d, err := daemon.New(dir, options(c, r.Packs))
+		if err != nil {
+			return fmt.Errorf("%s: %w", n.Name, err)
+		}
+		defer func() { err = errors.Join(err, d.Close()) }()
+		o, err := describe(d, dir)
+		if err != nil {
+			return err
+		}
+		nodes = append(nodes, o)
+		group.Go(func() error { return d.Run(ctx) })
+	}
+	if err := r.announce(c, nodes); err != nil {
+		return err
+	}
+	return group.Wait()
+}
+
+// apart runs the nodes as processes, `vungxa run`, and stops them all when one
+// ends or this one is told to.
+func (r demoCmd) apart(ctx context.Context, c *console) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	var nodes []opened
+	group, ctx := errgroup.WithContext(ctx)
+	for _, n := range demo.Nodes {
+		args := []string{"run", "--json", "--dir", filepath.Join(r.Dir, n.Name)}
+		for _, p := range r.Packs {
+			args = append(args, "--packs", p)
+		}
+		o, wait, err := start(ctx, self, args)
+		if err != nil {
+			return fmt.Errorf("%s: %w", n.Name, err)
+		}
+		nodes = append(nodes, o)
+		group.Go(wait)
+	}
+	if err := r.announce(c, nodes); err != nil {
+		return err
+	}
+	return group.Wait()
+}
+
+// start starts a node's process and waits until it says that it is ready.
+func start(ctx context.Context, self string, args []string) (o opened, wait func() error, err error) {
+	cmd := exec.CommandContext(ctx, self, args...)
+	cmd.Stderr = os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 30 * time.Second
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return o, nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return o, nil, err
+	}
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &o)
+	}
+	if err != nil {
+		return o, nil, errors.Join(cmd.Wait(), errors.New("the node did not start"))
+	}
+	return o, func() error {
+		err := cmd.Wait()
+		if ctx.Err() != nil {
+			return nil
+		}
+		return node.Errorf(node.Unavailable, "Nút %s đã dừng: %v", "the node %s has stopped: %v", o.Name, err)
+	}, nil
+}
+
+// announce tells where the pages are, in the order in which people use them.
+func (r demoCmd) announce(c *console, nodes []opened) error {
+	if r.JSON {
+		return json.NewEncoder(c.out).Encode(map[string]any{"nodes": nodes})
+	}
+	c.say("\nVùng Xa, bản dùng thử: dữ liệu do máy sinh ra, không của ai.", "\nVùng Xa, demonstration: the data are generated, and nobody's.")
+	for i := len(nodes) - 1; i >= 0; i-- {
+		c.announce(nodes[i])
+	}
+	c.say("\nNhấn Ctrl-C để dừng.", "\nPress Ctrl-C to stop.")
+	return nil
+}

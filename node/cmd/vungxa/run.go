@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/vungxa/vungxa/desktop/frontend"
+	"github.com/vungxa/vungxa/node/api"
+	"github.com/vungxa/vungxa/node/daemon"
+)
+
+type runCmd struct {
+	Dir   string   `required:"" type:"path" help:"The node's directory."`
+	JSON  bool     `help:"Print one JSON object when ready."`
+	Packs []string `type:"existingdir" help:"Directories of further collections (YAML)."`
+}
+
+// opened is what is told of a node when it is ready.
+type opened struct {
+	Name   string `json:"name"`
+	Role   string `json:"role"`
+	URL    string `json:"url"`
+	SignIn string `json:"sign_in"` // good for one sign-in
+	PID    int    `json:"pid"`
+	Dir    string `json:"dir"`
+}
+
+// Run runs one node until it is told to stop.
+func (r runCmd) Run(ctx context.Context, c *console) error {
+	d, err := daemon.New(r.Dir, options(c, r.Packs))
+	if err != nil {
+		return err
+	}
+	o, err := describe(d, r.Dir)
+	if err != nil {
+		return errors.Join(err, d.Close())
+	}
+	if r.JSON {
+		err = json.NewEncoder(c.out).Encode(o)
+	} else {
+		c.announce(o)
+	}
+	if err != nil {
+		return errors.Join(err, d.Close())
+	}
+	return errors.Join(d.Run(ctx), d.Close())
+}
+
+func options(c *console, packs []string) daemon.Options {
+	o := daemon.Options{UI: frontend.Files(), Now: time.Now, Rand: rand.Reader, Log: c.log}
+	for _, dir := range packs {
+		o.Packs = append(o.Packs, os.DirFS(dir))
+	}
+	return o
+}
+
+func describe(d *daemon.Daemon, dir string) (opened, error) {
+	signIn, err := d.SignIn()
+	if err != nil {
+		return opened{}, err
+	}
+	i := d.Info()
+	return opened{Name: i.Name, Role: i.Role, URL: d.URL(), SignIn: signIn, PID: os.Getpid(), Dir: dir}, nil
+}
+
+// announce prints a node's page and its one-time sign-in.
+func (c *console) announce(o opened) {
+	fmt.Fprintf(c.out, "\n  %s\n", o.Name)
+	c.say("    trang:               %s", "    page:                %s", o.URL)
+	c.say("    đăng nhập (1 lần):   %s", "    sign in (once):      %s", o.SignIn)
+}
+
+type openapiCmd struct{}
+
+// Run prints the OpenAPI document.
+func (openapiCmd) Run(c *console) error {
+	b, err := api.Spec()
+	if err != nil {
+		return err
+	}
+	_, err = c.out.Write(b)
+	return err
+}

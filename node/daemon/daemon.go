@@ -1,0 +1,210 @@
+// Package daemon runs a node: it reads the directory that names it, opens what it
+// needs in one line, serves, and closes in the opposite order.
+//
+// A directory holds node.json (what the node is and whom it knows), its two keys
+// and its certificate, the certificates of others, the store, on a hub raft's log,
+// and while the node runs control.json, by which the command line finds it.
+package daemon
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/node/auth"
+	"github.com/vungxa/vungxa/node/engine"
+	"github.com/vungxa/vungxa/node/packs"
+	"github.com/vungxa/vungxa/node/schema"
+	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/sync/hub"
+	"github.com/vungxa/vungxa/sync/identity"
+	"github.com/vungxa/vungxa/sync/link"
+	"github.com/vungxa/vungxa/sync/replica"
+)
+
+// Options are what a node is given from outside.
+type Options struct {
+	UI    fs.FS   // the built page
+	Packs []fs.FS // collections to add to those of the pack
+	Now   func() time.Time
+	Rand  io.Reader
+	Log   *slog.Logger
+}
+
+// Daemon is an open node.
+type Daemon struct {
+	dir  string
+	opts Options
+	self *self
+
+	pack     *schema.Pack
+	store    *store.Store
+	engine   *engine.Engine
+	host     *link.Host
+	hub      *hub.Hub // nil but on a hub
+	replica  *replica.Replica
+	auth     *auth.Auth
+	listener net.Listener
+	http     *http.Server
+
+	items   extended // the pack with the office's own code items
+	closing chan struct{}
+	closers []func() error // in the order of opening
+}
+
+// New opens the node of a directory, up to the point where it listens. Run
+// serves; Close closes, also after New has failed half way.
+func New(dir string, opts Options) (_ *Daemon, err error) {
+	d := &Daemon{dir: dir, opts: opts, closing: make(chan struct{})}
+	for _, step := range []func() error{
+		d.lock,
+		d.readSelf,
+		d.loadPack,
+		d.openStore,
+		d.openEngine,
+		d.listenSync,
+		d.openHub,
+		d.openReplica,
+		d.openAuth,
+		d.listenHTTP,
+		d.writeControl,
+	} {
+		if err := step(); err != nil {
+			return nil, errors.Join(err, d.Close())
+		}
+	}
+	return d, nil
+}
+
+// Close closes what New opened, last first: the page, so that no new save
+// begins; the lines; raft; the engine, which waits for what is under way; the
+// store.
+func (d *Daemon) Close() error {
+	close(d.closing)
+	var errs []error
+	for i := len(d.closers) - 1; i >= 0; i-- {
+		errs = append(errs, d.closers[i]())
+	}
+	d.closers = nil
+	return errors.Join(errs...)
+}
+
+func (d *Daemon) onClose(f func() error) { d.closers = append(d.closers, f) }
+
+func (d *Daemon) lock() error {
+	if _, err := ReadConfig(d.dir); err != nil {
+		return err // before a lock file makes a directory of a mistyped name
+	}
+	unlock, err := Lock(d.dir)
+	if err == nil {
+		d.onClose(unlock)
+	}
+	return err
+}
+
+func (d *Daemon) readSelf() (err error) {
+	d.self, err = readSelf(d.dir)
+	return err
+}
+
+func (d *Daemon) loadPack() (err error) {
+	d.pack, err = packs.Commune(d.opts.Packs...)
+	return err
+}
+
+// openStore opens the store, and lets the directory know the certificates that
+// came over the lines.
+func (d *Daemon) openStore() (err error) {
+	d.store, err = store.Open(filepath.Join(d.dir, dirStore), store.Options{Log: d.opts.Log})
+	if err != nil {
+		return err
+	}
+	d.onClose(d.store.Close)
+	return d.store.View(func(tx *store.Tx) error {
+		return tx.Locals("certificate", func(name string, cert []byte) error {
+			if _, err := d.self.directory.Add(cert); err != nil {
+				return fmt.Errorf("stored certificate %s: %w", name, err)
+			}
+			return nil
+		})
+	})
+}
+
+func (d *Daemon) openEngine() (err error) {
+	d.engine, err = engine.Open(engine.Config{
+		Store: d.store, Pack: d.pack, Device: d.self.claims.Device, Role: d.self.claims.Role,
+		Scopes: d.self.config.Scopes, Sign: d.sign, RoleOf: d.roleOf, Now: d.opts.Now, Rand: d.opts.Rand,
+	})
+	if err != nil {
+		return err
+	}
+	d.onClose(d.engine.Close)
+	return nil
+}
+
+func (d *Daemon) sign(message []byte) []byte { return ed25519.Sign(d.self.keys.Seal, message) }
+
+func (d *Daemon) roleOf(device crdt.Device) (identity.Role, bool) {
+	c, ok := d.self.directory.ByDevice(device)
+	return c.Role, ok
+}
+
+// DeviceName is how people call a device; empty if nobody certified it.
+func (d *Daemon) DeviceName(device crdt.Device) string {
+	c, _ := d.self.directory.ByDevice(device)
+	return c.Name
+}
+
+// extended caches the pack with the items that the office has in code_items.
+type extended struct {
+	sync.Mutex
+	pack     *schema.Pack
+	revision uint64
+}
+
+// Pack is the pack, with the office's own items in its open code lists.
+func (d *Daemon) Pack() *schema.Pack {
+	d.items.Lock()
+	defer d.items.Unlock()
+	revision := d.engine.Revision(packs.CodeItems)
+	if d.items.pack != nil && d.items.revision == revision {
+		return d.items.pack
+	}
+	var items []schema.ListItem
+	err := d.engine.Each(packs.CodeItems, func(values map[string]any) error {
+		if item, ok := packs.ListItem(values); ok {
+			items = append(items, item)
+		}
+		return nil
+	})
+	if err != nil {
+		// The lists without the office's items still take its codes.
+		d.opts.Log.Error("code items can't be read", "error", err)
+		return d.pack
+	}
+	d.items.pack, d.items.revision = d.pack.WithItems(items), revision
+	return d.items.pack
+}
+
+// Engine is the node's engine.
+func (d *Daemon) Engine() *engine.Engine { return d.engine }
+
+// ingest takes verified segments in: on a hub through raft, elsewhere at once.
+func (d *Daemon) ingest(ctx context.Context, segments []*wire.Segment) error {
+	if d.hub == nil {
+		return d.engine.Ingest(ctx, segments)
+	}
+	_, err := d.hub.Propose(ctx, segments)
+	return err
+}
