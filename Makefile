@@ -51,6 +51,7 @@ clean: ## remove what was built, not var/ (that is data)
 STEPS := format tidy ui-install ui-check vet staticcheck ui-test ui-build unit race cross windows api story
 .PHONY: test fresh $(STEPS)
 
+test: export WHOLE := 1
 test: tools fresh $(STEPS) ## run every check, and count
 	@$(WORKSHOP)/step.sh --sum
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs one step of `make test` and keeps its time, or sums all steps up.
 #
-#   step.sh NAME COMMAND...   run it; at a failure print the sum, NAME last
+#   step.sh NAME COMMAND...   run it; at a failure print the sum (if WHOLE is
+#                             set: the step is one of all), and NAME last
 #   step.sh --skip NAME WHY   note that a part could not run
 #   step.sh --sum             the sum: times, skips, counts on a line of its own
 #
@@ -51,6 +52,6 @@ if [ "$verdict" = 0 ]; then
   exit 0
 fi
 echo "$seconds $name FAILED" >>"$kept/steps"
-summary
+[ -z "${WHOLE:-}" ] || summary
 echo "FAILED: $name"
 exit 1

@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 report=$PWD/bin/test/vitest.json
 rm -f "$report"
+[ -t 1 ] || export NO_COLOR=1
 verdict=0
 (cd desktop/frontend && npm test --silent -- --reporter=default --reporter=json --outputFile.json="$report") || verdict=$?
 [ -s "$report" ] || { echo "vitest left no report" >&2; exit 1; }

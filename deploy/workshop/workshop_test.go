@@ -104,7 +104,7 @@ func TestToolsAreNamedInOneSentence(t *testing.T) {
 
 func TestStepsAreSummedUp(t *testing.T) {
 	root := shop(t, "step.sh")
-	step := func(args ...string) (string, bool) { return call(t, root, nil, "step.sh", args...) }
+	step := func(args ...string) (string, bool) { return call(t, root, []string{"WHOLE=1"}, "step.sh", args...) }
 	if said, ok := step("unit", "bash", "-c", "echo 3 0 1 >bin/test/unit.count; echo 'p T: no disk' >bin/test/unit.skips"); !ok || !strings.Contains(said, "unit: ok") {
 		t.Errorf("a good step said %q", said)
 	}
@@ -114,6 +114,9 @@ func TestStepsAreSummedUp(t *testing.T) {
 	said, ok := step("race", "bash", "-c", "echo boom; echo 4 2 0 >bin/test/race.count; exit 7")
 	if ok || !strings.HasSuffix(said, "\n7 passed, 2 failed, 2 skipped\nFAILED: race\n") {
 		t.Errorf("a failing step said %q", said)
+	}
+	if said, ok := call(t, root, []string{"WHOLE="}, "step.sh", "alone", "false"); ok || !strings.HasSuffix(said, "== alone\nFAILED: alone\n") {
+		t.Errorf("a step that fails by itself said %q", said)
 	}
 	said, ok = step("--sum")
 	for _, want := range []string{`unit +ok`, `race +FAILED`, `SKIPPED: p T: no disk`, `SKIPPED: story: no Chromium`, `(?m)^7 passed, 2 failed, 2 skipped\n\z`} {
