@@ -8,7 +8,8 @@ import (
 
 // Clock finds time.Now, time.Since and time.Until outside programs and the
 // listed edges. What decides anything is told the time, so that a test can set
-// it and a replay can repeat it. Tests are exempt.
+// it and a replay can repeat it. Tests are exempt, and so are the deadlines of
+// sockets, which the operating system measures by its own clock.
 func Clock(edges Excuses) func(*Tree) []Finding {
 	return func(t *Tree) []Finding {
 		var found []Finding
@@ -17,6 +18,9 @@ func Clock(edges Excuses) func(*Tree) []Finding {
 				continue
 			}
 			ast.Inspect(f.Go, func(n ast.Node) bool {
+				if setsDeadline(n) {
+					return false
+				}
 				if name, ok := f.selects(n, "time"); ok && slices.Contains([]string{"Now", "Since", "Until"}, name) {
 					found = append(found, f.at(n, "time."+name+" away from the edge", "take a `now func() time.Time` from whoever constructs this"))
 				}
@@ -25,6 +29,16 @@ func Clock(edges Excuses) func(*Tree) []Finding {
 		}
 		return edges.apply(found)
 	}
+}
+
+// setsDeadline recognises conn.SetReadDeadline(...) and its kin.
+func setsDeadline(n ast.Node) bool {
+	call, ok := n.(*ast.CallExpr)
+	if !ok {
+		return false
+	}
+	sel, ok := call.Fun.(*ast.SelectorExpr)
+	return ok && slices.Contains([]string{"SetDeadline", "SetReadDeadline", "SetWriteDeadline"}, sel.Sel.Name)
 }
 
 // Chance finds global randomness where it decides something: math/rand's

@@ -148,12 +148,13 @@ func TestClock(t *testing.T) {
 	files := map[string]string{
 		"node/api/a.go":      "package api\nimport \"time\"\nvar now = time.Now\nfunc f(t time.Time) any { return time.Since(t) }",
 		"node/api/b.go":      "package api\nimport \"time\"\nfunc g(now func() time.Time) *time.Timer { return time.NewTimer(1) }",
+		"node/api/c.go":      "package api\nimport \"time\"\nfunc h() {\nc.SetReadDeadline(time.Now().Add(1))\nc.SetDate(time.Now())\n}",
 		"node/api/a_test.go": "package api\nimport \"time\"\nvar x = time.Now()",
 		"node/cmd/v/main.go": "package main\nimport \"time\"\nvar x = time.Now()",
 	}
-	planted(t, Clock(Excuses{}), files, "node/api/a.go:3", "node/api/a.go:4")
-	planted(t, Clock(Excuses{"node/api/a.go": "timeouts of sockets"}), files)
-	planted(t, Clock(Excuses{"node/api/a.go": "x", "node/api/b.go": "x"}), files, "node/api/b.go")
+	planted(t, Clock(Excuses{}), files, "node/api/a.go:3", "node/api/a.go:4", "node/api/c.go:5")
+	planted(t, Clock(Excuses{"node/api/a.go": "a reason"}), files, "node/api/c.go:5")
+	planted(t, Clock(Excuses{"node/api/a.go": "x", "node/api/b.go": "x", "node/api/c.go": "x"}), files, "node/api/b.go")
 }
 
 func TestChance(t *testing.T) {
