@@ -1,0 +1,75 @@
+// The HTTP client: typed calls that return data or throw a Problem.
+import createClient, { type Middleware } from 'openapi-fetch'
+import { asProblem, Problem, problemFrom } from './problem'
+import type { paths } from './schema'
+import { readSession } from './session'
+import type { Kpis, NodeState, Officer, Page, Rec, Schema, Search, Session, SignedIn, Values } from './types'
+
+export type ApiOptions = {
+  baseUrl?: string
+  fetch?: (request: Request) => Promise<Response>
+  language: () => string
+  /** Called when the node says that the session is over, before the Problem is thrown. */
+  onSignedOut: () => void
+}
+
+export type Api = ReturnType<typeof createApi>
+
+export function sessionHeaders(language: string): Record<string, string> {
+  const secret = readSession()?.secret
+  return { 'Accept-Language': language, ...(secret === undefined ? {} : { 'X-Vungxa-Session': secret }) }
+}
+
+function withSession(language: () => string): Middleware {
+  return {
+    onRequest({ request }) {
+      for (const [name, value] of Object.entries(sessionHeaders(language()))) request.headers.set(name, value)
+      return request
+    },
+  }
+}
+
+type Answer = { data?: unknown; error?: unknown; response: Response }
+
+/** The paths are the contract's; `T` narrows what JSON Schema leaves open (see types.ts). */
+async function settle<T>(call: Promise<Answer>, onSignedOut: () => void): Promise<T> {
+  const answer = await call.catch((error: unknown) => {
+    throw asProblem(error)
+  })
+  if (answer.response.ok) return answer.data as T
+  const problem = problemFrom(answer.response.status, answer.error)
+  if (problem.code === 'unauthenticated') onSignedOut()
+  throw problem
+}
+
+export function createApi({ baseUrl = '', fetch, language, onSignedOut }: ApiOptions) {
+  const client = createClient<paths>({ baseUrl, ...(fetch === undefined ? {} : { fetch }) })
+  client.use(withSession(language))
+  const run = <T>(call: Promise<Answer>) => settle<T>(call, onSignedOut)
+  // A wrong password is also a 401, but it is not the end of a session.
+  const knock = <T>(call: Promise<Answer>) => settle<T>(call, () => undefined)
+  return {
+    officers: () => knock<Officer[]>(client.GET('/api/v0/officers')),
+    signIn: (body: { code: string } | { officer: string; password: string }) =>
+      knock<SignedIn>(client.POST('/api/v0/session', { body })),
+    session: () => run<Session>(client.GET('/api/v0/session')),
+    signOut: () => knock<undefined>(client.DELETE('/api/v0/session')),
+    setPassword: (body: { password: string; current?: string }) =>
+      knock<undefined>(client.PUT('/api/v0/session/password', { body })),
+    node: () => run<NodeState>(client.GET('/api/v0/node')),
+    schema: () => run<Schema>(client.GET('/api/v0/schema')),
+    search: (c: string, body: Search) =>
+      run<Page>(client.POST('/api/v0/collections/{c}/search', { params: { path: { c } }, body })),
+    record: (c: string, id: string) =>
+      run<Rec>(client.GET('/api/v0/collections/{c}/records/{id}', { params: { path: { c, id } } })),
+    create: (c: string, values: Values) =>
+      run<Rec>(client.POST('/api/v0/collections/{c}/records', { params: { path: { c } }, body: { values } })),
+    change: (c: string, id: string, body: { version: Rec['version']; values: Values }) =>
+      run<Rec>(client.PATCH('/api/v0/collections/{c}/records/{id}', { params: { path: { c, id } }, body })),
+    kpis: (month: string) => run<Kpis>(client.GET('/api/v0/kpis', { params: { query: { month } } })),
+    cutLine: (device: string, cut: boolean) =>
+      run<undefined>(client.POST('/api/v0/demo/lines/{device}', { params: { path: { device } }, body: { cut } })),
+  }
+}
+
+export { Problem }

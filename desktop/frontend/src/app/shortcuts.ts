@@ -1,0 +1,35 @@
+// Single-key shortcuts. They rest while a person types and while a dialog or the sign-in page is up.
+import { useEffect, useRef } from 'react'
+
+export type Shortcuts = Record<string, () => void>
+
+/** Mark an element with this and no shortcut of the page behind it fires. */
+export const shortcutsOff = { 'data-shortcuts': 'off' } as const
+
+function isTyping(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false
+  return target.isContentEditable || ['INPUT', 'TEXTAREA', 'SELECT'].includes(target.tagName)
+}
+
+export function shortcutFor(event: KeyboardEvent, shortcuts: Shortcuts): (() => void) | undefined {
+  if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.altKey || event.metaKey) return undefined
+  if (isTyping(event.target) || document.querySelector('[data-shortcuts="off"]') !== null) return undefined
+  return shortcuts[event.key] ?? shortcuts[event.key.toLowerCase()]
+}
+
+export function useShortcuts(shortcuts: Shortcuts): void {
+  const latest = useRef(shortcuts)
+  useEffect(() => {
+    latest.current = shortcuts
+  })
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      const run = shortcutFor(event, latest.current)
+      if (run === undefined) return
+      event.preventDefault()
+      run()
+    }
+    window.addEventListener('keydown', onKey)
+    return () => window.removeEventListener('keydown', onKey)
+  }, [])
+}

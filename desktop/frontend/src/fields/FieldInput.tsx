@@ -1,0 +1,139 @@
+// The input of any field of any pack, chosen by the field's type and list alone.
+import { Autocomplete, MultiSelect, Select, TagsInput, Textarea, TextInput } from '@mantine/core'
+import type { CodeList, Collection, Field } from '../api/types'
+import { parseDate, parseDateTime, showDate, showDateTime } from '../format/time'
+import { pick, useWords } from '../i18n'
+import { splitLines } from '../schema/fields'
+import { FieldLabel } from './FieldLabel'
+
+export type FieldInputProps = {
+  collection: Collection
+  field: Field
+  list: CodeList | null
+  typed: string
+  onType: (typed: string) => void
+  error: string | undefined
+}
+
+export const inputId = (name: string) => `field-${name}`
+
+export function FieldInput(props: FieldInputProps) {
+  const { field, list } = props
+  if (field.type === 'date' || field.type === 'datetime') return <DateInput {...props} />
+  if (field.type === 'bool') return <BoolInput {...props} />
+  if (field.type === 'list') return <ListInput {...props} />
+  if (list === null) return <PlainInput {...props} />
+  return list.open ? <SuggestionInput {...props} list={list} /> : <ChoiceInput {...props} list={list} />
+}
+
+/** What every input shares: its label with its sources, hint, error and the name that errors point to. */
+function useCommon({ collection, field, list, error }: FieldInputProps, format?: string) {
+  const { label } = useWords()
+  const hint = field.hint === null ? '' : label(field.hint)
+  return {
+    id: inputId(field.name),
+    name: field.name,
+    label: <FieldLabel collection={collection} field={field} list={list} inLabel />,
+    'aria-label': label(field.label),
+    description: [hint, format ?? ''].filter((part) => part !== '').join(' · ') || undefined,
+    error,
+    // Not the browser's `required`: its bubbles speak the browser's language and stop the form.
+    withAsterisk: field.required,
+    'aria-required': field.required,
+    autoComplete: 'off',
+  }
+}
+
+function PlainInput(props: FieldInputProps) {
+  const { t } = useWords()
+  const { field, typed, onType } = props
+  const common = useCommon(props)
+  if (field.generated === 'temporary')
+    return <TextInput {...common} data-generated placeholder={t('record.temporaryNew')} value={typed} onChange={(e) => onType(e.currentTarget.value)} />
+  if (field.type === 'multiline')
+    return <Textarea {...common} autosize minRows={3} maxRows={10} value={typed} onChange={(e) => onType(e.currentTarget.value)} />
+  return (
+    <TextInput {...common} inputMode={field.type === 'integer' ? 'numeric' : 'text'} value={typed} onChange={(e) => onType(e.currentTarget.value)} />
+  )
+}
+
+function DateInput(props: FieldInputProps) {
+  const { t } = useWords()
+  const { field, typed, onType } = props
+  const moment = field.type === 'datetime'
+  const format = moment ? t('form.dateTimeHint') : t('form.dateHint')
+  const common = useCommon(props)
+  // Typed short ("3-1-2026", "23112026"), shown in full once the field is left.
+  const complete = () => {
+    const iso = moment ? parseDateTime(typed) : parseDate(typed)
+    if (iso !== null) onType(moment ? showDateTime(iso) : showDate(iso))
+  }
+  return (
+    <TextInput {...common} placeholder={format} inputMode="numeric" value={typed} onChange={(e) => onType(e.currentTarget.value)} onBlur={complete} />
+  )
+}
+
+function BoolInput(props: FieldInputProps) {
+  const { t } = useWords()
+  const common = useCommon(props)
+  const data = [
+    { value: 'true', label: t('record.yes') },
+    { value: 'false', label: t('record.no') },
+  ]
+  return <Select {...common} data={data} clearable placeholder={t('form.choose')} value={props.typed || null} onChange={(v) => props.onType(v ?? '')} />
+}
+
+type WithList = FieldInputProps & { list: CodeList }
+
+function useChoices(list: CodeList, chosen: string[]) {
+  const { language } = useWords()
+  const known = list.items.map((item) => ({ value: item.code, label: pick(item.label, language) }))
+  const strange = chosen.filter((code) => !list.items.some((item) => item.code === code))
+  // A stored code that the list no longer has stays visible and selected.
+  return [...known, ...strange.map((code) => ({ value: code, label: code }))]
+}
+
+function ChoiceInput(props: WithList) {
+  const { t } = useWords()
+  const common = useCommon(props)
+  const data = useChoices(props.list, props.typed === '' ? [] : [props.typed])
+  return (
+    <Select
+      {...common}
+      data={data}
+      searchable={data.length > 8}
+      clearable={!props.field.required}
+      placeholder={t('form.choose')}
+      value={props.typed || null}
+      onChange={(v) => props.onType(v ?? '')}
+    />
+  )
+}
+
+/** A list with no official text: its items are suggestions, any text is taken. */
+function SuggestionInput(props: WithList) {
+  const { language } = useWords()
+  const common = useCommon(props)
+  const byLabel = new Map(props.list.items.map((item) => [pick(item.label, language), item.code]))
+  const shown = props.list.items.find((item) => item.code === props.typed)
+  const text = shown === undefined ? props.typed : pick(shown.label, language)
+  return <Autocomplete {...common} data={[...byLabel.keys()]} value={text} onChange={(v) => props.onType(byLabel.get(v) ?? v)} />
+}
+
+function ListInput(props: FieldInputProps) {
+  const { t } = useWords()
+  const { list, typed, onType } = props
+  const common = useCommon(props, list === null ? t('form.onePerLine') : undefined)
+  if (list === null)
+    return <Textarea {...common} autosize minRows={2} maxRows={10} value={typed} onChange={(e) => onType(e.currentTarget.value)} />
+  return <CodesInput {...props} list={list} />
+}
+
+function CodesInput(props: WithList) {
+  const common = useCommon(props)
+  const codes = splitLines(props.typed)
+  const data = useChoices(props.list, codes)
+  const onChange = (chosen: string[]) => props.onType(chosen.join('\n'))
+  if (!props.list.open) return <MultiSelect {...common} data={data} value={codes} onChange={onChange} searchable clearable />
+  return <TagsInput {...common} data={data.map((choice) => choice.value)} value={codes} onChange={onChange} />
+}

@@ -1,0 +1,57 @@
+// The month's figures on every page, in one line.
+import { Tooltip } from '@mantine/core'
+import { useKpis, useNode } from '../api/queries'
+import type { KpiSet } from '../api/types'
+import { Link, paths } from '../app/router'
+import { officeMonth, showMoment, showMonth } from '../format/time'
+import { useWords } from '../i18n'
+import { FigureValue } from './FigureValue'
+import css from './kpi.module.css'
+
+export function KpiStrip() {
+  const { t } = useWords()
+  const node = useNode()
+  const kpis = useKpis(node.data === undefined ? null : officeMonth(node.data.now_ms))
+  if (kpis.data === undefined) return <section className={css.strip} aria-label={t('kpi.strip')} />
+  const { sets, month, state, as_of_ms, coverage } = kpis.data
+  return (
+    <section className={css.strip} aria-label={`${t('kpi.strip')} ${showMonth(month)}`} data-kpis={state}>
+      {sets.map((set) => (
+        <StripSet key={set.collection} set={set} month={month} />
+      ))}
+      <p className={css.asOf}>
+        {t('kpi.asOf', { at: showMoment(as_of_ms) })}
+        <br />
+        {state === 'computing' ? (
+          <span className={css.warn}>{t('kpi.computing')}</span>
+        ) : (
+          <Tooltip label={coverage.complete ? t('kpi.complete') : t('kpi.incomplete')}>
+            <Link to={paths.kpi} className={coverage.complete ? undefined : css.warn}>
+              {t('kpi.covers', { count: coverage.devices.filter((device) => device.last_heard_ms !== null || device.self).length })}
+            </Link>
+          </Tooltip>
+        )}
+      </p>
+    </section>
+  )
+}
+
+function StripSet({ set, month }: { set: KpiSet; month: string }) {
+  const { label } = useWords()
+  return (
+    <dl className={css.set} data-set={set.collection}>
+      <div className={css.setName}>
+        <dt>{label(set.label)}</dt>
+        <dd>{showMonth(month)}</dd>
+      </div>
+      {set.figures.map((figure) => (
+        <div key={figure.id} data-figure={figure.id} data-late={figure.id === 'overdue' && (figure.value ?? 0) > 0}>
+          <dt>{label(figure.label)}</dt>
+          <dd>
+            <FigureValue figure={figure} />
+          </dd>
+        </div>
+      ))}
+    </dl>
+  )
+}

@@ -1,0 +1,32 @@
+// How much of what this device saved the province hasn't yet signed for, and since when.
+import { Tooltip } from '@mantine/core'
+import type { NodeState } from '../api/types'
+import { age } from '../format/time'
+import { showCount } from '../format/number'
+import { useWords, type Translate } from '../i18n'
+import { Icon } from '../ui/icons'
+import css from './node.module.css'
+import { useNow } from './useNow'
+
+export function ageText(fromMs: number, nowMs: number, t: Translate): string {
+  const { unit, count } = age(fromMs, nowMs)
+  return unit === 'now' ? t('age.now') : t(`age.${unit}`, { count })
+}
+
+export function Unsent({ unsent }: { unsent: NodeState['unsent'] }) {
+  const { t, language } = useWords()
+  const now = useNow()
+  const waiting = unsent.count > 0
+  const oldest = waiting && unsent.oldest_ms !== null && now !== null ? t('header.oldest', { age: ageText(unsent.oldest_ms, now, t) }) : null
+  return (
+    <Tooltip label={waiting ? t('header.unsentHint') : t('header.unsentNoneHint')}>
+      <span className={css.line} data-unsent={unsent.count} tabIndex={0}>
+        <Icon name={waiting ? 'clock' : 'province'} size={16} />
+        <span>
+          <b>{waiting ? `${t('header.unsent')}: ${showCount(unsent.count, language)}` : t('header.unsentNone')}</b>
+          {oldest !== null && <small>{oldest}</small>}
+        </span>
+      </span>
+    </Tooltip>
+  )
+}

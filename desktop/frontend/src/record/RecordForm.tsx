@@ -1,0 +1,106 @@
+// The form of any collection, for a new record or an edit, laid out by the pack's sections.
+import { Button } from '@mantine/core'
+import { useEffect, useRef, useState, type KeyboardEvent, type SyntheticEvent } from 'react'
+import type { Collection, Field, Rec, Schema } from '../api/types'
+import { useLeaveGuard } from '../app/router'
+import { FieldInput } from '../fields/FieldInput'
+import { useWords } from '../i18n'
+import { layout, listOf } from '../schema/fields'
+import { LeaveDialog } from '../ui/LeaveDialog'
+import { Note } from '../ui/Note'
+import { FormErrors } from './FormErrors'
+import css from './record.module.css'
+import { useRecordForm, type FormState } from './useRecordForm'
+
+type Props = {
+  schema: Schema
+  collection: Collection
+  /** The record as it is now; null for a new one. The form keeps what it was opened on. */
+  record: Rec | null
+  onSaved: (record: Rec) => void
+  onCancel: () => void
+}
+
+export function RecordForm({ schema, collection, record, onSaved, onCancel }: Props) {
+  const { t } = useWords()
+  const [openedOn] = useState(record)
+  const form = useRecordForm(schema, collection, openedOn, onSaved)
+  const guard = useLeaveGuard(form.dirty)
+  const ref = useFocusOnOpen()
+  const submit = (event: SyntheticEvent) => {
+    event.preventDefault()
+    form.submit()
+  }
+  return (
+    <form ref={ref} className={css.form} onSubmit={submit} onKeyDown={(event) => onFormKey(event, form.submit, onCancel)} noValidate>
+      {openedOn !== null && record !== null && record.version !== openedOn.version && (
+        <Note tone="wait" title={t('record.changedElsewhere')}>
+          {t('record.changedElsewhereHint')}
+        </Note>
+      )}
+      <FormErrors collection={collection} form={form} />
+      {form.nothingChanged && <Note tone="plain" title={t('record.nothingChanged')} alert />}
+      <Sections schema={schema} collection={collection} record={openedOn} form={form} />
+      <div className={css.formButtons}>
+        <Button type="submit" size="sm" aria-disabled={form.saving} aria-keyshortcuts="Control+Enter">
+          {form.saving ? t('record.saving') : t('record.save')}
+        </Button>
+        <Button variant="default" size="sm" onClick={onCancel}>
+          {t('record.cancel')}
+        </Button>
+        <span className={css.keys}>
+          <kbd>Ctrl</kbd>+<kbd>Enter</kbd> {t('help.save')}
+        </span>
+      </div>
+      <LeaveDialog guard={guard} />
+    </form>
+  )
+}
+
+/** Ctrl+Enter and Ctrl+S save from anywhere in the form, a text area too. Escape cancels (and asks when something was typed). */
+function onFormKey(event: KeyboardEvent, submit: () => void, cancel: () => void) {
+  const save = (event.ctrlKey || event.metaKey) && (event.key === 'Enter' || event.key.toLowerCase() === 's')
+  if (save) {
+    event.preventDefault()
+    submit()
+  } else if (event.key === 'Escape' && !event.defaultPrevented && !isListOpen(event.target)) cancel()
+}
+
+function isListOpen(target: EventTarget) {
+  return target instanceof HTMLElement && target.getAttribute('aria-expanded') === 'true'
+}
+
+/** The first input that waits for a person takes the focus, so that typing can start at once. */
+function useFocusOnOpen() {
+  const ref = useRef<HTMLFormElement>(null)
+  useEffect(() => {
+    ref.current?.querySelector<HTMLElement>('input:not([type=hidden], [data-generated]), textarea')?.focus({ preventScroll: true })
+  }, [])
+  return ref
+}
+
+type SectionsProps = { schema: Schema; collection: Collection; record: Rec | null; form: FormState }
+
+function Sections({ schema, collection, record, form }: SectionsProps) {
+  const { label } = useWords()
+  const shown = (field: Field) => record === null || field.name !== collection.status
+  return layout(collection).map((section, i) => (
+    <fieldset key={i} className={css.section}>
+      {section.label !== null && <legend>{label(section.label)}</legend>}
+      <div className={css.grid}>
+        {section.fields.filter(shown).map((field) => (
+          <div key={field.name} data-wide={field.type === 'multiline' || field.type === 'list'}>
+            <FieldInput
+              collection={collection}
+              field={field}
+              list={listOf(schema, field)}
+              typed={form.typed(field.name)}
+              onType={(text) => form.type(field.name, text)}
+              error={form.errors[field.name]}
+            />
+          </div>
+        ))}
+      </div>
+    </fieldset>
+  ))
+}
