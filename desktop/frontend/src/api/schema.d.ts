@@ -4,336 +4,6 @@
  */
 
 export interface paths {
-    "/api/v0/session": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Session"];
-                    };
-                };
-                /** @description Error */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["SignInBody"];
-                };
-            };
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["SignedIn"];
-                    };
-                };
-                /** @description Error */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                /** @description Error */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v0/session/password": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["PasswordBody"];
-                };
-            };
-            responses: {
-                /** @description OK */
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                /** @description Error */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v0/officers": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["OfficerBody"][];
-                    };
-                };
-                /** @description Error */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v0/node": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Node"];
-                    };
-                };
-                /** @description Error */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v0/schema": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Schema"];
-                    };
-                };
-                /** @description Error */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v0/collections/{c}/search": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    c: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["SearchBody"];
-                };
-            };
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Page"];
-                    };
-                };
-                /** @description Error */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v0/collections/{c}/records": {
         parameters: {
             query?: never;
@@ -343,41 +13,8 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    c: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["CreateBody"];
-                };
-            };
-            responses: {
-                /** @description OK */
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Record"];
-                    };
-                };
-                /** @description Error */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /** Save a new record. */
+        post: operations["create"];
         delete?: never;
         options?: never;
         head?: never;
@@ -391,121 +28,28 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    c: string;
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Record"];
-                    };
-                };
-                /** @description Error */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /** One record, with all that stands in its fields. */
+        get: operations["record"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
-        patch: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    c: string;
-                    id: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["ChangeBody"];
-                };
-            };
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Record"];
-                    };
-                };
-                /** @description Error */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        /** Save fields of a record. */
+        patch: operations["change"];
         trace?: never;
     };
-    "/api/v0/kpis": {
+    "/api/v0/collections/{c}/search": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    month?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Kpis"];
-                    };
-                };
-                /** @description Error */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
-        };
+        get?: never;
         put?: never;
-        post?: never;
+        /** A page of a collection's records. */
+        post: operations["search"];
         delete?: never;
         options?: never;
         head?: never;
@@ -521,39 +65,149 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    device: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["LineBody"];
-                };
-            };
-            responses: {
-                /** @description OK */
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                /** @description Error */
-                default: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/problem+json": components["schemas"]["Problem"];
-                    };
-                };
-            };
+        /** Cut or mend a line of the demonstration. */
+        post: operations["cut-line"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v0/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        /**
+         * Says that something changed, until the session ends.
+         * @description Server-sent events, read by fetch. `change` with {"position": n} when records or their ticks changed; `node` with {} when peers or what is unsent changed; a comment every 15 s. What changed is read again by the other operations.
+         */
+        get: operations["events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v0/import/{collection}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Import rows; for the command line only. */
+        post: operations["import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v0/kpis": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The figures of a month, and what they cover. */
+        get: operations["kpis"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v0/node": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This node, its peers, and what the province has not received. */
+        get: operations["node"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v0/officers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who may sign in here. */
+        get: operations["officers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v0/schema": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The pack: collections, fields and code lists. */
+        get: operations["schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v0/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is signed in. */
+        get: operations["session"];
+        put?: never;
+        /** Sign in by a one-time code or by a password. */
+        post: operations["sign-in"];
+        /** Sign out. */
+        delete: operations["sign-out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v0/session/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Set or change the password. Other sessions of the officer end. */
+        put: operations["set-password"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -564,263 +218,375 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        Label: {
-            vi: string;
-            en: string;
+        Cell: {
+            conflict: boolean;
+            siblings: components["schemas"]["Sibling"][];
         };
-        OfficerBody: {
-            id: string;
-            name: string;
-        };
-        Problem: {
-            type?: string;
-            title?: string;
-            status?: number;
-            detail?: string;
-            code?: string;
-            errors?: components["schemas"]["ProblemItem"][];
-        };
-        ProblemItem: {
-            location?: string;
-            message?: string;
-            value?: unknown;
-        };
-        SignInBody: {
-            code?: string;
-            officer?: string;
-            password?: string;
-        };
-        SignedIn: {
-            secret: string;
-            officer: components["schemas"]["OfficerBody"];
-            password_set: boolean;
-        };
-        Session: {
-            officer: components["schemas"]["OfficerBody"];
-            password_set: boolean;
-        };
-        PasswordBody: {
-            password: string;
-            current?: string;
-        };
-        Node: {
-            name: string;
-            /** @enum {string} */
-            role: "box" | "laptop" | "province";
-            device: string;
-            scope: string;
-            commune: components["schemas"]["Commune"] | null;
-            demo: boolean;
-            read_only: boolean;
-            pack: components["schemas"]["PackRef"];
-            now_ms: number;
-            peers: components["schemas"]["Peer"][];
-            unsent: components["schemas"]["Unsent"];
-        };
-        Commune: {
-            code: string;
-            name: string;
-        };
-        PackRef: {
-            id: string;
-            version: string;
-        };
-        Peer: {
-            device: string;
-            name: string;
-            role: string;
-            connected: boolean;
-            cut: boolean;
-            last_contact_ms: number | null;
-            why_not: string | null;
-        };
-        Unsent: {
-            count: number;
-            oldest_ms: number | null;
-        };
-        Schema: {
-            pack: components["schemas"]["Pack"];
-            collections: components["schemas"]["Collection"][];
-            code_lists: {
-                [key: string]: components["schemas"]["CodeList"];
+        ChangeBody: {
+            values: {
+                [key: string]: unknown;
             };
-        };
-        Pack: {
-            id: string;
+            /** @description Of the record that the form was opened on: what came since is not overwritten. */
             version: string;
-            label: components["schemas"]["Label"];
-        };
-        Collection: {
-            id: string;
-            label: components["schemas"]["Label"];
-            title: string;
-            code: string | null;
-            status: string | null;
-            columns: string[];
-            sort: components["schemas"]["Sort"];
-            source: string | null;
-            /** @enum {string|null} */
-            confidence: "V" | "S" | "?" | null;
-            fields: components["schemas"]["Field"][];
-            sections: components["schemas"]["Section"][];
-            statuses?: components["schemas"]["Statuses"] | null;
-        };
-        Sort: {
-            field: string;
-            desc: boolean;
-        };
-        Field: {
-            name: string;
-            label: components["schemas"]["Label"];
-            /** @enum {string} */
-            type: "text" | "multiline" | "code" | "date" | "datetime" | "bool" | "integer" | "list";
-            list: string | null;
-            required: boolean;
-            /** @enum {string} */
-            generated: "" | "temporary";
-            review: boolean;
-            filter: boolean;
-            sortable: boolean;
-            source: string | null;
-            /** @enum {string|null} */
-            confidence: "V" | "S" | "?" | null;
-            hint: components["schemas"]["Label"] | null;
-            max: number;
-        };
-        Section: {
-            label: components["schemas"]["Label"];
-            fields: string[];
-        };
-        Statuses: {
-            next: {
-                [key: string]: string[];
-            } | null;
-        };
-        CodeList: {
-            label: components["schemas"]["Label"];
-            source: string | null;
-            /** @enum {string|null} */
-            confidence: "V" | "S" | "?" | null;
-            open: boolean;
-            items: components["schemas"]["CodeItem"][];
         };
         CodeItem: {
             code: string;
             label: components["schemas"]["Label"];
         };
-        SearchBody: {
-            text?: string;
-            filters?: components["schemas"]["Filter"][];
-            flagged?: boolean;
-            conflicted?: boolean;
-            /** @enum {string} */
-            tick?: "here" | "office" | "province";
-            overdue?: boolean;
-            open?: boolean;
-            sort?: components["schemas"]["Sort"];
-            cursor?: string;
-            limit?: number;
+        CodeList: {
+            /** @enum {string|null} */
+            confidence: "V" | "S" | "?" | null;
+            items: components["schemas"]["CodeItem"][];
+            label: components["schemas"]["Label"];
+            /** @description No official text is known: any code is taken, items are suggestions. */
+            open: boolean;
+            source: string | null;
         };
-        Filter: {
-            field: string;
-            /** @enum {string} */
-            op: "eq" | "from" | "to" | "empty";
-            value?: unknown;
-        };
-        Page: {
-            items: components["schemas"]["Record"][];
-            total: number;
-            next: string | null;
-            as_of_ms: number;
-        };
-        Record: {
+        Collection: {
+            code: string | null;
+            columns: string[];
+            /** @enum {string|null} */
+            confidence: "V" | "S" | "?" | null;
+            fields: components["schemas"]["Field"][];
             id: string;
-            collection: string;
-            version: string;
+            label: components["schemas"]["Label"];
+            sections: components["schemas"]["Section"][];
+            sort: components["schemas"]["Sort"];
+            source: string | null;
+            status: string | null;
+            statuses: components["schemas"]["Statuses"] | null;
+            /** @description The field that names a record. */
             title: string;
-            values: {
-                [key: string]: unknown;
-            };
-            flags: components["schemas"]["Flag"][];
-            conflicts: string[];
-            /** @enum {string} */
-            tick: "here" | "office" | "province";
-            created_ms: number;
-            updated_ms: number;
-            updated_by: string;
-            cells?: {
-                [key: string]: components["schemas"]["Cell"];
-            };
         };
-        Flag: {
-            check: string;
-            message: components["schemas"]["Label"];
-            fields: string[];
+        Commune: {
+            code: string;
+            name: string;
         };
-        Cell: {
-            conflict: boolean;
-            siblings: components["schemas"]["Sibling"][];
+        Coverage: {
+            /** @description Every device that writes is connected now. */
+            complete: boolean;
+            devices: components["schemas"]["CoveredDevice"][];
         };
-        Sibling: {
-            value: unknown;
-            officer: string;
+        CoveredDevice: {
             device: string;
-            device_name: string;
-            at_ms: number;
-            shown: boolean;
-            /** @enum {string} */
-            tick: "here" | "office" | "province";
+            /**
+             * Format: int64
+             * @description Held here of it.
+             */
+            entries: number;
+            /** Format: int64 */
+            last_heard_ms: number | null;
+            name: string;
+            /**
+             * Format: int64
+             * @description As its clock claimed.
+             */
+            newest_entry_ms: number | null;
+            role: string;
+            self: boolean;
         };
         CreateBody: {
             values: {
                 [key: string]: unknown;
             };
         };
-        ChangeBody: {
-            version: string;
+        Field: {
+            /** @enum {string|null} */
+            confidence: "V" | "S" | "?" | null;
+            filter: boolean;
+            /** @enum {string} */
+            generated: "" | "temporary";
+            hint: components["schemas"]["Label"] | null;
+            label: components["schemas"]["Label"];
+            /** @description Code list of a code or list field. */
+            list: string | null;
+            /**
+             * Format: int64
+             * @description Longest text in characters; 0 where it doesn't apply.
+             */
+            max: number;
+            name: string;
+            required: boolean;
+            /** @description Differing values wait for a person. */
+            review: boolean;
+            sortable: boolean;
+            source: string | null;
+            /** @enum {string} */
+            type: "text" | "multiline" | "code" | "date" | "datetime" | "bool" | "integer" | "list";
+        };
+        Figure: {
+            /** Format: int64 */
+            denominator?: number;
+            /** @description received, resolved, open, overdue, on_time or undated. */
+            id: string;
+            label: components["schemas"]["Label"];
+            /** Format: int64 */
+            numerator?: number;
+            /** @enum {string} */
+            unit: "count" | "share";
+            /**
+             * Format: double
+             * @description null: not known, which is not 0.
+             */
+            value: number | null;
+        };
+        Filter: {
+            field: string;
+            /** @enum {string} */
+            op: "eq" | "from" | "to" | "empty";
+            /** @description As in a record; none for empty. */
+            value?: unknown;
+        };
+        Flag: {
+            check: string;
+            fields: string[];
+            message: components["schemas"]["Label"];
+        };
+        ImportBody: {
+            /** @description Only say what would happen. */
+            dry_run?: boolean;
+            rows: components["schemas"]["ImportRow"][];
+        };
+        ImportFault: {
+            field: string;
+            message: components["schemas"]["Label"];
+        };
+        ImportOutcome: {
+            /** @description Checks that mark the record. */
+            flags: string[];
+            /** Format: int64 */
+            number: number;
+            /** @description The record's id. */
+            record: string;
+            refusal?: components["schemas"]["ImportReason"];
+            /** @enum {string} */
+            result: "created" | "changed" | "unchanged" | "refused";
+        };
+        ImportOutcomes: {
+            outcomes: components["schemas"]["ImportOutcome"][];
+        };
+        ImportReason: {
+            code: string;
+            fields: components["schemas"]["ImportFault"][];
+            message: components["schemas"]["Label"];
+        };
+        ImportRow: {
+            /** @description The source's own key of the record; never a personal identifier. */
+            key: string;
+            /**
+             * Format: int64
+             * @description Which row of the file it is.
+             */
+            number: number;
             values: {
                 [key: string]: unknown;
             };
         };
-        Kpis: {
-            /** @enum {string} */
-            state: "ready" | "computing";
-            as_of_ms: number;
-            month: string;
-            months: string[];
-            sets: components["schemas"]["KpiSet"][];
-            coverage: components["schemas"]["Coverage"];
-        };
         KpiSet: {
             collection: string;
-            label: components["schemas"]["Label"];
+            /** @description Where the due moment comes from. */
+            due_source: components["schemas"]["Label"];
             figures: components["schemas"]["Figure"][];
-            due_source?: components["schemas"]["Label"] | null;
-        };
-        Figure: {
-            id: string;
             label: components["schemas"]["Label"];
+        };
+        Kpis: {
+            /** Format: int64 */
+            as_of_ms: number;
+            coverage: components["schemas"]["Coverage"];
+            month: string;
+            /** @description Months that can be asked for, newest first. */
+            months: string[];
+            sets: components["schemas"]["KpiSet"][];
             /** @enum {string} */
-            unit: "count" | "share";
-            value: number | null;
-            numerator?: number;
-            denominator?: number;
+            state: "ready" | "computing";
         };
-        Coverage: {
-            complete: boolean;
-            devices: components["schemas"]["CoveredDevice"][];
-        };
-        CoveredDevice: {
-            device: string;
-            name: string;
-            role: string;
-            last_heard_ms: number | null;
-            newest_entry_ms: number | null;
-            entries: number;
-            self: boolean;
+        Label: {
+            en: string;
+            vi: string;
         };
         LineBody: {
             cut: boolean;
+        };
+        Node: {
+            commune: components["schemas"]["Commune"] | null;
+            demo: boolean;
+            device: string;
+            name: string;
+            /** Format: int64 */
+            now_ms: number;
+            pack: components["schemas"]["PackRef"];
+            peers: components["schemas"]["Peer"][];
+            read_only: boolean;
+            /** @enum {string} */
+            role: "box" | "laptop" | "province";
+            scope: string;
+            unsent: components["schemas"]["Unsent"];
+        };
+        OfficerBody: {
+            id: string;
+            name: string;
+        };
+        Pack: {
+            id: string;
+            label: components["schemas"]["Label"];
+            version: string;
+        };
+        PackRef: {
+            id: string;
+            version: string;
+        };
+        Page: {
+            /** Format: int64 */
+            as_of_ms: number;
+            items: components["schemas"]["Record"][];
+            next: string | null;
+            /** Format: int64 */
+            total: number;
+        };
+        PasswordBody: {
+            /** @description Needed if a password is set. */
+            current?: string;
+            password: string;
+        };
+        Peer: {
+            connected: boolean;
+            /** @description The demonstration has cut the line to it. */
+            cut: boolean;
+            device: string;
+            /** Format: int64 */
+            last_contact_ms: number | null;
+            name: string;
+            /** @description box, laptop or province */
+            role: string;
+            /** @description Why there is no connection, as far as is known. */
+            why_not: string | null;
+        };
+        Problem: {
+            /** @enum {string} */
+            code: "invalid" | "not_found" | "conflict" | "unauthenticated" | "forbidden" | "rate_limited" | "read_only" | "too_large" | "unavailable" | "damaged" | "internal";
+            /** @description A whole sentence, in the language asked for. */
+            detail: string;
+            /** @description What is wrong with the request, place by place. */
+            errors?: components["schemas"]["ProblemItem"][];
+            /** Format: int64 */
+            status: number;
+            /** @description What kind of problem it is, in the language asked for. */
+            title: string;
+            /** @description urn:vungxa:problem: and the code. */
+            type: string;
+        };
+        ProblemItem: {
+            /** @description As values.NAME, filters[0].value or limit. */
+            location: string;
+            message: string;
+            /** @description What stood there; never where it could be personal. */
+            value?: string;
+        };
+        Record: {
+            /** @description Not in lists. */
+            cells?: {
+                [key: string]: components["schemas"]["Cell"];
+            };
+            collection: string;
+            /** @description Fields in which different values stand side by side. */
+            conflicts: string[];
+            /** Format: int64 */
+            created_ms: number;
+            flags: components["schemas"]["Flag"][];
+            id: string;
+            /** @enum {string} */
+            tick: "here" | "office" | "province";
+            title: string;
+            updated_by: string;
+            /** Format: int64 */
+            updated_ms: number;
+            /** @description Every field of the collection; null where it is missing. */
+            values: {
+                [key: string]: unknown;
+            };
+            /** @description What a reader of this answer has seen. */
+            version: string;
+        };
+        Schema: {
+            code_lists: {
+                [key: string]: components["schemas"]["CodeList"];
+            };
+            collections: components["schemas"]["Collection"][];
+            pack: components["schemas"]["Pack"];
+        };
+        SearchBody: {
+            conflicted?: boolean;
+            /** @description next of the page before. */
+            cursor?: string;
+            filters?: components["schemas"]["Filter"][];
+            flagged?: boolean;
+            /**
+             * Format: int64
+             * @description 50 if absent.
+             */
+            limit?: number;
+            open?: boolean;
+            /** @description Judged at as_of_ms. */
+            overdue?: boolean;
+            sort?: components["schemas"]["Sort"];
+            /** @description Words, with or without diacritics; the last as far as it goes. */
+            text?: string;
+            /** @enum {string} */
+            tick?: "here" | "office" | "province";
+        };
+        Section: {
+            fields: string[];
+            label: components["schemas"]["Label"];
+        };
+        Session: {
+            officer: components["schemas"]["OfficerBody"];
+            password_set: boolean;
+        };
+        Sibling: {
+            /**
+             * Format: int64
+             * @description As its device's clock claimed.
+             */
+            at_ms: number;
+            device: string;
+            device_name: string;
+            officer: string;
+            shown: boolean;
+            /** @enum {string} */
+            tick: "here" | "office" | "province";
+            value: unknown;
+        };
+        SignInBody: {
+            /** @description A one-time code, or */
+            code?: string;
+            /** @description an officer's id and */
+            officer?: string;
+            /** @description the password. */
+            password?: string;
+        };
+        SignedIn: {
+            officer: components["schemas"]["OfficerBody"];
+            password_set: boolean;
+            /** @description For the header X-Vungxa-Session; keep it in this tab only. */
+            secret: string;
+        };
+        Sort: {
+            desc: boolean;
+            field: string;
+        };
+        Statuses: {
+            next: {
+                [key: string]: string[];
+            } | null;
+        };
+        Unsent: {
+            /**
+             * Format: int64
+             * @description Saves of this device that the province has not received.
+             */
+            count: number;
+            /** Format: int64 */
+            oldest_ms: number | null;
         };
     };
     responses: never;
@@ -830,4 +596,479 @@ export interface components {
     pathItems: never;
 }
 export type $defs = Record<string, never>;
-export type operations = Record<string, never>;
+export interface operations {
+    create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                c: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Record"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    record: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                c: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Record"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                c: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Record"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                c: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SearchBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "cut-line": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LineBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                collection: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportOutcomes"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    kpis: {
+        parameters: {
+            query?: {
+                /** @description As 2026-11; the current month if absent. */
+                month?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Kpis"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    node: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Node"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    officers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfficerBody"][];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    schema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schema"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "sign-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "set-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+}
