@@ -31,7 +31,7 @@ type Receipt struct {
 	Signer    crdt.Device
 	Scope     crdt.Scope
 	HubEpoch  uint64    // counts restores of the hub from backup; the first is 1
-	Index     uint64    // of raft, applied and durable on the signer
+	Index     uint64    // of raft, applied and durable on the signer; 0 before the first
 	Heads     []LogHead // sorted by log, each once
 	Signature [ed25519.SignatureSize]byte
 }
@@ -91,7 +91,7 @@ func (r *Receipt) Verify(d *Directory) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrReceipt, err)
 	}
-	if hub := c.Role == RoleHub; hub != (r.HubEpoch > 0) || hub != (r.Index > 0) {
+	if hub := c.Role == RoleHub; hub != (r.HubEpoch > 0) || (!hub && r.Index > 0) {
 		return fmt.Errorf("%w: a hub, and only a hub, names an epoch and an index", ErrReceipt)
 	}
 	if !ed25519.Verify(c.SealKey, m, r.Signature[:]) {

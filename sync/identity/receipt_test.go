@@ -125,6 +125,16 @@ func TestReceiptOfABox(t *testing.T) {
 	}
 }
 
+// A hub to which nobody has sent anything yet has an epoch and no index.
+func TestReceiptOfANewHub(t *testing.T) {
+	r := testReceipt(t)
+	r.Index, r.Heads = 0, nil
+	sign(t, r, "hub")
+	if err := r.Verify(hubDirectory(t)); err != nil {
+		t.Error(err)
+	}
+}
+
 // A receipt's signature is not one over anything else: the same key over the same
 // fields without the domain doesn't verify.
 func TestReceiptDomain(t *testing.T) {

@@ -122,6 +122,9 @@ func (c *streamConn) WriteFrame(b []byte) error {
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
+	if c.closed.Load() {
+		return fmt.Errorf("link: write: %w", net.ErrClosed)
+	}
 	framed := binary.BigEndian.AppendUint32(make([]byte, 0, lengthBytes+len(b)), uint32(len(b)))
 	framed = append(framed, b...)
 	watchdog := c.watch()
@@ -151,36 +154,37 @@ func (c *streamConn) why(what string, err error) error {
 	return fmt.Errorf("link: %s: %w", what, err)
 }
 
-// longAgo ends a read that waits, without asking the clock.
+// longAgo ends a read or write that waits, without asking the clock.
 var longAgo = time.Unix(1, 0)
 
-// Close half-closes the stream and leaves the rest to finish.
+// Close ends what waits and leaves the rest to finish.
 func (c *streamConn) Close() error {
 	if c.closed.Swap(true) {
 		return nil
 	}
-	err := c.stream.CloseWrite()
-	if e := c.stream.SetReadDeadline(longAgo); e != nil {
-		err = errors.Join(err, e)
+	err := c.stream.SetDeadline(longAgo)
+	if !c.host.begin() {
+		return errors.Join(err, c.stream.Reset()) // the host takes the connection with it
 	}
-	if c.host.begin() {
-		go c.finish()
-	}
+	go c.finish()
 	if err != nil {
 		return fmt.Errorf("link: close: %w", err)
 	}
 	return nil
 }
 
-// finish waits until the other side has closed too, which says that it has what
-// was written (closing the TCP connection before would throw that away), and then
-// closes the connection if this was its last stream.
+// finish says that nothing follows, and waits until the other side has said so
+// too: then it has what was written. Closing the TCP connection before would throw
+// that away. The connection goes with its last stream.
 func (c *streamConn) finish() {
 	defer c.host.work.Done()
 	watchdog := c.watch()
 	defer watchdog.Stop()
-	c.reading.Lock() // until a ReadFrame that waits has noticed; later ones do at once
-	err := c.stream.SetReadDeadline(time.Time{})
+	c.writing.Lock() // until a WriteFrame that waits has noticed; later ones do at once
+	err := c.stream.CloseWrite()
+	c.writing.Unlock()
+	c.reading.Lock() // the same for ReadFrame
+	err = errors.Join(err, c.stream.SetReadDeadline(time.Time{}))
 	c.reading.Unlock()
 	if err == nil {
 		_, _ = io.Copy(io.Discard, c.stream) // any end will do

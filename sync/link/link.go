@@ -70,8 +70,8 @@ type Conn interface {
 	// WriteFrame sends a frame. It blocks while the other side doesn't read, at
 	// most until ErrStalled. That it returns nil says nothing of arrival.
 	WriteFrame([]byte) error
-	// Close lets what was written arrive and reads no more. It doesn't block. A
-	// ReadFrame that waits returns net.ErrClosed.
+	// Close lets the frames that WriteFrame took arrive, and reads no more. It
+	// doesn't block. A ReadFrame or WriteFrame that waits returns net.ErrClosed.
 	Close() error
 	// RemoteAddr is the other side's host and port.
 	RemoteAddr() string

@@ -345,8 +345,30 @@ func TestCloseEndsReads(t *testing.T) {
 	if _, err := a.ReadFrame(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("a read afterwards: %v; want net.ErrClosed", err)
 	}
-	if err := a.WriteFrame(nil); err == nil {
-		t.Error("a write afterwards went through")
+	if err := a.WriteFrame(nil); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("a write afterwards: %v; want net.ErrClosed", err)
+	}
+}
+
+// Close doesn't wait for a writer that nobody reads from, and ends it.
+func TestCloseEndsWrites(t *testing.T) {
+	a, b := pair(t, nil)
+	first, written := make(chan struct{}), make(chan error, 1)
+	go func() {
+		frame := make([]byte, MaxFrame)
+		err := a.WriteFrame(frame)
+		for close(first); err == nil; {
+			err = a.WriteFrame(frame)
+		}
+		written <- err
+	}()
+	expect(t, b, make([]byte, MaxFrame))
+	<-first
+	if err := a.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-written; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v; want net.ErrClosed", err)
 	}
 }
 
