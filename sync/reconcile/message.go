@@ -60,7 +60,7 @@ type heads struct {
 	Kind     uint8
 	Scope    string
 	Logs     []logHead
-	Receipts []receiptRank
+	Receipts []receiptWeight
 }
 
 type logHead struct {
@@ -72,10 +72,10 @@ type logHead struct {
 	Hash        crdt.Hash
 }
 
-type receiptRank struct {
-	_      struct{} `cbor:",toarray"`
-	Signer crdt.Device
-	Rank   rank
+type receiptWeight struct {
+	_       struct{} `cbor:",toarray"`
+	Signer  crdt.Device
+	Entries uint64 // that its receipt covers
 }
 
 // carrier holds an item that another package specifies: a device certificate or
@@ -166,7 +166,7 @@ func (m *heads) check() error {
 	}
 	return errors.Join(
 		rising(m.Logs, func(a, b logHead) int { return a.log("").Compare(b.log("")) }),
-		rising(m.Receipts, func(a, b receiptRank) int { return slices.Compare(a.Signer[:], b.Signer[:]) }),
+		rising(m.Receipts, func(a, b receiptWeight) int { return slices.Compare(a.Signer[:], b.Signer[:]) }),
 	)
 }
 
@@ -202,9 +202,9 @@ func (h Holding) state(scope crdt.Scope) heads {
 		m.Logs = append(m.Logs, headOf(log, h.Heads[log]))
 	}
 	for _, r := range h.Receipts {
-		m.Receipts = append(m.Receipts, receiptRank{Signer: r.Signer, Rank: rankOf(r)})
+		m.Receipts = append(m.Receipts, receiptWeight{Signer: r.Signer, Entries: weight(r)})
 	}
-	slices.SortFunc(m.Receipts, func(a, b receiptRank) int { return slices.Compare(a.Signer[:], b.Signer[:]) })
+	slices.SortFunc(m.Receipts, func(a, b receiptWeight) int { return slices.Compare(a.Signer[:], b.Signer[:]) })
 	return m
 }
 

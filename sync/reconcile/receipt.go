@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 
@@ -9,40 +8,25 @@ import (
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
-// rank orders the receipts of one signer and scope. A signer's heads only grow,
-// so their sum does.
-type rank struct {
-	_        struct{} `cbor:",toarray"`
-	HubEpoch uint64
-	Entries  uint64 // the sum of the seqs that it names
-	Index    uint64
-}
-
-func rankOf(r *identity.Receipt) rank {
-	k := rank{HubEpoch: r.HubEpoch, Index: r.Index}
+// weight is the number of entries that a receipt covers. A signer's heads only
+// grow, so it orders the receipts of one signer and scope.
+func weight(r *identity.Receipt) (entries uint64) {
 	for _, h := range r.Heads {
-		k.Entries += h.Head.Seq
+		entries += h.Head.Seq
 	}
-	return k
-}
-
-func (k rank) compare(other rank) int {
-	return cmp.Or(cmp.Compare(k.HubEpoch, other.HubEpoch), cmp.Compare(k.Entries, other.Entries), cmp.Compare(k.Index, other.Index))
+	return entries
 }
 
 // Newer says whether a receipt takes the place of the one held of the same
-// signer and scope (nil: none): it names more, and within one epoch of a hub it
-// covers all that the other does. A signer never goes back; if it seems to, its
-// store was restored, and what it said before stands until it says more.
+// signer and scope (nil: none): it covers all that the other does, and more. A
+// signer never goes back; if it seems to, its store was restored, and what it
+// said before stands until it says more.
 func Newer(r, held *identity.Receipt) bool {
-	if held == nil || r.HubEpoch > held.HubEpoch {
+	if held == nil {
 		return true
 	}
-	lost := func(h identity.LogHead) bool {
-		head, _ := r.Head(h.Log)
-		return head.Seq < h.Head.Seq
-	}
-	return rankOf(r).compare(rankOf(held)) > 0 && !slices.ContainsFunc(held.Heads, lost)
+	lost := func(h identity.LogHead) bool { return !names(r, h.Log, h.Head.Seq) }
+	return weight(r) > weight(held) && !slices.ContainsFunc(held.Heads, lost)
 }
 
 // Owes gives what a device is to sign a receipt for: all the heads that it

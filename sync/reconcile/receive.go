@@ -27,7 +27,7 @@ func (s *Session) takeHeads(m *heads) *Refusal {
 		}
 	}
 	for _, r := range m.Receipts {
-		l.gave(r.Signer, r.Rank)
+		l.given[r.Signer] = max(l.given[r.Signer], r.Entries)
 	}
 	l.stated = true
 	return nil
@@ -65,12 +65,6 @@ func (s *Session) peerHolds(l *lane, log crdt.LogID, h crdt.Head) *Refusal {
 	}
 	s.flight = slices.DeleteFunc(s.flight, func(f identity.LogHead) bool { return f.Log == log && f.Head.Seq <= h.Seq })
 	return nil
-}
-
-func (l *lane) gave(signer crdt.Device, r rank) {
-	if l.given[signer].compare(r) < 0 {
-		l.given[signer] = r
-	}
 }
 
 func (s *Session) takeSegment(item []byte) *Refusal {
@@ -144,6 +138,10 @@ func above(seg *wire.Segment, seq uint64) *wire.Segment {
 
 // stored notes that a segment of the peer's is held here now.
 func (s *Session) stored(l *lane, seg *wire.Segment) {
+	if s.view[l.scope].Heads[seg.Log].Seq < seg.Last() { // raft dropped it, say
+		s.Refuse(Refuse(Unavailable, "log %s, seq %d was not stored", seg.Log, seg.Last()))
+		return
+	}
 	if refusal := s.peerHolds(l, seg.Log, seg.Seal.Head()); refusal != nil {
 		s.Refuse(refusal)
 		return
@@ -214,7 +212,7 @@ func (s *Session) named(l *lane, r *identity.Receipt) ([]identity.LogHead, *Refu
 
 // believe takes a verified receipt in.
 func (s *Session) believe(l *lane, r *identity.Receipt) {
-	l.gave(r.Signer, rankOf(r))
+	l.given[r.Signer] = max(l.given[r.Signer], weight(r))
 	if r.Signer == s.peer.Device {
 		for _, h := range r.Heads {
 			if refusal := s.peerHolds(l, h.Log, h.Head); refusal != nil {

@@ -56,7 +56,7 @@ type Refusal struct {
 	Code   Code
 	Reason Text
 	Where  string // the place: a message, a log and seq, a device; no personal data
-	Remote bool   // the other side refused; Reason and Where are its words
+	Remote bool   // the other side refused; Where is its words
 }
 
 // Refuse makes this side's refusal. Where is cut to MaxWhere bytes.
@@ -76,4 +76,14 @@ func (r *Refusal) Error() string {
 // Frame is the refusal as a message, for a connection on which no session runs.
 func (r *Refusal) Frame() ([]byte, error) {
 	return encode(refuse{Kind: kindRefuse, Code: uint(r.Code), VI: r.Reason.VI, EN: r.Reason.EN, Where: r.Where})
+}
+
+// refusal is what the other side refused. What a code is known for is said in
+// this program's words.
+func (m *refuse) refusal() *Refusal {
+	reason, known := texts[Code(m.Code)]
+	if !known {
+		reason = Text{VI: m.VI, EN: m.EN}
+	}
+	return &Refusal{Code: Code(m.Code), Reason: reason, Where: m.Where, Remote: true}
 }

@@ -37,13 +37,13 @@ func (s *Session) fill() Action {
 // it has been sent every entry that the receipt names.
 func (s *Session) fillReceipt(l *lane) bool {
 	for _, r := range s.view[l.scope].Receipts {
-		if r.Signer == s.peer.Device || rankOf(r).compare(l.given[r.Signer]) <= 0 {
+		if r.Signer == s.peer.Device || weight(r) <= l.given[r.Signer] {
 			continue
 		}
 		if slices.ContainsFunc(r.Heads, func(h identity.LogHead) bool { return l.sent[h.Log].Seq < h.Head.Seq }) {
 			continue
 		}
-		l.given[r.Signer] = rankOf(r)
+		l.given[r.Signer] = weight(r)
 		if r.Signer == s.own.Device { // it says what heads would
 			maps.DeleteFunc(l.owed, func(log crdt.LogID, _ bool) bool {
 				h, _ := r.Head(log)

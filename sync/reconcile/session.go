@@ -111,8 +111,9 @@ type lane struct {
 	stated bool
 	// sent is what the peer holds, or will once it has stored what it was sent.
 	sent map[crdt.LogID]crdt.Head
-	// given is, per signer, the newest receipt that the peer has or was sent.
-	given map[crdt.Device]rank
+	// given is the weight of the newest receipt that the peer has or was sent, per
+	// signer.
+	given map[crdt.Device]uint64
 	// owed are the logs whose newest segment the peer doesn't know to be stored.
 	owed map[crdt.LogID]bool
 }
@@ -165,21 +166,14 @@ func (s *Session) Peer() (identity.Claims, bool) { return s.peer, s.lanes != nil
 
 // Changed tells the session that this node holds more than it did, by whatever
 // way. What is held never becomes less.
-func (s *Session) Changed(view View) {
-	s.view = view
-	for scope, h := range view {
-		if len(h.Heads) > MaxLogs || len(h.Receipts) > MaxSigners {
-			s.Refuse(Refuse(Limit, "scope %q", scope))
-		}
-	}
-}
+func (s *Session) Changed(view View) { s.view = view }
 
 // Written answers Send.
 func (s *Session) Written() { s.writing = false }
 
 // Stored answers Ingest and Keep, with what is held now.
 func (s *Session) Stored(view View) {
-	s.Changed(view)
+	s.view = view
 	s.answer(nil)
 }
 
@@ -251,7 +245,7 @@ func (s *Session) Receive(frame []byte) {
 func (s *Session) take(m message) *Refusal {
 	switch m := m.(type) {
 	case *refuse:
-		return &Refusal{Code: Code(m.Code), Reason: Text{VI: m.VI, EN: m.EN}, Where: m.Where, Remote: true}
+		return m.refusal()
 	case *hello:
 		return s.takeHello(m)
 	case *heads:
@@ -314,7 +308,7 @@ func (s *Session) takeHello(m *hello) *Refusal {
 // open begins a lane: with all that the hello was about, if the peer's digest
 // says that it holds the same, otherwise by stating what this side holds.
 func (s *Session) open(scope crdt.Scope, theirs [16]byte) (*lane, error) {
-	l := &lane{scope: scope, sent: map[crdt.LogID]crdt.Head{}, given: map[crdt.Device]rank{}, owed: map[crdt.LogID]bool{}}
+	l := &lane{scope: scope, sent: map[crdt.LogID]crdt.Head{}, given: map[crdt.Device]uint64{}, owed: map[crdt.LogID]bool{}}
 	offered := s.offered[scope]
 	ours, err := offered.digest(scope)
 	if err != nil {
@@ -326,7 +320,7 @@ func (s *Session) open(scope crdt.Scope, theirs [16]byte) (*lane, error) {
 			l.sent = map[crdt.LogID]crdt.Head{}
 		}
 		for _, r := range offered.Receipts {
-			l.given[r.Signer] = rankOf(r)
+			l.given[r.Signer] = weight(r)
 		}
 		return l, nil
 	}

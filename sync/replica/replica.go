@@ -1,0 +1,277 @@
+package replica
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/sync/identity"
+	"github.com/vungxa/vungxa/sync/reconcile"
+)
+
+// Config is what a Replica works with. Everything but Logger, RetryMin and
+// RetryMax must be set.
+type Config struct {
+	Root        ed25519.PublicKey // the authority that this node believes
+	Certificate []byte            // this device's own
+	Directory   *identity.Directory
+	Scopes      []crdt.Scope // to share, each covered by the certificate
+	Peers       []Peer
+
+	Log     Log
+	Ingest  Ingest
+	Sign    Sign
+	Hear    Hear
+	Carrier Carrier
+
+	Now    func() time.Time
+	Rand   io.Reader // for jitter
+	Logger *slog.Logger
+
+	// RetryMin and RetryMax bound the wait between two calls of a peer: 1 s and
+	// 60 s unless set. Each failure doubles it.
+	RetryMin, RetryMax time.Duration
+}
+
+// Peer is a device with which the operator wants to share. Of two devices one
+// has the other's address and calls; should both, they find one connection.
+type Peer struct {
+	Device  crdt.Device
+	PeerKey ed25519.PublicKey
+	Address string // where to call it; "": it calls
+	Cut     bool   // the operator has cut the line
+}
+
+// Replica keeps in touch with the peers of its Config while Run runs.
+type Replica struct {
+	cfg   Config
+	own   crdt.Device
+	peers []*peer // fixed
+
+	mu      sync.Mutex    // guards changed, and reads of cfg.Rand
+	changed chan struct{} // closed when what Peers says has changed
+
+	viewing sync.Mutex // held while a view is made, so that one session signs for all
+	seen    snapshot   // the newest view
+}
+
+// New checks a Config.
+func New(cfg Config) (*Replica, error) {
+	if cfg.RetryMin <= 0 {
+		cfg.RetryMin = time.Second
+	}
+	if cfg.RetryMax <= 0 {
+		cfg.RetryMax = time.Minute
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	r := &Replica{cfg: cfg, changed: make(chan struct{})}
+	own, err := cfg.Directory.Verify(cfg.Certificate)
+	if err != nil {
+		return nil, fmt.Errorf("replica: own certificate: %w", err)
+	}
+	r.own = own.Device
+	for _, s := range cfg.Scopes {
+		if !own.Covers(s) {
+			return nil, fmt.Errorf("replica: scope %q: %w", s, identity.ErrScope)
+		}
+	}
+	for _, p := range cfg.Peers {
+		if err := r.add(p); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+func (r *Replica) add(p Peer) error {
+	switch {
+	case len(p.PeerKey) != ed25519.PublicKeySize:
+		return fmt.Errorf("replica: peer %s: no peer key of %d bytes", p.Device, ed25519.PublicKeySize)
+	case p.Device == r.own:
+		return fmt.Errorf("replica: peer %s is this device itself; take it off the list", p.Device)
+	case r.peer(p.Device) != nil || r.byKey(p.PeerKey) != nil:
+		return fmt.Errorf("replica: peer %s: it or its key is on the list twice", p.Device)
+	}
+	r.peers = append(r.peers, newPeer(p))
+	return nil
+}
+
+func (r *Replica) peer(d crdt.Device) *peer {
+	return r.find(func(p *peer) bool { return p.Device == d })
+}
+
+func (r *Replica) byKey(k ed25519.PublicKey) *peer {
+	return r.find(func(p *peer) bool { return p.PeerKey.Equal(k) })
+}
+
+func (r *Replica) find(is func(*peer) bool) *peer {
+	if i := slices.IndexFunc(r.peers, is); i >= 0 {
+		return r.peers[i]
+	}
+	return nil
+}
+
+// Run keeps in touch until ctx ends, which is no error, or the carrier fails.
+// When it returns, every session is closed and nothing of it is left running. It
+// is called once.
+func (r *Replica) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, p := range r.peers {
+		wg.Go(func() { r.tend(ctx, p) })
+	}
+	err := r.accept(ctx)
+	cancel()
+	wg.Wait()
+	return err
+}
+
+func (r *Replica) accept(ctx context.Context) error {
+	for {
+		conn, err := r.cfg.Carrier.Accept(ctx)
+		if ctx.Err() != nil {
+			if err == nil {
+				err = conn.Close()
+			}
+			return ignore(err)
+		}
+		if err != nil {
+			return fmt.Errorf("replica: accept: %w", err)
+		}
+		p := r.byKey(conn.PeerKey())
+		if p == nil {
+			r.cfg.Logger.Info("a device that is not on the list of peers called")
+			err = conn.Close()
+		} else {
+			err = p.offer(conn)
+		}
+		if err != nil {
+			r.cfg.Logger.Debug("closing a connection", "error", err)
+		}
+	}
+}
+
+// ignore is for errors of closing what has ended.
+func ignore(error) error { return nil }
+
+// SetCut cuts the line to a peer, or restores it. Cutting tells the other side,
+// closes the session, and refuses calls both ways; it returns before that is
+// done. The caller keeps it in mind for the next start.
+func (r *Replica) SetCut(d crdt.Device, cut bool) error {
+	p := r.peer(d)
+	if p == nil {
+		return fmt.Errorf("device %s is not on the list of peers", d)
+	}
+	p.setCut(cut)
+	r.announce()
+	return nil
+}
+
+// Kick calls every peer that is to be called and isn't connected, now.
+func (r *Replica) Kick() {
+	for _, p := range r.peers {
+		p.kick()
+	}
+}
+
+// State is how a line is.
+type State struct {
+	Peer
+	Connected     bool   // a session runs
+	LastContactMS *int64 // when the peer last said anything, since the start
+	// Why says why there is no session, and Detail where that came from: a place,
+	// in English, for who administers the machine.
+	Why    reconcile.Text
+	Detail string
+}
+
+// Peers gives the state of every line, in the order of the Config.
+func (r *Replica) Peers() []State {
+	all := make([]State, len(r.peers))
+	for i, p := range r.peers {
+		all[i] = p.get()
+	}
+	return all
+}
+
+// Changed gives a channel that is closed when a line connects, ends, is cut or
+// restored, or the reason changes. Whoever wants to miss nothing asks for it
+// before Peers.
+func (r *Replica) Changed() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changed
+}
+
+func (r *Replica) announce() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+func (r *Replica) nowMS() int64 { return r.cfg.Now().UnixMilli() }
+
+// snapshot is a view that sessions share for as long as nothing changes.
+type snapshot struct {
+	view    reconcile.View
+	changed <-chan struct{} // the Log's, from before the view was read
+}
+
+// look gives what is held, and the channel that says when that is out of date.
+// What this node owes a signature for is signed first. fresh forgets the view
+// that sessions share.
+func (r *Replica) look(ctx context.Context, fresh bool) (snapshot, error) {
+	r.viewing.Lock()
+	defer r.viewing.Unlock()
+	if !fresh && r.seen.changed != nil && r.seen.changed == r.cfg.Log.Changed() {
+		return r.seen, nil
+	}
+	sign := true
+	for {
+		s := snapshot{view: reconcile.View{}, changed: r.cfg.Log.Changed()}
+		signed := false
+		for _, scope := range r.cfg.Scopes {
+			h, owed, err := r.holding(ctx, scope, sign)
+			if err != nil {
+				return snapshot{}, fmt.Errorf("scope %q: %w", scope, err)
+			}
+			s.view[scope] = h
+			signed = signed || owed
+		}
+		if !signed {
+			r.seen = s
+			return s, nil
+		}
+		sign = false // once: the store may prefer what it had
+	}
+}
+
+// holding reads one scope. If asked to, it signs and stores what is owed for it;
+// then it is to be read again.
+func (r *Replica) holding(ctx context.Context, scope crdt.Scope, sign bool) (h reconcile.Holding, signed bool, err error) {
+	if h.Heads, err = r.cfg.Log.Heads(scope); err != nil {
+		return h, false, err
+	}
+	if h.Receipts, err = r.cfg.Log.Receipts(scope); err != nil {
+		return h, false, err
+	}
+	heads, owed := h.Owes(r.own)
+	if !owed || !sign {
+		return h, false, nil
+	}
+	receipt, err := r.cfg.Sign(ctx, scope, heads)
+	if err != nil {
+		return h, false, fmt.Errorf("sign a receipt: %w", err)
+	}
+	return h, true, r.cfg.Log.StoreReceipt(receipt)
+}
