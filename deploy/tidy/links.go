@@ -10,7 +10,7 @@ import (
 
 var (
 	inlineLink    = regexp.MustCompile(`\]\(<?([^)\s>]+)>?(?:\s+"[^"]*")?\)`)
-	referenceLink = regexp.MustCompile(`^\s{0,3}\[[^\]]+\]:\s+<?([^\s>]+)>?`)
+	referenceLink = regexp.MustCompile(`^\s{0,3}\[[^\]]+\]:\s+<?([^\s>]+)>?\s*(?:["'(][^"')]*["')])?\s*$`)
 	codeSpan      = regexp.MustCompile("`[^`]*`")
 )
 

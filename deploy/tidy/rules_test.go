@@ -283,7 +283,7 @@ func TestSummary(t *testing.T) {
 func TestLinks(t *testing.T) {
 	planted(t, Links, map[string]string{
 		"README.md":        "[a](docs/a.md) [b](docs/b.md#part)\n[c](docs) [d](https://host/x) [e](#here) [f](mailto:x@y)\n\n[g]: ./gone.md\n`[h](no.md)`\n```\n[i](no.md)\n```\n[j](/docs/a.md)",
-		"docs/a.md":        "![p](picture.png) [up](../README.md) [dir](..)",
+		"docs/a.md":        "![p](picture.png) [up](../README.md) [dir](..)\n[seq, hash]: Ed25519 (RFC 8032) of the device\n[x]: gone.md \"title\"",
 		"docs/picture.png": "",
-	}, "README.md:1", "README.md:4", "README.md:9")
+	}, "README.md:1", "README.md:4", "README.md:9", "docs/a.md:3")
 }
