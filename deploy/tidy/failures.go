@@ -75,7 +75,7 @@ func Exits(t *Tree) []Finding {
 }
 
 // unfinished are the marks that people leave where something is missing.
-var unfinished = regexp.MustCompile(`\b(?:TO` + `DO|FIX` + `ME|HA` + `CK|X` + `XX)\b`)
+var unfinished = regexp.MustCompile(`\b(?:TO` + `DO|FIX` + `ME|HA` + `CK)\b`)
 
 // Unfinished finds marks of work left undone in source files.
 func Unfinished(t *Tree) []Finding {
