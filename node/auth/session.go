@@ -34,8 +34,8 @@ type Proof struct {
 // Session is an officer, signed in.
 type Session struct {
 	Officer Officer // as of the sign-in
+	Tag     string
 
-	tag            string
 	cookie, secret digest
 	begun          time.Time
 	used           time.Time // guarded by Auth.mu
@@ -60,11 +60,11 @@ func (a *Auth) open(c account) (*Session, Proof, error) {
 	}
 	now := a.now()
 	s := &Session{
-		Officer: c.officer(), tag: p.Tag, begun: now, used: now, done: make(chan struct{}),
+		Officer: c.officer(), Tag: p.Tag, begun: now, used: now, done: make(chan struct{}),
 		cookie: sha256.Sum256([]byte(p.Cookie)), secret: sha256.Sum256([]byte(p.Secret)),
 	}
 	a.bound(c.ID)
-	a.sessions[s.tag] = s
+	a.sessions[s.Tag] = s
 	return s, p, nil
 }
 
@@ -117,7 +117,7 @@ func noSession() error {
 func (a *Auth) Live(s *Session) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.sessions[s.tag] == s && a.lives(s)
+	return a.sessions[s.Tag] == s && a.lives(s)
 }
 
 // Known says whether a tag names a session that lasts. It proves nothing.
@@ -132,7 +132,7 @@ func (a *Auth) Known(tag string) bool {
 func (a *Auth) SignOut(s *Session) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.sessions[s.tag] == s {
+	if a.sessions[s.Tag] == s {
 		a.end(s)
 	}
 }
@@ -148,7 +148,7 @@ func (a *Auth) Officer(s *Session) Officer {
 }
 
 func (a *Auth) end(s *Session) {
-	delete(a.sessions, s.tag)
+	delete(a.sessions, s.Tag)
 	close(s.done)
 }
 

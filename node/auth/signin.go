@@ -183,7 +183,7 @@ func (a *Auth) replace(ctx context.Context, s *Session, old, password string) er
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	i, ok := a.find(s.Officer.ID)
-	if !ok || a.sessions[s.tag] != s || a.accounts[i].Hash != old {
+	if !ok || a.sessions[s.Tag] != s || a.accounts[i].Hash != old {
 		return node.Errorf(node.Conflict, "Mật khẩu vừa được đổi ở nơi khác. Hãy đăng nhập lại.", "the password was changed elsewhere just now; sign in again")
 	}
 	next := slices.Clone(a.accounts)
