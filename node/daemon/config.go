@@ -24,15 +24,15 @@ const configFormat = 0
 // Config is node.json: what a node is, and with whom it speaks. Keys and
 // certificates lie in files beside it.
 type Config struct {
-	Format    int           `json:"format"`
-	Scopes    []crdt.Scope  `json:"scopes"`            // the first is the one that it writes
-	Commune   *Commune      `json:"commune,omitempty"` // a commune's node: which
-	HTTP      string        `json:"http"`              // host:port of the page, loopback
-	Sync      string        `json:"sync"`              // host:port for other nodes
-	Authority string        `json:"authority"`         // the pinned authority's Ed25519 public key, hexadecimal
-	Peers     []Peer        `json:"peers"`
-	Cut       []crdt.Device `json:"-"`
-	Demo      bool          `json:"demo"` // lines can be cut from the page
+	Format    int          `json:"format"`
+	Scopes    []crdt.Scope `json:"scopes"`            // the first is the one that it writes
+	Commune   *Commune     `json:"commune,omitempty"` // a commune's node: which
+	HTTP      string       `json:"http"`              // host:port of the page, loopback
+	Sync      string       `json:"sync"`              // host:port for other nodes
+	Authority string       `json:"authority"`         // the pinned authority's Ed25519 public key, hexadecimal
+	Peers     []Peer       `json:"peers"`
+	Officers  []Officer    `json:"officers"` // who may sign in; the first gets the printed link
+	Demo      bool         `json:"demo"`     // lines can be cut from the page
 }
 
 // Commune is the commune that a node serves, by the national list.
@@ -47,17 +47,32 @@ type Peer struct {
 	Address string `json:"address,omitempty"`
 }
 
+// Officer is someone who may sign in at a node.
+type Officer struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// ReadDevice is the name of the device whose directory it is.
+func ReadDevice(dir string) (crdt.Device, error) {
+	s, err := readSelf(dir)
+	if err != nil {
+		return crdt.Device{}, err
+	}
+	return s.claims.Device, nil
+}
+
 // Files of a node's directory.
 const (
-	fileConfig       = "node.json"
-	fileControl      = "control.json"
-	fileCertificate  = "certificate.cose"
-	fileSealKey      = "seal-key.pem"
-	filePeerKey      = "peer-key.pem"
-	dirCertificates  = "certificates"
-	dirStore         = "store"
-	dirRaft          = "raft"
-	certificateGlobs = "*.cose"
+	fileConfig      = "node.json"
+	fileControl     = "control.json"
+	fileCertificate = "certificate.cose"
+	fileSealKey     = "seal-key.pem"
+	filePeerKey     = "peer-key.pem"
+	dirCertificates = "certificates"
+	dirStore        = "store"
+	dirRaft         = "raft"
+	allCertificates = "*.cose"
 )
 
 // ReadConfig reads the directory's node.json.
@@ -168,6 +183,7 @@ func readKey(name string) (ed25519.PrivateKey, error) {
 // self is what a node knows of itself and of the devices that it was told of.
 type self struct {
 	config      *Config
+	authority   ed25519.PublicKey
 	keys        Keys
 	claims      identity.Claims
 	certificate []byte
@@ -186,18 +202,18 @@ func readSelf(dir string) (*self, error) {
 	if s.keys.Peer, err = readKey(filepath.Join(dir, filePeerKey)); err != nil {
 		return nil, err
 	}
-	authority, err := hex.DecodeString(c.Authority)
+	s.authority, err = hex.DecodeString(c.Authority)
 	if err != nil {
 		return nil, node.Errorf(node.Invalid, "node.json: khóa authority không đọc được: %w", "node.json: the authority's key can't be read: %w", err)
 	}
-	if s.directory, err = identity.New(authority); err != nil {
+	if s.directory, err = identity.New(s.authority); err != nil {
 		return nil, err
 	}
 	return s, s.readCertificates(dir)
 }
 
 func (s *self) readCertificates(dir string) (err error) {
-	names, err := filepath.Glob(filepath.Join(dir, dirCertificates, certificateGlobs))
+	names, err := filepath.Glob(filepath.Join(dir, dirCertificates, allCertificates))
 	if err != nil {
 		return err
 	}

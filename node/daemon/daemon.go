@@ -7,7 +7,6 @@
 package daemon
 
 import (
-	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -21,7 +20,6 @@ import (
 	"time"
 
 	"github.com/vungxa/vungxa/crdt"
-	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node/auth"
 	"github.com/vungxa/vungxa/node/engine"
 	"github.com/vungxa/vungxa/node/packs"
@@ -35,11 +33,12 @@ import (
 
 // Options are what a node is given from outside.
 type Options struct {
-	UI    fs.FS   // the built page
-	Packs []fs.FS // collections to add to those of the pack
-	Now   func() time.Time
-	Rand  io.Reader
-	Log   *slog.Logger
+	UI       fs.FS   // the built page
+	Packs    []fs.FS // collections to add to those of the pack
+	Importer string  // who imports from the command line, as entries name them
+	Now      func() time.Time
+	Rand     io.Reader
+	Log      *slog.Logger
 }
 
 // Daemon is an open node.
@@ -58,16 +57,18 @@ type Daemon struct {
 	listener net.Listener
 	http     *http.Server
 
-	items   extended // the pack with the office's own code items
-	closing chan struct{}
-	closers []func() error // in the order of opening
+	control  Control
+	items    extended // the pack with the office's own code items
+	closing  chan struct{}
+	stopping sync.Once      // closes closing
+	closers  []func() error // in the order of opening
 }
 
 // New opens the node of a directory, up to the point where it listens. Run
 // serves; Close closes, also after New has failed half way.
-func New(dir string, opts Options) (_ *Daemon, err error) {
+func New(dir string, opts Options) (*Daemon, error) {
 	d := &Daemon{dir: dir, opts: opts, closing: make(chan struct{})}
-	for _, step := range []func() error{
+	return d.open(
 		d.lock,
 		d.readSelf,
 		d.loadPack,
@@ -79,19 +80,14 @@ func New(dir string, opts Options) (_ *Daemon, err error) {
 		d.openAuth,
 		d.listenHTTP,
 		d.writeControl,
-	} {
-		if err := step(); err != nil {
-			return nil, errors.Join(err, d.Close())
-		}
-	}
-	return d, nil
+	)
 }
 
 // Close closes what New opened, last first: the page, so that no new save
 // begins; the lines; raft; the engine, which waits for what is under way; the
 // store.
 func (d *Daemon) Close() error {
-	close(d.closing)
+	d.stopping.Do(func() { close(d.closing) })
 	var errs []error
 	for i := len(d.closers) - 1; i >= 0; i-- {
 		errs = append(errs, d.closers[i]())
@@ -200,11 +196,19 @@ func (d *Daemon) Pack() *schema.Pack {
 // Engine is the node's engine.
 func (d *Daemon) Engine() *engine.Engine { return d.engine }
 
-// ingest takes verified segments in: on a hub through raft, elsewhere at once.
-func (d *Daemon) ingest(ctx context.Context, segments []*wire.Segment) error {
-	if d.hub == nil {
-		return d.engine.Ingest(ctx, segments)
+// OpenOffice opens the records of a node that isn't running, and nothing else of
+// it: what the command line needs to fill a directory at rest.
+func OpenOffice(dir string, opts Options) (*Daemon, error) {
+	d := &Daemon{dir: dir, opts: opts, closing: make(chan struct{})}
+	return d.open(d.lock, d.readSelf, d.loadPack, d.openStore, d.openEngine)
+}
+
+// open takes the steps in order; when one fails, what was opened is closed.
+func (d *Daemon) open(steps ...func() error) (*Daemon, error) {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return nil, errors.Join(err, d.Close())
+		}
 	}
-	_, err := d.hub.Propose(ctx, segments)
-	return err
+	return d, nil
 }

@@ -51,6 +51,7 @@ type Engine struct {
 	incarnation crdt.Incarnation
 	changed     chan struct{}
 	position    uint64
+	revisions   map[string]uint64 // how often records of a collection changed
 	receipts    map[receiptName]*identity.Receipt
 	covered     map[identity.Role]map[crdt.LogID]uint64 // by their receipts
 	heard       map[crdt.Device]int64                   // ms
@@ -64,7 +65,7 @@ func Open(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, changed: make(chan struct{}), receipts: map[receiptName]*identity.Receipt{},
 		covered: map[identity.Role]map[crdt.LogID]uint64{}, heard: map[crdt.Device]int64{},
-		unwritten: map[crdt.Device]bool{},
+		unwritten: map[crdt.Device]bool{}, revisions: map[string]uint64{},
 	}
 	if err := e.begin(); err != nil {
 		return nil, fmt.Errorf("open the engine: %w", err)
@@ -157,6 +158,14 @@ func (e *Engine) Position() uint64 {
 	return e.position
 }
 
+// Revision counts the changes of a collection's records since the engine was
+// opened.
+func (e *Engine) Revision(collection string) uint64 {
+	e.state.Lock()
+	defer e.state.Unlock()
+	return e.revisions[collection]
+}
+
 func (e *Engine) announce() {
 	e.state.Lock()
 	defer e.state.Unlock()
@@ -177,9 +186,15 @@ func (e *Engine) publish(b *batch) {
 			e.figures.apply(t.before.fact, t.after.fact)
 		}
 	}
-	if len(b.order) > 0 {
-		e.announce()
+	if len(b.order) == 0 {
+		return
 	}
+	e.state.Lock()
+	for _, t := range b.order {
+		e.revisions[t.record.Collection]++
+	}
+	e.state.Unlock()
+	e.announce()
 }
 
 // fact is what a record says to the KPIs; nil where it isn't shown.

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/sync/identity"
+	"github.com/vungxa/vungxa/sync/reconcile"
 )
 
 // Tick says where a write has got to, by the receipts that are held here.
@@ -101,7 +101,10 @@ func (e *Engine) StoreReceipt(r *identity.Receipt) error {
 	}
 	e.write.Lock()
 	defer e.write.Unlock()
-	if !e.newer(r) {
+	e.state.Lock()
+	held := e.receipts[receiptName{r.Signer, r.Scope}]
+	e.state.Unlock()
+	if !reconcile.Newer(r, held) {
 		return nil
 	}
 	err = e.cfg.Store.Update(func(tx *store.Tx) error {
@@ -118,29 +121,6 @@ func (e *Engine) StoreReceipt(r *identity.Receipt) error {
 	e.state.Unlock()
 	e.announce()
 	return nil
-}
-
-func (e *Engine) newer(r *identity.Receipt) bool {
-	e.state.Lock()
-	defer e.state.Unlock()
-	old, held := e.receipts[receiptName{r.Signer, r.Scope}]
-	if !held {
-		return true
-	}
-	heads := map[crdt.LogID]uint64{}
-	for _, h := range r.Heads {
-		heads[h.Log] = h.Head.Seq
-	}
-	more := len(r.Heads) > len(old.Heads)
-	for _, h := range old.Heads {
-		switch cmp.Compare(heads[h.Log], h.Head.Seq) {
-		case -1:
-			return false
-		case 1:
-			more = true
-		}
-	}
-	return more
 }
 
 // tick says where one write has got to. What a box holds is at the office, what
@@ -257,14 +237,27 @@ func (e *Engine) writeHeard(tx *store.Tx) error {
 	return nil
 }
 
-// StoreCertificate keeps a verified device certificate.
-func (e *Engine) StoreCertificate(cert []byte) error {
+// Local is an item that belongs to this device and is in no log; nil where
+// there is none.
+func (e *Engine) Local(kind, name string) (value []byte, err error) {
+	err = e.cfg.Store.View(func(tx *store.Tx) (err error) {
+		value, err = tx.Local(kind, name)
+		return err
+	})
+	return value, err
+}
+
+// StoreLocal writes a local item; it is durable on return.
+func (e *Engine) StoreLocal(kind, name string, value []byte) error {
 	e.write.Lock()
 	defer e.write.Unlock()
+	return e.cfg.Store.Update(func(tx *store.Tx) error { return tx.PutLocal(kind, name, value) })
+}
+
+// StoreCertificate keeps a verified device certificate.
+func (e *Engine) StoreCertificate(cert []byte) error {
 	name := sha256.Sum256(cert)
-	return e.cfg.Store.Update(func(tx *store.Tx) error {
-		return tx.PutLocal("certificate", hex.EncodeToString(name[:]), cert)
-	})
+	return e.StoreLocal("certificate", hex.EncodeToString(name[:]), cert)
 }
 
 // Device is what is known here of one device's logs.

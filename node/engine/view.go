@@ -49,6 +49,18 @@ func (e *Engine) Get(_ context.Context, collection string, id crdt.RecordID) (*V
 	return v, err
 }
 
+// Each calls f with what every record of a collection shows.
+func (e *Engine) Each(collection string, f func(values map[string]any) error) error {
+	return e.cfg.Store.View(func(tx *store.Tx) error {
+		return tx.Records(collection, func(r *crdt.Record) error {
+			if read := e.read(r); read.exists {
+				return f(read.values)
+			}
+			return nil
+		})
+	})
+}
+
 func (e *Engine) view(tx *store.Tx, collection string, id crdt.RecordID) (*View, error) {
 	r, err := tx.Record(collection, id)
 	if err != nil {

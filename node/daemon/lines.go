@@ -1,0 +1,144 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/sync/hub"
+	"github.com/vungxa/vungxa/sync/identity"
+	"github.com/vungxa/vungxa/sync/link"
+	"github.com/vungxa/vungxa/sync/replica"
+)
+
+// listenSync opens the port for other nodes. Only devices whose certificate is
+// known get past the handshake.
+func (d *Daemon) listenSync() (err error) {
+	address := d.self.config.Sync
+	d.host, err = link.New(link.Config{
+		Key: d.self.keys.Peer, Listen: address, Allow: d.self.directory.Allows, Log: d.opts.Log,
+	})
+	if errors.Is(err, link.ErrPortTaken) {
+		return portTaken(address, err)
+	}
+	if err != nil {
+		return fmt.Errorf("listen for other nodes on %s: %w", address, err)
+	}
+	d.onClose(d.host.Close)
+	return nil
+}
+
+func portTaken(address string, err error) error {
+	_, port, splitErr := net.SplitHostPort(address)
+	if splitErr != nil {
+		port = address
+	}
+	return &node.Error{Code: node.Unavailable, Err: err, Message: node.Text{
+		VI: fmt.Sprintf("Cổng %s đang có chương trình khác dùng. Hãy dừng chương trình đó, hoặc chọn cổng khác bằng --listen.", port),
+		EN: fmt.Sprintf("port %s is taken by another program; stop that, or choose other ports with --listen", port),
+	}}
+}
+
+// openHub opens raft where the node is a member of a hub.
+func (d *Daemon) openHub() (err error) {
+	if d.self.claims.Role != identity.RoleHub {
+		return nil
+	}
+	member, err := link.RaftAddress(d.self.claims.PeerKey)
+	if err != nil {
+		return err
+	}
+	d.hub, err = hub.Open(hub.Config{
+		Dir: filepath.Join(d.dir, dirRaft), Member: string(member), Store: d.engine, Log: d.opts.Log,
+	})
+	if err != nil {
+		return err
+	}
+	d.onClose(d.hub.Close)
+	return nil
+}
+
+// openReplica prepares the lines to the peers that node.json names.
+func (d *Daemon) openReplica() error {
+	peers, err := d.peers()
+	if err != nil {
+		return err
+	}
+	d.replica, err = replica.New(replica.Config{
+		Root: d.self.authority, Certificate: d.self.certificate, Directory: d.self.directory,
+		Scopes: d.self.config.Scopes, Peers: peers,
+		Log: d.engine, Ingest: d.ingest, Sign: d.receipt, Hear: d.engine, Carrier: replica.Over(d.host),
+		Now: d.opts.Now, Rand: d.opts.Rand, Logger: d.opts.Log,
+	})
+	return err
+}
+
+// cutLines is the local item that remembers which lines the demo has cut.
+const cutLines = "cut"
+
+func (d *Daemon) peers() ([]replica.Peer, error) {
+	var peers []replica.Peer
+	for _, p := range d.self.config.Peers {
+		device, err := crdt.ParseDevice(p.Device)
+		if err != nil {
+			return nil, fmt.Errorf("node.json: peers: %w", err)
+		}
+		claims, ok := d.self.directory.ByDevice(device)
+		if !ok {
+			return nil, node.Errorf(node.Invalid, "node.json: máy %v chưa có chứng thư ở đây.",
+				"node.json: there is no certificate here for the peer %v", device)
+		}
+		cut, err := d.engine.Local(cutLines, device.String())
+		if err != nil {
+			return nil, err
+		}
+		peers = append(peers, replica.Peer{
+			Device: device, PeerKey: claims.PeerKey, Address: p.Address, Cut: string(cut) == "cut",
+		})
+	}
+	return peers, nil
+}
+
+// ingest takes verified segments in: on a hub through raft, elsewhere at once.
+func (d *Daemon) ingest(ctx context.Context, segments []*wire.Segment) error {
+	if d.hub == nil {
+		return d.engine.Ingest(ctx, segments)
+	}
+	_, err := d.hub.Propose(ctx, segments)
+	return err
+}
+
+// receipt signs what this node holds durably; on a hub with the raft index that
+// it had applied.
+func (d *Daemon) receipt(_ context.Context, scope crdt.Scope, heads []identity.LogHead) (*identity.Receipt, error) {
+	r := &identity.Receipt{Signer: d.self.claims.Device, Scope: scope, Heads: heads}
+	if d.hub != nil {
+		index, err := d.engine.Applied()
+		if err != nil {
+			return nil, err
+		}
+		r.HubEpoch, r.Index = d.hub.Epoch(), index
+	}
+	return r, r.Sign(d.sign)
+}
+
+// Cut cuts the demo's line to a device, or mends it, also for the next start.
+func (d *Daemon) Cut(device string, cut bool) error {
+	id, err := crdt.ParseDevice(device)
+	if err != nil {
+		return node.Errorf(node.Invalid, "Mã máy không đọc được: %w", "the device can't be read: %w", err)
+	}
+	if err := d.replica.SetCut(id, cut); err != nil {
+		return node.Errorf(node.NotFound, "Nút này không có đường truyền tới máy đó: %w", "this node has no line to that device: %w", err)
+	}
+	state := "whole"
+	if cut {
+		state = "cut"
+	}
+	return d.engine.StoreLocal(cutLines, id.String(), []byte(state))
+}

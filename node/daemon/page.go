@@ -1,0 +1,218 @@
+package daemon
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/api"
+	"github.com/vungxa/vungxa/node/auth"
+	"github.com/vungxa/vungxa/sync/identity"
+)
+
+// officers stores what auth keeps, in the engine's local items.
+type officers struct{ d *Daemon }
+
+func (o officers) LoadOfficers() ([]byte, error) { return o.d.engine.Local("officers", "all") }
+func (o officers) StoreOfficers(b []byte) error  { return o.d.engine.StoreLocal("officers", "all", b) }
+
+// Changed is closed when Info may next differ.
+func (d *Daemon) Changed() <-chan struct{} { return d.replica.Changed() }
+
+func (d *Daemon) openAuth() (err error) {
+	d.auth, err = auth.New(officers{d}, d.opts.Now, d.opts.Rand)
+	if err != nil {
+		return err
+	}
+	for _, o := range d.self.config.Officers {
+		if err := d.auth.Put(o.ID, o.Name); err != nil {
+			return fmt.Errorf("node.json: officers: %w", err)
+		}
+	}
+	return nil
+}
+
+func (d *Daemon) listenHTTP() (err error) {
+	address := d.self.config.HTTP
+	if host, _, err := net.SplitHostPort(address); err != nil || !net.ParseIP(host).IsLoopback() {
+		return node.Errorf(node.Invalid, "node.json: http phải là địa chỉ loopback như 127.0.0.1:8700, không phải %q.",
+			"node.json: http must be a loopback address as 127.0.0.1:8700, not %q", address)
+	}
+	d.listener, err = net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return portTaken(address, err)
+	}
+	if err != nil {
+		return fmt.Errorf("listen for the page on %s: %w", address, err)
+	}
+	d.onClose(func() error { return ignoreClosed(d.listener.Close()) })
+	d.control.Secret, err = d.newSecret()
+	if err != nil {
+		return err
+	}
+	d.http = api.Server(api.New(d.apiConfig()), d.opts.Log)
+	return nil
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+func (d *Daemon) apiConfig() api.Config {
+	_, port, _ := net.SplitHostPort(d.listener.Addr().String())
+	cfg := api.Config{
+		Hosts: []string{d.listener.Addr().String(), net.JoinHostPort("localhost", port)},
+		UI:    d.opts.UI, Engine: d.engine, Pack: d.Pack, Auth: d.auth, Node: d,
+		Control: api.Control{Secret: d.control.Secret, Officer: d.opts.Importer},
+		Now:     d.opts.Now, Log: d.opts.Log, Done: d.closing,
+	}
+	if d.self.config.Demo {
+		cfg.Lines = d
+	}
+	return cfg
+}
+
+// Control is control.json: how the command line finds a running node. Only the
+// user who runs the node can read it.
+type Control struct {
+	URL    string `json:"url"`
+	Secret string `json:"secret"`
+}
+
+func (d *Daemon) newSecret() (string, error) {
+	b := make([]byte, 32)
+	if _, err := io.ReadFull(d.opts.Rand, b); err != nil {
+		return "", fmt.Errorf("draw the control secret: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(b), nil
+}
+
+func (d *Daemon) writeControl() error {
+	d.control.URL = d.URL()
+	b, err := json.Marshal(d.control)
+	if err != nil {
+		return err
+	}
+	name := filepath.Join(d.dir, fileControl)
+	if err := WriteFile(name, b); err != nil {
+		return err
+	}
+	d.onClose(func() error { return os.Remove(name) })
+	return nil
+}
+
+// ReadControl finds the node that runs on a directory; nil if none does. A node
+// that was killed leaves the file behind: who uses it notices that nobody listens.
+func ReadControl(dir string) (*Control, error) {
+	b, err := os.ReadFile(filepath.Join(dir, fileControl))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read control.json: %w", err)
+	}
+	c := &Control{}
+	if err := json.Unmarshal(b, c); err != nil {
+		return nil, fmt.Errorf("read control.json: %w", err)
+	}
+	return c, nil
+}
+
+// URL is the node's page.
+func (d *Daemon) URL() string { return "http://" + d.listener.Addr().String() + "/" }
+
+// SignIn makes a link that signs the node's first officer in, once.
+func (d *Daemon) SignIn() (string, error) {
+	all := d.self.config.Officers
+	if len(all) == 0 {
+		return "", node.Errorf(node.Invalid, "node.json chưa có cán bộ nào (officers).", "node.json names no officers")
+	}
+	code, err := d.auth.NewCode(all[0].ID)
+	if err != nil {
+		return "", err
+	}
+	return d.URL() + "#code=" + code, nil
+}
+
+// roleNames are the roles as the page calls them.
+var roleNames = map[identity.Role]string{
+	identity.RoleBox: "box", identity.RoleLaptop: "laptop", identity.RoleHub: "province",
+}
+
+// Info is the node and its lines, as of now.
+func (d *Daemon) Info() api.Info {
+	c := d.self.claims
+	info := api.Info{
+		Name: c.Name, Role: roleNames[c.Role], Device: c.Device.String(), Scope: string(d.self.config.Scopes[0]),
+		ReadOnly: c.Role == identity.RoleHub,
+	}
+	if commune := d.self.config.Commune; commune != nil {
+		info.Commune = &api.Commune{Code: commune.Code, Name: commune.Name}
+	}
+	for _, s := range d.replica.Peers() {
+		other, _ := d.self.directory.ByDevice(s.Device)
+		peer := api.Peer{
+			Device: s.Device.String(), Name: other.Name, Role: roleNames[other.Role],
+			Connected: s.Connected, Cut: s.Cut, LastContactMS: s.LastContactMS,
+		}
+		if !s.Connected && s.Why.VI != "" {
+			peer.WhyNot = &s.Why.VI
+		}
+		info.Peers = append(info.Peers, peer)
+	}
+	return info
+}
+
+// shutdown is how long requests under way may take when the node stops.
+const shutdown = 5 * time.Second
+
+// Run serves the page and keeps the lines until ctx ends, which is no error, or
+// something fails that the node can't go on with.
+func (d *Daemon) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	if d.hub != nil {
+		if err := d.hub.Ready(ctx); err != nil {
+			return fmt.Errorf("wait for raft: %w", err)
+		}
+		group.Go(func() error { return d.watchHub(ctx) })
+	}
+	group.Go(func() error { return d.replica.Run(ctx) })
+	group.Go(func() error {
+		if err := d.http.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve the page: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		d.stopping.Do(func() { close(d.closing) }) // ends the event streams
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdown)
+		defer cancel()
+		return d.http.Shutdown(ctx)
+	})
+	return group.Wait()
+}
+
+func (d *Daemon) watchHub(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-d.hub.Fatal():
+		return fmt.Errorf("the hub can't go on: %w", err)
+	}
+}
