@@ -3,7 +3,6 @@ import { Modal } from '@mantine/core'
 import { useWords } from '../i18n'
 import { TickMark, ticks } from '../ui/Tick'
 import css from './shell.module.css'
-import { shortcutsOff } from './shortcuts'
 
 const keys = [
   ['/', 'search'],
@@ -23,7 +22,7 @@ const hints = { here: 'tick.hereHint', office: 'tick.officeHint', province: 'tic
 export function HelpDialog({ opened, close }: { opened: boolean; close: () => void }) {
   const { t } = useWords()
   return (
-    <Modal opened={opened} onClose={close} title={t('help.title')} size="lg" closeButtonProps={{ 'aria-label': t('app.close') }} {...shortcutsOff}>
+    <Modal opened={opened} onClose={close} title={t('help.title')} size="lg" closeButtonProps={{ 'aria-label': t('app.close') }}>
       <dl className={css.help}>
         {keys.map(([key, name]) => (
           <div key={name}>

@@ -6,6 +6,8 @@ import { follow } from '../api/events'
 import { currentLanguage } from '../i18n'
 
 const gatherMs = 200
+// The schema too: items that an office adds to open code lists are records.
+const everything = ['node', 'records', 'kpis', 'schema']
 
 /** Follows the node's events while mounted. False while the node doesn't answer. */
 export function useLiveUpdates(): boolean {
@@ -16,12 +18,11 @@ export function useLiveUpdates(): boolean {
     const { ask, cancel } = gather((keys) => {
       for (const key of keys) void client.invalidateQueries({ queryKey: [key] })
     })
-    const everything = ['node', 'records', 'kpis', 'schema']
     void follow(
       {
         fetch: (...args) => fetch(...args),
         headers: () => sessionHeaders(currentLanguage()),
-        onEvent: ({ name }) => ask(name === 'node' ? ['node'] : ['records', 'kpis', 'node']),
+        onEvent: ({ name }) => ask(name === 'node' ? ['node'] : everything),
         onOpen: () => {
           setLive(true)
           ask(everything)

@@ -3,8 +3,9 @@ import { useEffect, useRef } from 'react'
 
 export type Shortcuts = Record<string, () => void>
 
-/** Mark an element with this and no shortcut of the page behind it fires. */
+/** A page with this mark (the sign-in page) and any open dialog keep the shortcuts of what is behind quiet. */
 export const shortcutsOff = { 'data-shortcuts': 'off' } as const
+const quieting = '[data-shortcuts="off"], [role="dialog"][aria-modal="true"]'
 
 function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false
@@ -13,7 +14,7 @@ function isTyping(target: EventTarget | null): boolean {
 
 export function shortcutFor(event: KeyboardEvent, shortcuts: Shortcuts): (() => void) | undefined {
   if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.altKey || event.metaKey) return undefined
-  if (isTyping(event.target) || document.querySelector('[data-shortcuts="off"]') !== null) return undefined
+  if (isTyping(event.target) || document.querySelector(quieting) !== null) return undefined
   return shortcuts[event.key] ?? shortcuts[event.key.toLowerCase()]
 }
 

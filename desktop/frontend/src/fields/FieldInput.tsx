@@ -102,6 +102,7 @@ function ChoiceInput(props: WithList) {
       {...common}
       data={data}
       searchable={data.length > 8}
+      openOnFocus={false}
       clearable={!props.field.required}
       placeholder={t('form.choose')}
       value={props.typed || null}
@@ -117,7 +118,7 @@ function SuggestionInput(props: WithList) {
   const byLabel = new Map(props.list.items.map((item) => [pick(item.label, language), item.code]))
   const shown = props.list.items.find((item) => item.code === props.typed)
   const text = shown === undefined ? props.typed : pick(shown.label, language)
-  return <Autocomplete {...common} data={[...byLabel.keys()]} value={text} onChange={(v) => props.onType(byLabel.get(v) ?? v)} />
+  return <Autocomplete {...common} openOnFocus={false} data={[...byLabel.keys()]} value={text} onChange={(v) => props.onType(byLabel.get(v) ?? v)} />
 }
 
 function ListInput(props: FieldInputProps) {
@@ -134,6 +135,6 @@ function CodesInput(props: WithList) {
   const codes = splitLines(props.typed)
   const data = useChoices(props.list, codes)
   const onChange = (chosen: string[]) => props.onType(chosen.join('\n'))
-  if (!props.list.open) return <MultiSelect {...common} data={data} value={codes} onChange={onChange} searchable clearable />
-  return <TagsInput {...common} data={data.map((choice) => choice.value)} value={codes} onChange={onChange} />
+  if (!props.list.open) return <MultiSelect {...common} openOnFocus={false} data={data} value={codes} onChange={onChange} searchable clearable />
+  return <TagsInput {...common} openOnFocus={false} data={data.map((choice) => choice.value)} value={codes} onChange={onChange} />
 }

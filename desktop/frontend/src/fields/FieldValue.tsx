@@ -25,6 +25,11 @@ export function valueText(schema: Schema, field: Field, value: Value | undefined
   return field.type === 'code' ? codeText(list, value, language) : value
 }
 
+/** Numbered codes stand on papers too; a code that is a word of the program tells people nothing. */
+function isOfficialCode(value: Value | undefined): value is string {
+  return typeof value === 'string' && /\d/.test(value)
+}
+
 type Props = { schema: Schema; field: Field; value: Value | undefined; brief?: boolean }
 
 export function FieldValue({ schema, field, value, brief = false }: Props) {
@@ -34,6 +39,7 @@ export function FieldValue({ schema, field, value, brief = false }: Props) {
   return (
     <>
       <span className={field.type === 'multiline' && !brief ? css.multiline : undefined}>{text}</span>
+      {!brief && field.type === 'code' && isOfficialCode(value) && text !== value && <span className={css.code}>{value}</span>}
       {isTemporary(field, value) && <TemporaryMark brief={brief} />}
     </>
   )

@@ -19,7 +19,9 @@ export function CoverageTable({ coverage }: { coverage: Kpis['coverage'] }) {
             <th scope="col">{t('kpi.role')}</th>
             <th scope="col">{t('kpi.lastHeard')}</th>
             <th scope="col">{t('kpi.newest')}</th>
-            <th scope="col">{t('kpi.entries')}</th>
+            <th scope="col" className={css.number}>
+              {t('kpi.entries')}
+            </th>
           </tr>
         </thead>
         <tbody>

@@ -74,8 +74,12 @@ function SetTable({ set }: { set: KpiSet }) {
         <thead>
           <tr>
             <th scope="col">{t('kpi.figure')}</th>
-            <th scope="col">{t('kpi.value')}</th>
-            <th scope="col">{t('kpi.ratio')}</th>
+            <th scope="col" className={css.number}>
+              {t('kpi.value')}
+            </th>
+            <th scope="col" className={css.number}>
+              {t('kpi.ratio')}
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -92,11 +96,9 @@ function SetTable({ set }: { set: KpiSet }) {
           ))}
         </tbody>
       </table>
-      {set.due_source !== null && set.due_source !== undefined && (
-        <p className={css.small}>
-          {t('kpi.due')}: {label(set.due_source)}
-        </p>
-      )}
+      <p className={css.small}>
+        {t('kpi.due')}: {label(set.due_source)}
+      </p>
     </section>
   )
 }

@@ -27,7 +27,7 @@ export function KpiStrip() {
         ) : (
           <Tooltip label={coverage.complete ? t('kpi.complete') : t('kpi.incomplete')}>
             <Link to={paths.kpi} className={coverage.complete ? undefined : css.warn}>
-              {t('kpi.covers', { count: coverage.devices.filter((device) => device.last_heard_ms !== null || device.self).length })}
+              {t('kpi.covers', { count: coverage.devices.filter((device) => device.last_heard_ms !== null || device.self).length, all: coverage.devices.length })}
             </Link>
           </Tooltip>
         )}
@@ -35,6 +35,9 @@ export function KpiStrip() {
     </section>
   )
 }
+
+/** The KPI page shows all figures; the strip those that an office is asked about daily. */
+const inStrip = new Set(['received', 'resolved', 'open', 'overdue', 'on_time'])
 
 function StripSet({ set, month }: { set: KpiSet; month: string }) {
   const { label } = useWords()
@@ -44,7 +47,7 @@ function StripSet({ set, month }: { set: KpiSet; month: string }) {
         <dt>{label(set.label)}</dt>
         <dd>{showMonth(month)}</dd>
       </div>
-      {set.figures.map((figure) => (
+      {set.figures.filter(({ id }) => inStrip.has(id)).map((figure) => (
         <div key={figure.id} data-figure={figure.id} data-late={figure.id === 'overdue' && (figure.value ?? 0) > 0}>
           <dt>{label(figure.label)}</dt>
           <dd>

@@ -2,7 +2,7 @@
 import type { MouseEvent } from 'react'
 import type { Field, Rec, Schema } from '../api/types'
 import { Link, navigate, paths } from '../app/router'
-import { FieldValue } from '../fields/FieldValue'
+import { FieldValue, valueText } from '../fields/FieldValue'
 import { useWords } from '../i18n'
 import type { CollectionProps } from '../record/RecordPage'
 import { findField, isConflicted } from '../schema/fields'
@@ -30,7 +30,6 @@ export function RecordTable({ schema, collection, records, state, sortBy, onOpen
           {columns.map((field) => (
             <ColumnHead key={field.name} field={field} sort={state.sort} sortBy={sortBy} />
           ))}
-          <th scope="col">{t('list.marks')}</th>
           <th scope="col">{t('tick.title')}</th>
         </tr>
       </thead>
@@ -70,33 +69,44 @@ type RowProps = { schema: Schema; columns: Field[]; record: Rec; onOpen: (id: st
 
 function Row({ schema, columns, record, onOpen }: RowProps) {
   const to = paths.record(record.collection, record.id)
+  const opened = () => onOpen(record.id)
   const open = () => {
-    onOpen(record.id)
+    opened()
     navigate(to)
   }
   return (
     <tr onClick={open}>
-      {columns.map((field, i) => {
-        const value = <FieldValue schema={schema} field={field} value={record.values[field.name]} brief />
-        return (
-          <td key={field.name} data-type={field.type} data-conflict={isConflicted(record, field.name)}>
-            {i === 0 ? (
-              <Link to={to} data-row={record.id} aria-label={record.title} onClick={(event) => openByLink(event, () => onOpen(record.id))}>
-                {value}
-              </Link>
-            ) : (
-              value
-            )}
-          </td>
-        )
-      })}
-      <td>
-        <Marks record={record} />
-      </td>
+      {columns.map((field, i) => (
+        <Cell key={field.name} schema={schema} field={field} record={record} link={i === 0 ? { to, opened } : null} />
+      ))}
       <td>
         <TickMark tick={record.tick} />
       </td>
     </tr>
+  )
+}
+
+type CellProps = { schema: Schema; field: Field; record: Rec; link: { to: string; opened: () => void } | null }
+
+function Cell({ schema, field, record, link }: CellProps) {
+  const { t, language } = useWords()
+  const value = record.values[field.name]
+  const shown = <FieldValue schema={schema} field={field} value={value} brief />
+  // A column cuts long text short; the whole of it is in the title.
+  const whole = valueText(schema, field, value, language, t) ?? undefined
+  return (
+    <td data-type={field.type} data-conflict={isConflicted(record, field.name)} title={whole}>
+      {link === null ? (
+        shown
+      ) : (
+        <>
+          <Link to={link.to} data-row={record.id} aria-label={`${whole ?? ''} ${record.title}`.trim()} onClick={(event) => openByLink(event, link.opened)}>
+            {shown}
+          </Link>
+          <Marks record={record} />
+        </>
+      )}
+    </td>
   )
 }
 
@@ -107,7 +117,8 @@ function Marks({ record }: { record: Rec }) {
     <span className={css.marks}>
       {record.conflicts.length > 0 && (
         <span className={css.mark} title={t('list.conflictCount', { count: record.conflicts.length })}>
-          <Icon name="conflict" /> {t('conflict.mark')}
+          <Icon name="conflict" />
+          <span className="visually-hidden">{t('conflict.mark')}</span>
         </span>
       )}
       {record.flags.length > 0 && (

@@ -53,7 +53,7 @@ function Line({ peer }: { peer: Peer }) {
           <b>{peer.name}</b>
           <small>
             {t(`line.${state}`)}
-            {state !== 'connected' && ` · ${contact}`}
+            {state !== 'connected' && ` · ${peer.last_contact_ms === null ? t('line.never') : t('line.last', { at: showMoment(peer.last_contact_ms) })}`}
           </small>
         </span>
       </span>

@@ -74,9 +74,9 @@ function eqValue(field: Field, typed: string): string | number | boolean {
   return field.type === 'integer' && /^-?\d+$/.test(typed) ? Number(typed) : typed
 }
 
-/** First or last second of an office day as UTC text, for fields that hold moments. */
+/** First or last millisecond of an office day as UTC text, for fields that hold moments. */
 function edgeOfDay(day: string, edge: 'from' | 'to'): string {
   const startMs = Date.parse(`${day}T00:00:00+07:00`)
-  const ms = edge === 'from' ? startMs : startMs + 86_400_000 - 1000
+  const ms = edge === 'from' ? startMs : startMs + 86_400_000 - 1
   return new Date(ms).toISOString().replace('.000Z', 'Z')
 }

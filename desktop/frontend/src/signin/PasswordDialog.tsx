@@ -4,7 +4,6 @@ import { useMutation } from '@tanstack/react-query'
 import { useState, type SyntheticEvent } from 'react'
 import { useApi } from '../api/queries'
 import { useNotice } from '../app/notices'
-import { shortcutsOff } from '../app/shortcuts'
 import { useWords } from '../i18n'
 import { countCharacters } from '../schema/fields'
 import dialog from '../ui/dialog.module.css'
@@ -18,7 +17,7 @@ type Props = { opened: boolean; passwordSet: boolean; onDone: () => void; onLate
 export function PasswordDialog({ opened, passwordSet, onDone, onLater }: Props) {
   const { t } = useWords()
   return (
-    <Modal opened={opened} onClose={onLater} title={passwordSet ? t('password.changeTitle') : t('password.offerTitle')} closeButtonProps={{ 'aria-label': t('app.close') }} {...shortcutsOff}>
+    <Modal opened={opened} onClose={onLater} title={passwordSet ? t('password.changeTitle') : t('password.offerTitle')} closeButtonProps={{ 'aria-label': t('app.close') }}>
       <PasswordForm passwordSet={passwordSet} onDone={onDone} onLater={onLater} />
     </Modal>
   )

@@ -90,9 +90,10 @@ function PasswordForm({ api, officer, onEnter }: Pick<Props, 'api' | 'officer' |
         value={chosen}
         onChange={setPicked}
         allowDeselect={false}
+        autoFocus={officer === null}
         name="officer"
       />
-      <PasswordInput label={t('signIn.password')} value={password} onChange={(e) => setPassword(e.currentTarget.value)} name="password" autoComplete="current-password" data-autofocus />
+      <PasswordInput label={t('signIn.password')} value={password} onChange={(e) => setPassword(e.currentTarget.value)} name="password" autoComplete="current-password" autoFocus={officer !== null} />
       <Button type="submit" size="sm">
         {signIn.isPending ? t('signIn.working') : t('signIn.submit')}
       </Button>

@@ -1,6 +1,5 @@
 // Asked before unsaved typing is thrown away. Staying is the answer that Enter gives.
 import { Button, Modal } from '@mantine/core'
-import { shortcutsOff } from '../app/shortcuts'
 import { useWords } from '../i18n'
 import css from './dialog.module.css'
 
@@ -9,7 +8,7 @@ type Props = { guard: { asking: boolean; stay: () => void; leave: () => void } }
 export function LeaveDialog({ guard }: Props) {
   const { t } = useWords()
   return (
-    <Modal opened={guard.asking} onClose={guard.stay} title={t('form.leaveTitle')} closeButtonProps={{ 'aria-label': t('app.close') }} {...shortcutsOff}>
+    <Modal opened={guard.asking} onClose={guard.stay} title={t('form.leaveTitle')} closeButtonProps={{ 'aria-label': t('app.close') }}>
       <p>{t('form.leave')}</p>
       <div className={css.buttons}>
         <Button onClick={guard.stay} data-autofocus>

@@ -3,7 +3,7 @@ const shapes = {
   search: 'M7 12a5 5 0 1 1 0-10 5 5 0 0 1 0 10Zm3.6-1.4L14 14',
   plus: 'M8 2.5v11M2.5 8h11',
   warning: 'M8 2 1.5 13.5h13L8 2Zm0 4.5v3.2m0 1.8v.3',
-  conflict: 'M3 3c3 0 3 5 5 5s2-5 5-5M3 13c3 0 3-5 5-5s2 5 5 5',
+  conflict: 'M8 14V9L3.5 4.500M8 9l4.5-4.500M3 8V4h4M13 8V4H9',
   here: 'M2 3h12v8H2zM5.5 14h5',
   office: 'M2 14V6l6-4 6 4v8zM6.5 14v-4h3v4',
   province: 'M1.5 8.5 5 12l4-5M7.5 11l1 1L14.5 5',
@@ -15,9 +15,9 @@ const shapes = {
   down: 'M4 6l4 4 4-4',
   left: 'M10 4 6 8l4 4',
   right: 'M6 4l4 4-4 4',
-  person: 'M8 8a3 3 0 1 0 0-6 3 3 0 0 0 0 6Zm-5.5 6c.5-3 2.500-4 5.500-4s5 1 5.500 4',
-  edit: 'M3 13l.7-3L11 2.700 13.300 5 6 12.300 3 13Z',
-  clock: 'M8 14A6 6 0 1 1 8 2a6 6 0 0 1 0 12ZM8 4.500V8l2.500 1.500',
+  person: 'M8 8a3 3 0 1 0 0-6 3 3 0 0 0 0 6Zm-5.5 6c.5-3 2.5-4 5.5-4s5 1 5.5 4',
+  edit: 'M3 13l.7-3L11 2.7 13.3 5 6 12.3 3 13Z',
+  clock: 'M8 14A6 6 0 1 1 8 2a6 6 0 0 1 0 12ZM8 4.500V8l2.5 1.5',
 } as const
 
 export type IconName = keyof typeof shapes
