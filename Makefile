@@ -12,7 +12,8 @@ SHELL := /bin/bash
 UI := desktop/frontend
 MAIN := ./node/cmd/vungxa
 WORKSHOP := deploy/workshop
-BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 
 .PHONY: help
 help: ## list the targets
@@ -109,13 +110,18 @@ story: build bin/testsum ## the whole loop in a real browser
 
 # ---- beyond `make test`
 
-.PHONY: fuzz bench write-api
+.PHONY: fuzz bench powercut write-api
 FUZZTIME ?= 30s
 fuzz: ## fuzz each decoder for FUZZTIME (30s)
 	@$(WORKSHOP)/fuzz.sh $(FUZZTIME)
 
 bench: ## the Go benchmarks
 	@go test -run '^$$' -bench . -benchmem ./...
+
+N ?= 100
+SEED ?= 1
+powercut: ## cut the power under a writing store N times (100), from SEED; needs root
+	@go test -count=1 -timeout 0 -run '^TestPowerCut$$' -v ./node/systemtest -powercuts $(N) -seed $(SEED)
 
 write-api: build ## write the API's description and the UI's types anew
 	@./bin/vungxa openapi >$(UI)/openapi.json
