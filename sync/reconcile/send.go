@@ -113,6 +113,9 @@ func (s *Session) Segment(seg *wire.Segment) {
 // put queues a message that rests on a device's certificate, and that first, if
 // the peer hasn't been sent it.
 func (s *Session) put(device crdt.Device, message any, err error) {
+	if s.refusal != nil {
+		return
+	}
 	if !s.told[device] {
 		s.told[device] = true
 		cert, ok := s.config.Known(device)

@@ -204,31 +204,32 @@ func (s *Session) Refuse(r *Refusal) {
 // happens.
 func (s *Session) Next() Action {
 	switch {
+	case s.closed:
+		return nil
+	case s.refusal != nil && (s.refusal.Remote || len(s.outbox) == 0 && !s.writing):
+		s.closed = true
+		return Close{Refusal: s.refusal}
 	case s.ask != nil:
 		a := s.ask
 		s.ask = nil
 		return a
-	case s.writing || s.closed:
+	case s.writing:
 		return nil
-	case len(s.outbox) == 0 && s.refusal == nil:
+	case len(s.outbox) == 0:
 		if a := s.fill(); a != nil {
 			return a
 		}
 	}
-	if len(s.outbox) > 0 {
-		frame := s.outbox[0]
-		s.outbox, s.writing = s.outbox[1:], true
-		return Send{Frame: frame}
+	if len(s.outbox) == 0 {
+		return nil
 	}
-	if s.refusal != nil {
-		s.closed = true
-		return Close{Refusal: s.refusal}
-	}
-	return nil
+	frame := s.outbox[0]
+	s.outbox, s.writing = s.outbox[1:], true
+	return Send{Frame: frame}
 }
 
-// Receive takes the peer's next frame. It may not be called while an Ingest, Keep
-// or Look is unanswered.
+// Receive takes the peer's next frame. Neither it nor Changed may be called while
+// an action other than Send is unanswered.
 func (s *Session) Receive(frame []byte) {
 	if s.refusal != nil {
 		return

@@ -1,0 +1,455 @@
+package replica_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/sync/identity"
+	"github.com/vungxa/vungxa/sync/replica"
+	"github.com/vungxa/vungxa/sync/replica/memlog"
+)
+
+// The tests run in bubbles of virtual time: sleeping costs nothing, and a bubble
+// fails when a goroutine outlives it.
+
+func TestMain(m *testing.M) {
+	warm()
+	goleak.VerifyTestMain(m)
+}
+
+// warm packs and unpacks a segment outside of every bubble: zstd makes channels
+// at its first use, which would otherwise belong to the bubble that came first.
+func warm() {
+	n, err := memlog.New(root, "warm", identity.RoleBox, scope)
+	if err != nil {
+		panic(err)
+	}
+	p, err := n.Save(scope, crdt.ClassRecords, "")
+	if err != nil {
+		panic(err)
+	}
+	if _, err = n.Heads(scope); err != nil {
+		panic(err)
+	}
+	s, err := n.Segment(p.Log, 0)
+	if err != nil {
+		panic(err)
+	}
+	b, err := wire.EncodeSegment(s)
+	if err != nil {
+		panic(err)
+	}
+	if _, err = wire.DecodeSegment(b); err != nil {
+		panic(err)
+	}
+}
+
+const scope crdt.Scope = "c/03646"
+
+var root = memlog.Key("authority")
+
+// station is a node with its replica, which can be stopped and started again.
+type station struct {
+	t      *testing.T
+	net    *network
+	name   string
+	node   *memlog.Node
+	peers  []replica.Peer
+	ingest replica.Ingest // nil: the node's
+	retry  time.Duration  // the longest; 0: 60 s
+
+	r    *replica.Replica
+	stop context.CancelFunc
+	done chan error
+
+	mu    sync.Mutex
+	heard map[crdt.Device]int64
+}
+
+func (s *station) Heard(d crdt.Device, atMS int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heard[d] = max(s.heard[d], atMS)
+}
+
+func (s *station) heardFrom() map[crdt.Device]int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.heard)
+}
+
+// office is a laptop, a box and a hub; each calls the next.
+func office(t *testing.T) (net *network, laptop, box, hub *station) {
+	net = newNetwork()
+	laptop = newStation(t, net, "laptop", identity.RoleLaptop)
+	box = newStation(t, net, "box", identity.RoleBox)
+	hub = newStation(t, net, "hub", identity.RoleHub)
+	join(laptop, box)
+	join(box, hub)
+	return net, laptop, box, hub
+}
+
+func newStation(t *testing.T, net *network, name string, role identity.Role) *station {
+	t.Helper()
+	n, err := memlog.New(root, name, role, scope)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &station{t: t, net: net, name: name, node: n, heard: map[crdt.Device]int64{}}
+}
+
+// join lets a call b.
+func join(a, b *station) {
+	a.peers = append(a.peers, replica.Peer{Device: b.node.Claims.Device, PeerKey: b.node.Claims.PeerKey, Address: b.name})
+	b.peers = append(b.peers, replica.Peer{Device: a.node.Claims.Device, PeerKey: a.node.Claims.PeerKey})
+}
+
+func (s *station) start() {
+	s.t.Helper()
+	ingest := s.ingest
+	if ingest == nil {
+		ingest = s.node.Ingest
+	}
+	var err error
+	s.r, err = replica.New(replica.Config{
+		Root: identity.Public(root), Certificate: s.node.Certificate, Directory: s.node.Directory,
+		Scopes: s.node.Claims.Scopes, Peers: s.peers,
+		Log: s.node, Ingest: ingest, Sign: s.node.Sign, Hear: s, Carrier: s.net.host(s.name, s.node.Claims.PeerKey),
+		Now: time.Now, Rand: rand.NewChaCha8([32]byte{1}), RetryMax: s.retry,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop, s.done = cancel, make(chan error, 1)
+	go func() { s.done <- s.r.Run(ctx) }()
+}
+
+// halt stops the replica and waits until nothing of it runs.
+func (s *station) halt() {
+	s.t.Helper()
+	s.stop()
+	if err := <-s.done; err != nil {
+		s.t.Errorf("%s: %v", s.name, err)
+	}
+}
+
+func start(all ...*station) {
+	for _, s := range all {
+		s.start()
+	}
+}
+
+func halt(all ...*station) {
+	for _, s := range all {
+		s.halt()
+	}
+}
+
+func (s *station) save(n int) {
+	s.t.Helper()
+	for i := range n {
+		if _, err := s.node.Save(scope, crdt.ClassRecords, fmt.Sprint(i)); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// state is how the station's line to another one is.
+func (s *station) state(to *station) replica.State {
+	s.t.Helper()
+	for _, p := range s.r.Peers() {
+		if p.Device == to.node.Claims.Device {
+			return p
+		}
+	}
+	s.t.Fatalf("%s has no peer %s", s.name, to.name)
+	return replica.State{}
+}
+
+// hold gives everything that a node holds as text.
+func (s *station) holds() string {
+	s.t.Helper()
+	heads, err := s.node.Heads(scope)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	receipts, err := s.node.Receipts(scope)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	out := fmt.Sprint(heads)
+	for _, r := range receipts {
+		out += fmt.Sprint("\n", *r)
+	}
+	return out
+}
+
+func same(t *testing.T, all ...*station) {
+	t.Helper()
+	for _, s := range all[1:] {
+		if a, b := all[0].holds(), s.holds(); a != b {
+			t.Errorf("%s and %s differ:\n%s\n\n%s", all[0].name, s.name, a, b)
+		}
+	}
+}
+
+// received says whether a node can show that a signer holds a log up to seq.
+func (s *station) received(signer *station, log crdt.LogID, seq uint64) bool {
+	s.t.Helper()
+	receipts, err := s.node.Receipts(scope)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, r := range receipts {
+		if r.Signer == signer.node.Claims.Device && r.Covers(crdt.Dot{Log: log, Seq: seq}) {
+			return true
+		}
+	}
+	return false
+}
+
+// A laptop learns through the box that the province has received its save.
+func TestReceiptsComeBackThroughTheBox(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, laptop, box, hub := office(t)
+		laptop.save(3)
+		start(laptop, box, hub)
+		time.Sleep(5 * time.Second)
+		log := laptop.node.Log(scope, crdt.ClassRecords)
+		if !laptop.received(box, log, 3) || !laptop.received(hub, log, 3) {
+			t.Errorf("the laptop holds %s", laptop.holds())
+		}
+		laptop.save(1) // while everything is connected
+		time.Sleep(time.Second)
+		if !laptop.received(hub, log, 4) {
+			t.Error("a save on an open line was not answered within a second")
+		}
+		same(t, laptop, box, hub)
+		if hub.heardFrom()[laptop.node.Claims.Device] == 0 {
+			t.Error("the hub has not heard from the laptop through the box")
+		}
+		if s := laptop.state(box); !s.Connected || s.LastContactMS == nil || s.Why.VI != "" {
+			t.Errorf("state: %+v", s)
+		}
+		halt(laptop, box, hub)
+	})
+}
+
+// The operator of either side can cut a line and restore it. Saves wait.
+func TestCut(t *testing.T) {
+	for _, by := range []string{"caller", "called"} {
+		t.Run(by, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, laptop, box, hub := office(t)
+				laptop.retry = 5 * time.Second
+				start(laptop, box, hub)
+				time.Sleep(5 * time.Second)
+				cutter, other := laptop, box
+				if by == "called" {
+					cutter, other = box, laptop
+				}
+				must(t, cutter.r.SetCut(other.node.Claims.Device, true))
+				time.Sleep(100 * time.Millisecond)
+				laptop.save(2)
+				time.Sleep(time.Hour)
+				log := laptop.node.Log(scope, crdt.ClassRecords)
+				if _, held, _ := box.node.HashAt(log, 1); held {
+					t.Fatal("an entry crossed a line that was cut")
+				}
+				if s := cutter.state(other); !s.Cut || s.Connected || !strings.Contains(s.Why.VI, "ngắt") {
+					t.Errorf("who cut it sees %+v", s)
+				}
+				if s := other.state(cutter); s.Cut || s.Connected || !strings.Contains(s.Why.VI, "ngắt") && by == "called" {
+					t.Errorf("the other side sees %+v", s)
+				}
+				must(t, cutter.r.SetCut(other.node.Claims.Device, false))
+				time.Sleep(7 * time.Second)
+				same(t, laptop, box, hub)
+				if !laptop.received(hub, log, 2) {
+					t.Error("no tick after the line was restored")
+				}
+				halt(laptop, box, hub)
+			})
+		})
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A line that was cut before the last stop is cut after the start.
+func TestCutFromTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net, laptop, box, hub := office(t)
+		laptop.peers[0].Cut = true
+		start(laptop, box, hub)
+		time.Sleep(time.Hour)
+		if s := laptop.state(box); s.Connected || !s.Cut || net.count() != 1 {
+			t.Errorf("%d calls, %+v", net.count(), s)
+		}
+		must(t, laptop.r.SetCut(box.node.Claims.Device, false))
+		time.Sleep(time.Second)
+		if s := laptop.state(box); !s.Connected {
+			t.Errorf("restored, but %+v", s)
+		}
+		if err := laptop.r.SetCut(crdt.Device{9}, true); err == nil {
+			t.Error("cut a line that there isn't")
+		}
+		halt(laptop, box, hub)
+	})
+}
+
+// Calls to a peer that doesn't answer become rare, and Kick calls at once.
+func TestBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net, laptop, box, _ := office(t)
+		start(laptop) // the box is off
+		time.Sleep(time.Hour)
+		if n := net.count(); n < 60 || n > 130 {
+			t.Errorf("%d calls in an hour; want about one every 30 to 60 s", n)
+		}
+		if s := laptop.state(box); s.Why.EN == "" || s.Why.VI == "" || s.Detail == "" {
+			t.Errorf("no reason: %+v", s)
+		}
+		box.peers = box.peers[:1]
+		start(box)
+		before := net.count()
+		laptop.r.Kick()
+		time.Sleep(50 * time.Millisecond)
+		if net.count() != before+1 || !laptop.state(box).Connected {
+			t.Errorf("%d calls after Kick, %+v", net.count()-before, laptop.state(box))
+		}
+		halt(laptop, box)
+	})
+}
+
+// A peer that lost its line calls again, and its new session takes the place of
+// the old one, which this side still believes in.
+func TestNewConnectionReplacesOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net, laptop, box, _ := office(t)
+		start(laptop, box)
+		time.Sleep(time.Second)
+		// Another host with the laptop's key: what a restarted laptop is to the box.
+		again := net.host("laptop again", laptop.node.Claims.PeerKey)
+		c, err := again.Dial(t.Context(), "box", box.node.Claims.PeerKey)
+		must(t, err)
+		hello, err := c.ReadFrame()
+		must(t, err)
+		if len(hello) == 0 {
+			t.Error("no hello")
+		}
+		must(t, c.Close())
+		time.Sleep(5 * time.Second)
+		laptop.save(1)
+		time.Sleep(time.Second)
+		same(t, laptop, box)
+		halt(laptop, box)
+	})
+}
+
+// Whoever is not on the list gets nothing, and who says nothing is left.
+func TestStrangersAndTheSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net, laptop, box, _ := office(t)
+		start(box)
+		stranger := net.host("stranger", identity.Public(memlog.Key("stranger")))
+		c, err := stranger.Dial(t.Context(), "box", box.node.Claims.PeerKey)
+		must(t, err)
+		if f, err := c.ReadFrame(); !errors.Is(err, io.EOF) {
+			t.Errorf("a stranger was told %x, %v", f, err)
+		}
+		silent := net.host("silent", laptop.node.Claims.PeerKey)
+		c, err = silent.Dial(t.Context(), "box", box.node.Claims.PeerKey)
+		must(t, err)
+		_, err = c.ReadFrame()
+		must(t, err)
+		began := time.Now()
+		if _, err := c.ReadFrame(); !errors.Is(err, io.EOF) || time.Since(began) > time.Minute {
+			t.Errorf("a silent peer was kept for %s: %v", time.Since(began), err)
+		}
+		if box.state(laptop).Connected {
+			t.Error("a peer that never said hello counts as connected")
+		}
+		halt(box)
+	})
+}
+
+// A node whose store fails says so, to its people and to the peer, keeps
+// everything as it was, and goes on when the store does.
+func TestStoreFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, laptop, box, _ := office(t)
+		full := true
+		var mu sync.Mutex
+		box.ingest = func(ctx context.Context, segments []*wire.Segment) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if full {
+				return errors.New("disk full")
+			}
+			return box.node.Ingest(ctx, segments)
+		}
+		laptop.save(1)
+		start(laptop, box)
+		time.Sleep(10 * time.Second)
+		if s := laptop.state(box); s.Connected || !strings.Contains(s.Why.EN, "refused") {
+			t.Errorf("the laptop sees %+v", s)
+		}
+		if s := box.state(laptop); s.Connected || !strings.Contains(s.Detail, "disk full") {
+			t.Errorf("the box sees %+v", s)
+		}
+		if laptop.received(box, laptop.node.Log(scope, crdt.ClassRecords), 1) {
+			t.Error("a receipt for what was not stored")
+		}
+		mu.Lock()
+		full = false
+		mu.Unlock()
+		time.Sleep(2 * time.Minute)
+		same(t, laptop, box)
+		halt(laptop, box)
+	})
+}
+
+// Run ends with an error when its carrier does, and leaves nothing running.
+func TestCarrierFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, laptop, _, _ := office(t)
+		r, err := replica.New(replica.Config{
+			Root: identity.Public(root), Certificate: laptop.node.Certificate, Directory: laptop.node.Directory,
+			Scopes: laptop.node.Claims.Scopes, Peers: laptop.peers, Log: laptop.node, Ingest: laptop.node.Ingest,
+			Sign: laptop.node.Sign, Hear: laptop, Carrier: brokenCarrier{}, Now: time.Now, Rand: &bytes.Buffer{},
+		})
+		must(t, err)
+		if err := r.Run(t.Context()); !errors.Is(err, errNoRoute) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+type brokenCarrier struct{ replica.Carrier }
+
+func (brokenCarrier) Dial(ctx context.Context, _ string, _ ed25519.PublicKey) (replica.Conn, error) {
+	return nil, errNoRoute
+}
+func (brokenCarrier) Accept(context.Context) (replica.Conn, error) { return nil, errNoRoute }
