@@ -7,8 +7,6 @@ import (
 	"time"
 	_ "time/tzdata" // Windows and small Linux images have no time zone files
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/schema/yamlfile"
 )
@@ -49,14 +47,14 @@ type Column struct {
 type Names []string
 
 // UnmarshalYAML reads either a text or a list of texts.
-func (n *Names) UnmarshalYAML(b []byte) error {
+func (n *Names) UnmarshalYAML(decode func(any) error) error {
 	var one string
-	if err := yaml.Unmarshal(b, &one); err == nil {
+	if err := decode(&one); err == nil {
 		*n = Names{one}
 		return nil
 	}
 	var many []string
-	if err := yaml.Unmarshal(b, &many); err != nil {
+	if err := decode(&many); err != nil {
 		return fmt.Errorf("want a column's name or a list of them: %w", err)
 	}
 	*n = many
