@@ -81,7 +81,7 @@ func Provision(dir string, rand io.Reader) error {
 	}
 	for _, n := range Nodes {
 		c := &daemon.Config{
-			Scopes: []crdt.Scope{Scope()}, Commune: &commune, Demo: true,
+			Scopes: []crdt.Scope{Scope()}, Commune: &commune, Demo: true, Officers: []daemon.Officer{n.Officer},
 			Authority: hex.EncodeToString(identity.Public(authority)),
 		}
 		var others [][]byte

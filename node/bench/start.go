@@ -1,0 +1,168 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/vungxa/vungxa/node/daemon"
+	"github.com/vungxa/vungxa/node/demo"
+	"github.com/vungxa/vungxa/node/engine"
+)
+
+// Start times the program itself, a process of its own: from its start to the
+// moment at which it says that it is ready, and to the first page of a list over
+// HTTP, of a box with so many dossiers that was closed cleanly.
+func Start(ctx context.Context, dir string, records int, now func() time.Time, report Report) (err error) {
+	dir, err = os.MkdirTemp(dir, "vungxa-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := demo.Provision(dir, rand.Reader); err != nil {
+		return err
+	}
+	box := filepath.Join(dir, "box")
+	began := now()
+	if err := fillOffice(ctx, box, records, now); err != nil {
+		return err
+	}
+	report(Figure{Name: "fill", Value: float64(records) / now().Sub(began).Seconds(), Unit: "records/s", AtLeast: true})
+	if err := demo.Address(dir, "127.0.0.1:0"); err != nil {
+		return err
+	}
+	var ready, page []time.Duration
+	for range 5 {
+		r, p, err := startOnce(ctx, box, records, now)
+		if err != nil {
+			return err
+		}
+		ready, page = append(ready, r), append(page, p)
+	}
+	report(Figure{Name: fmt.Sprintf("start_to_ready_%d", records), Value: percentile(ready, 50, time.Millisecond), Unit: "ms"})
+	report(Figure{Name: fmt.Sprintf("start_to_first_page_%d", records), Value: percentile(page, 50, time.Millisecond), Unit: "ms", Budget: budget(1000)})
+	report(Figure{Name: fmt.Sprintf("start_to_first_page_%d_worst", records), Value: percentile(page, 100, time.Millisecond), Unit: "ms"})
+	return nil
+}
+
+func fillOffice(ctx context.Context, dir string, records int, now func() time.Time) (err error) {
+	office, err := daemon.OpenOffice(dir, daemon.Options{Now: now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, office.Close()) }()
+	const batch = 50
+	for i := 0; i < records; i += batch {
+		var rows []engine.Row
+		for j := i; j < min(i+batch, records); j++ {
+			rows = append(rows, engine.Row{Key: fmt.Sprint(j), Values: dossierValues(j, now().Add(-time.Duration(j)*time.Minute))})
+		}
+		if _, err := office.Engine().Upsert(ctx, "bench", "dossiers", rows, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startOnce starts the program on a box, signs in and asks for a page.
+func startOnce(ctx context.Context, box string, records int, now func() time.Time) (ready, page time.Duration, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return 0, 0, err
+	}
+	cmd := exec.CommandContext(ctx, self, "run", "--json", "--dir", box)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return 0, 0, err
+	}
+	began := now()
+	if err := cmd.Start(); err != nil {
+		return 0, 0, err
+	}
+	defer func() {
+		err = errors.Join(err, cmd.Process.Signal(syscall.SIGTERM), cmd.Wait())
+	}()
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if err != nil {
+		return 0, 0, fmt.Errorf("the node did not start: %w", err)
+	}
+	ready = now().Sub(began)
+	total, err := firstPage(ctx, line)
+	if err == nil && total != records {
+		err = fmt.Errorf("the list has %d records; want %d", total, records)
+	}
+	return ready, now().Sub(began), err
+}
+
+// firstPage signs in with the link that the node printed, and gives how many
+// dossiers the list has.
+func firstPage(ctx context.Context, line []byte) (total int, err error) {
+	var node struct {
+		URL    string `json:"url"`
+		SignIn string `json:"sign_in"`
+	}
+	if err := json.Unmarshal(line, &node); err != nil {
+		return 0, err
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return 0, err
+	}
+	page := browser{http.Client{Jar: jar}, node.URL + "api/v0", ""}
+	_, code, _ := strings.Cut(node.SignIn, "#code=")
+	var session struct {
+		Secret string `json:"secret"`
+	}
+	if err := page.post(ctx, "/session", map[string]string{"code": code}, &session); err != nil {
+		return 0, err
+	}
+	page.secret = session.Secret
+	var list struct {
+		Total int `json:"total"`
+	}
+	err = page.post(ctx, "/collections/dossiers/search", map[string]int{"limit": 50}, &list)
+	return list.Total, err
+}
+
+// browser is as much of one as a measurement needs.
+type browser struct {
+	client http.Client
+	base   string
+	secret string
+}
+
+func (b *browser) post(ctx context.Context, path string, body, answer any) (err error) {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, b.base+path, bytes.NewReader(encoded))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Vungxa-Session", b.secret)
+	a, err := b.client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.Body.Close()) }()
+	if a.StatusCode >= 300 {
+		return fmt.Errorf("%s: %s", path, a.Status)
+	}
+	return json.NewDecoder(a.Body).Decode(answer)
+}

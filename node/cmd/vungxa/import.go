@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+
+	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/api/client"
+	"github.com/vungxa/vungxa/node/daemon"
+	"github.com/vungxa/vungxa/node/engine"
+	"github.com/vungxa/vungxa/node/imports"
+	"github.com/vungxa/vungxa/node/schema"
+)
+
+type importCmd struct {
+	Dir        string   `default:"./var/box" type:"path" help:"The node's directory; the node may be running or not."`
+	Collection string   `required:"" help:"The collection that takes the rows, as petitions."`
+	Map        string   `required:"" type:"path" help:"The mapping, a YAML file."`
+	DryRun     bool     `help:"Say what would happen, and change nothing."`
+	Packs      []string `type:"existingdir" help:"Directories of further collections (YAML), for a directory at rest."`
+	File       string   `arg:"" type:"path" help:"The CSV file."`
+}
+
+// Run takes a file in and prints what became of its rows.
+func (r importCmd) Run(ctx context.Context, c *console) (err error) {
+	mapping, err := r.mapping()
+	if err != nil {
+		return err
+	}
+	sink, collection, done, err := r.sink(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	report, err := imports.Run(ctx, imports.File(r.File), mapping, collection, sink)
+	if report != nil {
+		if r.DryRun {
+			c.say("Thử thôi, chưa ghi gì:", "A trial; nothing was written:")
+		}
+		err = errors.Join(err, report.Print(c.out, c.english))
+	}
+	return err
+}
+
+func (r importCmd) mapping() (*imports.Mapping, error) {
+	b, err := os.ReadFile(r.Map)
+	if err != nil {
+		return nil, node.Errorf(node.NotFound, "Không đọc được bảng ánh xạ: %w", "the mapping can't be read: %w", err)
+	}
+	m, err := imports.ReadMapping(r.Map, b)
+	if err == nil && m.Collection != r.Collection {
+		err = node.Errorf(node.Invalid, "Bảng ánh xạ dành cho %q, còn --collection là %q.",
+			"the mapping is for %q and --collection says %q", m.Collection, r.Collection)
+	}
+	return m, err
+}
+
+// sink is the node that runs on the directory, or else the directory itself.
+func (r importCmd) sink(ctx context.Context, c *console) (imports.Sink, *schema.Collection, func() error, error) {
+	office, err := daemon.OpenOffice(r.Dir, options(c, r.Packs))
+	if err == nil {
+		collection, err := find(office.Pack(), r.Collection)
+		if err != nil {
+			return nil, nil, nil, errors.Join(err, office.Close())
+		}
+		return rest{office.Engine(), importer(), r.Collection, r.DryRun}, collection, office.Close, nil
+	}
+	control, cerr := daemon.ReadControl(r.Dir)
+	if node.CodeOf(err) != node.Unavailable || cerr != nil || control == nil {
+		return nil, nil, nil, errors.Join(err, cerr)
+	}
+	running := client.New(control.URL, control.Secret, r.DryRun)
+	pack, err := running.Pack(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	collection, err := find(pack, r.Collection)
+	return running.Sink(collection), collection, func() error { return nil }, err
+}
+
+func find(pack *schema.Pack, id string) (*schema.Collection, error) {
+	c, ok := pack.Collection(id)
+	if !ok {
+		return nil, node.Errorf(node.NotFound, "Không có loại hồ sơ %q.", "there is no collection %q", id)
+	}
+	return c, nil
+}
+
+// importer names who imports, as entries will.
+func importer() string {
+	u, err := user.Current()
+	if err != nil {
+		return "import"
+	}
+	return "import:" + u.Username
+}
+
+// rest is a sink on a directory at rest.
+type rest struct {
+	engine     *engine.Engine
+	officer    string
+	collection string
+	dry        bool
+}
+
+// Upsert stores a batch as one bulk save.
+func (r rest) Upsert(ctx context.Context, rows []imports.Row) ([]imports.Outcome, error) {
+	in := make([]engine.Row, len(rows))
+	for i, row := range rows {
+		in[i] = engine.Row{Key: row.Key, Values: row.Values}
+	}
+	outcomes, err := r.engine.Upsert(ctx, r.officer, r.collection, in, r.dry)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]imports.Outcome, len(rows))
+	for i, o := range outcomes {
+		if o.Err != nil {
+			return nil, fmt.Errorf("row %d: %w", rows[i].Number, o.Err)
+		}
+		out[i] = imports.Outcome{State: stateOf(o), Flags: o.Flags}
+	}
+	return out, nil
+}
+
+func stateOf(o engine.Outcome) imports.State {
+	switch {
+	case o.Created:
+		return imports.Created
+	case o.Changed:
+		return imports.Changed
+	}
+	return imports.Unchanged
+}
