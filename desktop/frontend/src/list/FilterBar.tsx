@@ -34,7 +34,7 @@ export function FilterBar({ schema, collection, state, set, reset }: Props) {
   const [shown, setShown] = useState(active.length > 0)
   const setCondition = (name: string, condition: Condition) => set({ conditions: { ...state.conditions, [name]: condition } })
   return (
-    <search className={css.filters}>
+    <div role="search" className={css.filters}>
       <div className={css.bar}>
         <SearchBox text={state.text} onText={(text) => set({ text })} />
         <QuickFilters offered={offered} chosen={state.quick} choose={(quick) => set({ quick })} />
@@ -58,7 +58,7 @@ export function FilterBar({ schema, collection, state, set, reset }: Props) {
           ))}
         </div>
       )}
-    </search>
+    </div>
   )
 }
 

@@ -15,3 +15,5 @@ class NoObserver {
 vi.stubGlobal('ResizeObserver', NoObserver)
 vi.stubGlobal('matchMedia', (media: string) => ({ media, matches: false, addEventListener() {}, removeEventListener() {} }))
 Element.prototype.scrollIntoView = () => undefined
+Element.prototype.scrollTo = () => undefined
+Object.defineProperty(document, 'fonts', { value: new EventTarget() })

@@ -1,0 +1,53 @@
+import { screen } from '@testing-library/react'
+import userEvent from '@testing-library/user-event'
+import { expect, it, vi } from 'vitest'
+import type { Peer } from '../api/types'
+import { nodeState } from '../testing/pack'
+import { draw, fakeApi } from '../testing/render'
+import { DemoPage } from './DemoPage'
+import { Lines } from './Lines'
+import { Unsent } from './Unsent'
+
+const peer = (more: Partial<Peer> = {}): Peer => ({ device: 'p', name: 'Hộp xã', role: 'box', connected: true, cut: false, last_contact_ms: Date.UTC(2026, 10, 23, 2), why_not: null, ...more })
+
+it.each([
+  [peer(), 'đang nối'],
+  [peer({ connected: false }), 'không có đường truyền · lần cuối 23/11/2026 09:00'],
+  [peer({ connected: false, last_contact_ms: null }), 'không có đường truyền · chưa liên lạc lần nào'],
+  [peer({ connected: false, cut: true }), 'đã cắt (trình diễn) · lần cuối 23/11/2026 09:00'],
+])('says in words how a line is', async (one, words) => {
+  await draw(<Lines peers={[one]} />)
+  expect(screen.getByText(words)).toBeDefined()
+})
+
+it('shows the lines that are down first where there are many', async () => {
+  const peers = [1, 2, 3, 4, 5].map((n) => peer({ device: `p${n}`, name: `Máy ${n}`, connected: n !== 5 }))
+  await draw(<Lines peers={peers} />)
+  expect(screen.getAllByText(/^Máy/).map((name) => name.textContent)).toEqual(['Máy 5', 'Máy 1', 'Máy 2'])
+  expect(screen.getByText('+2')).toBeDefined()
+})
+
+it('counts what waits and how long the oldest has, by the node’s clock', async () => {
+  const api = fakeApi()
+  await draw(<Unsent unsent={{ count: 12, oldest_ms: nodeState.now_ms - 3 * 3_600_000 }} />, { api })
+  expect(await screen.findByText('cũ nhất 3 giờ')).toBeDefined()
+  expect(screen.getByText('Chưa tới tỉnh: 12')).toBeDefined()
+})
+
+it('says that all is received only when nothing waits', async () => {
+  await draw(<Unsent unsent={{ count: 0, oldest_ms: null }} />)
+  expect(screen.getByText('Tỉnh đã nhận hết')).toBeDefined()
+})
+
+it('cuts a line of the demo and says that it is cut', async () => {
+  let cut = false
+  const cutLine = vi.fn((_: string, wanted: boolean) => {
+    cut = wanted
+    return Promise.resolve(undefined)
+  })
+  const node = () => Promise.resolve({ ...nodeState, demo: true, peers: [peer({ cut, connected: !cut })] })
+  await draw(<DemoPage />, { api: fakeApi({ cutLine, node }) })
+  await userEvent.click(await screen.findByRole('button', { name: 'Cắt đường tới Hộp xã' }))
+  expect(await screen.findByRole('button', { name: 'Nối lại đường tới Hộp xã' })).toBeDefined()
+  expect(cutLine).toHaveBeenCalledWith('p', true)
+})
