@@ -66,6 +66,21 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// Reason is what an Error in err's chain says of its fields, in one text of each
+// language; what err itself says where there is none.
+func Reason(err error) Text {
+	var e *Error
+	if !errors.As(err, &e) {
+		return Text{VI: err.Error(), EN: err.Error()}
+	}
+	t := e.Message
+	for _, f := range e.Fields {
+		t.VI += " " + f.Field + ": " + f.Message.VI
+		t.EN += " " + f.Field + ": " + f.Message.EN
+	}
+	return t
+}
+
 // CodeOf is the code of the Error in err's chain, or Internal.
 func CodeOf(err error) Code {
 	var e *Error

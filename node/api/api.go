@@ -128,6 +128,9 @@ func New(cfg Config) http.Handler {
 	for _, h := range cfg.Hosts {
 		s.hosts[h] = true
 		_, s.port, _ = net.SplitHostPort(h)
+		if bare, ok := strings.CutSuffix(h, ":80"); ok {
+			s.hosts[bare] = true // browsers leave the port of http out
+		}
 	}
 	if s.KeepAlive == 0 {
 		s.KeepAlive = 15 * time.Second

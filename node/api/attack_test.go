@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +106,20 @@ func TestTheHostIsExact(t *testing.T) {
 		}
 	}
 	b.with("Host", "localhost:"+p).ask("GET", "/api/v0/session", nil).is(200)
+}
+
+// On the port of http a browser names no port.
+func TestPort80(t *testing.T) {
+	o := newOffice(t)
+	cfg := o.cfg
+	cfg.Hosts = []string{"127.0.0.1:80"}
+	for host, want := range map[string]int{"127.0.0.1": 200, "127.0.0.1:80": 200, "localhost": 403, "127.0.0.1:8080": 403} {
+		w := httptest.NewRecorder()
+		New(cfg).ServeHTTP(w, httptest.NewRequest("GET", "http://"+host+"/", nil))
+		if w.Code != want {
+			t.Errorf("%s answers %d; want %d", host, w.Code, want)
+		}
+	}
 }
 
 // What no client of ours would send: an address in the request line, "OPTIONS *",

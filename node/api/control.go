@@ -139,6 +139,16 @@ func outcomeOf(number int, o engine.Outcome) ImportOutcome {
 	return out
 }
 
+// ReasonText is why a row was refused, in one sentence of each language.
+func ReasonText(r *ImportReason) node.Text {
+	t := node.Text(r.Message)
+	for _, f := range r.Fields {
+		t.VI += " " + f.Field + ": " + f.Message.VI
+		t.EN += " " + f.Field + ": " + f.Message.EN
+	}
+	return t
+}
+
 func reasonOf(err error) *ImportReason {
 	e := &node.Error{Code: node.Internal, Message: internalText}
 	errors.As(err, &e)

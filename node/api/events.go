@@ -77,7 +77,7 @@ type stream struct {
 	*server
 	session *auth.Session
 	ctx     context.Context
-	w       io.Writer
+	w       http.ResponseWriter
 	control *http.ResponseController
 
 	position uint64
@@ -86,7 +86,7 @@ type stream struct {
 
 // run tells of changes until the reader goes, the session ends or the node closes.
 func (t *stream) run() {
-	t.w.(http.ResponseWriter).Header().Set("Content-Type", "text/event-stream")
+	t.w.Header().Set("Content-Type", "text/event-stream")
 	if err := t.control.SetReadDeadline(time.Time{}); err != nil {
 		t.Log.Error("a connection takes no deadline", "error", err)
 		return

@@ -223,14 +223,16 @@ func check(c *schema.Collection, t *touched, values map[string]any, creating boo
 	}}
 }
 
-// assign adds an operation, unless it would write what stands there alone.
+// assign adds an operation, unless it would write what stands there alone, or
+// nothing where nothing stands.
 func (w *writer) assign(t *touched, field uint32, value []byte, seen []crdt.Pos) {
 	cell := t.record.Cells[field]
 	over := cell.Known()
 	if seen != nil {
 		over = crdt.Limit(over, seen)
 	}
-	if len(cell.Writes) == 1 && slices.Equal(cell.Writes[0].Value, value) {
+	nothing := len(cell.Writes) == 0 && slices.Equal(value, []byte{0xf6}) // CBOR null
+	if nothing || len(cell.Writes) == 1 && slices.Equal(cell.Writes[0].Value, value) {
 		return
 	}
 	w.entry.Ops = append(w.entry.Ops, crdt.Op{

@@ -33,6 +33,7 @@ package imports
 import (
 	"context"
 
+	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/schema"
 )
 
@@ -62,13 +63,15 @@ const (
 	Created State = iota
 	Changed
 	Unchanged
+	Refused // by the record that is there already: Outcome.Reason
 )
 
 // Outcome is the answer to one row. Flags are those of the record as it is, or
 // would be, after it.
 type Outcome struct {
-	State State
-	Flags []schema.Flag
+	State  State
+	Flags  []schema.Flag
+	Reason node.Text // of a refusal; without values
 }
 
 // Sink takes batches. Upsert writes all rows or none, is durable when it

@@ -114,6 +114,10 @@ func (r *Report) outcome(row int, o Outcome) {
 		r.Changed++
 	case Unchanged:
 		r.Unchanged++
+	case Refused:
+		r.Rejected++
+		r.Faults = list(r.Faults, row, []fault{{reason: o.Reason}})
+		return
 	}
 	r.flag(row, o.Flags)
 }

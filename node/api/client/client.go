@@ -12,7 +12,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/vungxa/vungxa/node"
@@ -61,8 +60,7 @@ func New(cfg Config) (*Sink, error) {
 // Close lets go of the connection.
 func (s *Sink) Close() { s.http.CloseIdleConnections() }
 
-// Upsert implements imports.Sink. A row that the node refuses is an error; the
-// others of its batch are in, and running again finds them unchanged.
+// Upsert implements imports.Sink.
 func (s *Sink) Upsert(ctx context.Context, rows []imports.Row) ([]imports.Outcome, error) {
 	body, err := json.Marshal(s.body(rows))
 	if err != nil {
@@ -136,7 +134,8 @@ func (s *Sink) outcomes(answer []byte) ([]imports.Outcome, error) {
 	out := make([]imports.Outcome, len(told.Outcomes))
 	for i, o := range told.Outcomes {
 		if o.Refusal != nil {
-			return nil, rowRefused(o)
+			out[i] = imports.Outcome{State: imports.Refused, Reason: api.ReasonText(o.Refusal)}
+			continue
 		}
 		state, known := states[o.Result]
 		if !known {
@@ -145,18 +144,6 @@ func (s *Sink) outcomes(answer []byte) ([]imports.Outcome, error) {
 		out[i] = imports.Outcome{State: state, Flags: s.flags(o.Flags)}
 	}
 	return out, nil
-}
-
-func rowRefused(o api.ImportOutcome) error {
-	vi, en := o.Refusal.Message.VI, o.Refusal.Message.EN
-	for _, f := range o.Refusal.Fields {
-		vi += " " + f.Field + ": " + f.Message.VI + "."
-		en += "; " + f.Field + ": " + f.Message.EN
-	}
-	return &node.Error{Code: node.Code(o.Refusal.Code), Message: node.Text{
-		VI: fmt.Sprintf("Dòng %d không được nhận: %s", o.Number, strings.TrimSpace(vi)),
-		EN: fmt.Sprintf("row %d was refused: %s", o.Number, en),
-	}}
 }
 
 // flags gives the checks of the collection by their ids.

@@ -194,7 +194,11 @@ func TestRefusals(t *testing.T) {
 	refuses("wrong secret", b.sink(func(c *Config) { c.Secret = "x" }), rows, node.Unauthenticated, "người dùng đã khởi động")
 	refuses("in English", b.sink(func(c *Config) { c.Secret, c.English = "x", true }), rows, node.Unauthenticated, "the user who started")
 	refuses("another name", b.sink(func(c *Config) { c.Page = strings.Replace(c.Page, "127.0.0.1", "localhost", 1) }), rows, node.Forbidden, "")
-	refuses("a row", b.sink(), []imports.Row{row(2, "a", "Đường"), row(7, "b", "")}, node.Invalid, "row 7")
+	two, err := b.sink().Upsert(context.Background(), []imports.Row{row(2, "a", "Đường"), row(7, "b", "")})
+	b.must(err)
+	if two[0].State != imports.Created || two[1].State != imports.Refused || two[1].Reason.VI == "" {
+		t.Errorf("a good row and a bad one: %+v; want created and refused with a reason", two)
+	}
 	gone := b.sink(func(c *Config) { c.Page = "http://127.0.0.1:1/" })
 	refuses("nobody there", gone, rows, node.Unavailable, "does not answer")
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/user"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/vungxa/vungxa/node/daemon"
 	"github.com/vungxa/vungxa/node/engine"
 	"github.com/vungxa/vungxa/node/imports"
+	"github.com/vungxa/vungxa/node/packs"
 	"github.com/vungxa/vungxa/node/schema"
 )
 
@@ -20,7 +20,7 @@ type importCmd struct {
 	Collection string   `required:"" help:"The collection that takes the rows, as petitions."`
 	Map        string   `required:"" type:"path" help:"The mapping, a YAML file."`
 	DryRun     bool     `help:"Say what would happen, and change nothing."`
-	Packs      []string `type:"existingdir" help:"Directories of further collections (YAML), for a directory at rest."`
+	Packs      []string `type:"existingdir" help:"Directories of further collections (YAML), beside the program's own."`
 	File       string   `arg:"" type:"path" help:"The CSV file."`
 }
 
@@ -72,13 +72,21 @@ func (r importCmd) sink(ctx context.Context, c *console) (imports.Sink, *schema.
 	if node.CodeOf(err) != node.Unavailable || cerr != nil || control == nil {
 		return nil, nil, nil, errors.Join(err, cerr)
 	}
-	running := client.New(control.URL, control.Secret, r.DryRun)
-	pack, err := running.Pack(ctx)
+	pack, err := packs.Commune(options(c, r.Packs).Packs...)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	collection, err := find(pack, r.Collection)
-	return running.Sink(collection), collection, func() error { return nil }, err
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	running, err := client.New(client.Config{
+		Page: control.URL, Secret: control.Secret, Collection: collection, Dry: r.DryRun, English: c.english,
+	})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return running, collection, func() error { running.Close(); return nil }, nil
 }
 
 func find(pack *schema.Pack, id string) (*schema.Collection, error) {
@@ -118,16 +126,18 @@ func (r rest) Upsert(ctx context.Context, rows []imports.Row) ([]imports.Outcome
 	}
 	out := make([]imports.Outcome, len(rows))
 	for i, o := range outcomes {
-		if o.Err != nil {
-			return nil, fmt.Errorf("row %d: %w", rows[i].Number, o.Err)
-		}
 		out[i] = imports.Outcome{State: stateOf(o), Flags: o.Flags}
+		if o.Err != nil {
+			out[i].Reason = node.Reason(o.Err)
+		}
 	}
 	return out, nil
 }
 
 func stateOf(o engine.Outcome) imports.State {
 	switch {
+	case o.Err != nil:
+		return imports.Refused
 	case o.Created:
 		return imports.Created
 	case o.Changed:

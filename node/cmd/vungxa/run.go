@@ -52,7 +52,7 @@ func (r runCmd) Run(ctx context.Context, c *console) error {
 }
 
 func options(c *console, packs []string) daemon.Options {
-	o := daemon.Options{UI: frontend.Files(), Now: time.Now, Rand: rand.Reader, Log: c.log}
+	o := daemon.Options{UI: frontend.Files(), Importer: importer(), Now: time.Now, Rand: rand.Reader, Log: c.log}
 	for _, dir := range packs {
 		o.Packs = append(o.Packs, os.DirFS(dir))
 	}
