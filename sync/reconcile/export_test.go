@@ -62,3 +62,13 @@ func CertificateFrame(b []byte) ([]byte, error) {
 }
 func SegmentFrame(b []byte) ([]byte, error) { return encode(carrier{Kind: kindSegment, Item: b}) }
 func ReceiptFrame(b []byte) ([]byte, error) { return encode(carrier{Kind: kindReceipt, Item: b}) }
+
+// Decode reads a frame and writes it again.
+func Decode(frame []byte) (again []byte, ok bool) {
+	m, refusal := decode(frame)
+	if refusal != nil {
+		return nil, false
+	}
+	again, err := encode(m)
+	return again, err == nil
+}

@@ -168,17 +168,17 @@ func (e *end) work() bool {
 func (e *end) store(a reconcile.Action) {
 	switch a := a.(type) {
 	case reconcile.Ingest:
-		e.certify(a.Certificates)
+		e.certify(a.Certificate)
 		e.must(e.node.IngestOne(a.Segment))
 	case reconcile.Keep:
-		e.certify(a.Certificates)
+		e.certify(a.Certificate)
 		e.must(e.node.StoreReceipt(a.Receipt))
 	}
 }
 
-func (e *end) certify(certs [][]byte) {
-	for _, c := range certs {
-		e.must(e.node.StoreCertificate(c))
+func (e *end) certify(cert []byte) {
+	if cert != nil {
+		e.must(e.node.StoreCertificate(cert))
 	}
 }
 

@@ -22,9 +22,7 @@ func (s *Session) takeHeads(m *heads) *Refusal {
 		if _, held := s.view[l.scope].Heads[log]; l.stated && !held {
 			return Refuse(Order, "heads of log %s, which was not sent", log)
 		}
-		if refusal := s.peerHolds(l, log, stated.head()); refusal != nil {
-			return refusal
-		}
+		s.peerHolds(l, log, stated.head())
 	}
 	for _, r := range m.Receipts {
 		l.given[r.Signer] = max(l.given[r.Signer], r.Entries)
@@ -54,17 +52,16 @@ func (s *Session) member(scope crdt.Scope, d crdt.Device) (*lane, identity.Claim
 }
 
 // peerHolds notes that the peer says it has stored a log up to a head.
-func (s *Session) peerHolds(l *lane, log crdt.LogID, h crdt.Head) *Refusal {
+func (s *Session) peerHolds(l *lane, log crdt.LogID, h crdt.Head) {
 	for _, ours := range []crdt.Head{s.view[l.scope].Heads[log], l.sent[log]} {
 		if ours.Seq == h.Seq && ours.Hash != h.Hash {
-			return Refuse(Fork, "log %s, seq %d", log, h.Seq)
+			s.Refuse(Refuse(Fork, "log %s, seq %d", log, h.Seq))
 		}
 	}
 	if l.sent[log].Seq < h.Seq {
 		l.sent[log] = h
 	}
 	s.flight = slices.DeleteFunc(s.flight, func(f identity.LogHead) bool { return f.Log == log && f.Head.Seq <= h.Seq })
-	return nil
 }
 
 func (s *Session) takeSegment(item []byte) *Refusal {
@@ -97,7 +94,7 @@ func (s *Session) takeSegment(item []byte) *Refusal {
 		s.stored(l, seg)
 		return nil
 	}
-	s.ask = Ingest{Certificates: s.news(seg.Log.Device), Segment: above(seg, held.Seq)}
+	s.ask = Ingest{Certificate: s.news(seg.Log.Device), Segment: above(seg, held.Seq)}
 	s.then = func([]crdt.Hash) { s.stored(l, seg) }
 	return nil
 }
@@ -142,16 +139,17 @@ func (s *Session) stored(l *lane, seg *wire.Segment) {
 		s.Refuse(Refuse(Unavailable, "log %s, seq %d was not stored", seg.Log, seg.Last()))
 		return
 	}
-	if refusal := s.peerHolds(l, seg.Log, seg.Seal.Head()); refusal != nil {
-		s.Refuse(refusal)
-		return
-	}
+	s.peerHolds(l, seg.Log, seg.Seal.Head())
 	l.owed[seg.Log] = true
 }
 
 // look asks for the hashes at heads that lie below what is held, and goes on if
 // they are those expected.
 func (s *Session) look(heads []identity.LogHead, then func()) {
+	if len(heads) == 0 {
+		then()
+		return
+	}
 	at := make([]crdt.Pos, len(heads))
 	for i, h := range heads {
 		at[i] = crdt.Pos{Log: h.Log, Seq: h.Head.Seq}
@@ -184,10 +182,6 @@ func (s *Session) takeReceipt(item []byte) *Refusal {
 	if refusal != nil {
 		return refusal
 	}
-	if len(below) == 0 {
-		s.believe(l, r)
-		return nil
-	}
 	s.look(below, func() { s.believe(l, r) })
 	return nil
 }
@@ -215,10 +209,7 @@ func (s *Session) believe(l *lane, r *identity.Receipt) {
 	l.given[r.Signer] = max(l.given[r.Signer], weight(r))
 	if r.Signer == s.peer.Device {
 		for _, h := range r.Heads {
-			if refusal := s.peerHolds(l, h.Log, h.Head); refusal != nil {
-				s.Refuse(refusal)
-				return
-			}
+			s.peerHolds(l, h.Log, h.Head)
 		}
 	}
 	held := s.view[l.scope].receipt(r.Signer)
@@ -227,6 +218,6 @@ func (s *Session) believe(l *lane, r *identity.Receipt) {
 	case held == nil && len(s.view[l.scope].Receipts) >= MaxSigners:
 		s.Refuse(Refuse(Limit, "receipt of device %s", r.Signer))
 	default:
-		s.ask = Keep{Certificates: s.news(r.Signer), Receipt: r}
+		s.ask = Keep{Certificate: s.news(r.Signer), Receipt: r}
 	}
 }

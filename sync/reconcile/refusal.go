@@ -1,6 +1,9 @@
 package reconcile
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Code says why a session was refused. Codes are part of the protocol.
 type Code uint
@@ -62,7 +65,8 @@ type Refusal struct {
 // Refuse makes this side's refusal. Where is cut to MaxWhere bytes.
 func Refuse(code Code, where string, args ...any) *Refusal {
 	where = fmt.Sprintf(where, args...)
-	return &Refusal{Code: code, Reason: texts[code], Where: where[:min(len(where), MaxWhere)]}
+	where = strings.ToValidUTF8(where[:min(len(where), MaxWhere)], "")
+	return &Refusal{Code: code, Reason: texts[code], Where: where}
 }
 
 func (r *Refusal) Error() string {

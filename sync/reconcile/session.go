@@ -3,6 +3,7 @@ package reconcile
 import (
 	"bytes"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -55,18 +56,18 @@ type Read struct {
 // is Hashes.
 type Look struct{ At []crdt.Pos }
 
-// Ingest wants a verified segment stored, after the certificates that it rests
-// on. The answer, when it is durable, is Stored.
+// Ingest wants a verified segment stored, after the certificate that it rests on
+// if this node doesn't know that yet (else nil). The answer, when both are
+// durable, is Stored.
 type Ingest struct {
-	Certificates [][]byte
-	Segment      *wire.Segment
+	Certificate []byte
+	Segment     *wire.Segment
 }
 
-// Keep wants a verified receipt stored, after the certificates that it rests on.
-// The answer, when it is durable, is Stored.
+// Keep wants a verified receipt stored, likewise. The answer is Stored.
 type Keep struct {
-	Certificates [][]byte
-	Receipt      *identity.Receipt
+	Certificate []byte
+	Receipt     *identity.Receipt
 }
 
 // Close is the last action: the connection is to be closed, after all that was
@@ -87,7 +88,8 @@ type Session struct {
 	own    identity.Claims
 	peer   identity.Claims // set once the peer's hello is accepted
 
-	offered View // what the digests of the hello sent were about
+	offered View // what the hello sent was about
+	digests map[crdt.Scope][16]byte
 	view    View
 	lanes   map[crdt.Scope]*lane // of the shared scopes; nil before the peer's hello
 	met     *identity.Directory  // the certificates of this session
@@ -130,35 +132,36 @@ func New(config Config, view View) (*Session, error) {
 		return nil, fmt.Errorf("session: own certificate: %w", err)
 	}
 	s := &Session{
-		config: config, own: own, offered: view, view: view, met: met,
+		config: config, own: own, offered: view, digests: map[crdt.Scope][16]byte{}, view: view, met: met,
 		told: map[crdt.Device]bool{own.Device: true},
 	}
-	return s, s.greet()
+	if err := s.greet(); err != nil {
+		return nil, fmt.Errorf("session: hello: %w", err)
+	}
+	return s, nil
 }
 
 func (s *Session) greet() error {
 	m := hello{Kind: kindHello, Format: Version, Certificate: s.config.Own}
 	for _, scope := range slices.Sorted(slices.Values(s.config.Scopes)) {
 		if !s.own.Covers(scope) {
-			return fmt.Errorf("session: scope %q: %w", scope, identity.ErrScope)
+			return fmt.Errorf("scope %q: %w", scope, identity.ErrScope)
 		}
 		h := s.view[scope]
 		if len(h.Heads) > MaxLogs || len(h.Receipts) > MaxSigners {
-			return fmt.Errorf("session: scope %q: %d logs, %d receipts; at most %d and %d",
+			return fmt.Errorf("scope %q: %d logs and %d receipts; at most %d and %d",
 				scope, len(h.Heads), len(h.Receipts), MaxLogs, MaxSigners)
 		}
 		digest, err := h.digest(scope)
 		if err != nil {
-			return fmt.Errorf("session: scope %q: %w", scope, err)
+			return fmt.Errorf("scope %q: %w", scope, err)
 		}
+		s.digests[scope] = digest
 		m.Scopes = append(m.Scopes, scopeDigest{Scope: string(scope), Digest: digest})
 	}
 	frame, err := encode(m)
-	if err != nil {
-		return fmt.Errorf("session: hello: %w", err)
-	}
 	s.outbox = [][]byte{frame}
-	return m.check()
+	return errors.Join(err, m.check())
 }
 
 // Peer gives the peer's claims, once its hello has been accepted.
@@ -174,16 +177,13 @@ func (s *Session) Written() { s.writing = false }
 // Stored answers Ingest and Keep, with what is held now.
 func (s *Session) Stored(view View) {
 	s.view = view
-	s.answer(nil)
+	s.Hashes(nil)
 }
 
 // Hashes answers Look, one hash a place; the zero hash where nothing is held.
-func (s *Session) Hashes(hashes []crdt.Hash) { s.answer(hashes) }
-
-func (s *Session) answer(hashes []crdt.Hash) {
-	then := s.then
-	s.then = nil
-	if then != nil {
+func (s *Session) Hashes(hashes []crdt.Hash) {
+	if then := s.then; then != nil {
+		s.then = nil
 		then(hashes)
 	}
 }
@@ -209,13 +209,13 @@ func (s *Session) Next() Action {
 	case s.refusal != nil && (s.refusal.Remote || len(s.outbox) == 0 && !s.writing):
 		s.closed = true
 		return Close{Refusal: s.refusal}
-	case s.ask != nil:
+	case s.ask != nil && s.refusal == nil:
 		a := s.ask
 		s.ask = nil
 		return a
 	case s.writing:
 		return nil
-	case len(s.outbox) == 0:
+	case len(s.outbox) == 0: // and nothing is refused
 		if a := s.fill(); a != nil {
 			return a
 		}
@@ -292,11 +292,7 @@ func (s *Session) takeHello(m *hello) *Refusal {
 		if !slices.Contains(s.config.Scopes, scope) {
 			continue
 		}
-		l, err := s.open(scope, theirs.Digest)
-		if err != nil {
-			return Refuse(Unavailable, "heads of scope %q", scope)
-		}
-		lanes[scope] = l
+		lanes[scope] = s.open(scope, theirs.Digest)
 	}
 	if len(lanes) == 0 {
 		return Refuse(Scope, "device %s: no scope in common", peer.Device)
@@ -308,26 +304,18 @@ func (s *Session) takeHello(m *hello) *Refusal {
 
 // open begins a lane: with all that the hello was about, if the peer's digest
 // says that it holds the same, otherwise by stating what this side holds.
-func (s *Session) open(scope crdt.Scope, theirs [16]byte) (*lane, error) {
+func (s *Session) open(scope crdt.Scope, theirs [16]byte) *lane {
 	l := &lane{scope: scope, sent: map[crdt.LogID]crdt.Head{}, given: map[crdt.Device]uint64{}, owed: map[crdt.LogID]bool{}}
-	offered := s.offered[scope]
-	ours, err := offered.digest(scope)
-	if err != nil {
-		return nil, err
+	if s.digests[scope] != theirs {
+		s.put(s.own.Device, s.view[scope].state(scope), nil)
+		return l
 	}
-	if ours == theirs {
-		l.stated, l.sent = true, maps.Clone(offered.Heads)
-		if l.sent == nil {
-			l.sent = map[crdt.LogID]crdt.Head{}
-		}
-		for _, r := range offered.Receipts {
-			l.given[r.Signer] = weight(r)
-		}
-		return l, nil
+	l.stated = true
+	maps.Copy(l.sent, s.offered[scope].Heads)
+	for _, r := range s.offered[scope].Receipts {
+		l.given[r.Signer] = weight(r)
 	}
-	frame, err := encode(s.view[scope].state(scope))
-	s.outbox = append(s.outbox, frame)
-	return l, err
+	return l
 }
 
 // learn verifies a certificate and gives what counts for its device: of this one
@@ -354,14 +342,11 @@ func (s *Session) claims(d crdt.Device) (identity.Claims, bool) {
 	return s.met.ByDevice(d)
 }
 
-// news are the certificates, of those given, that this node doesn't know yet.
-func (s *Session) news(devices ...crdt.Device) [][]byte {
-	var certs [][]byte
-	for _, d := range devices {
-		cert, _ := s.met.Certificate(d)
-		if known, _ := s.config.Known(d); !bytes.Equal(known, cert) {
-			certs = append(certs, cert)
-		}
+// news is what counts for a device if this node doesn't know it yet, else nil.
+func (s *Session) news(d crdt.Device) []byte {
+	cert, _ := s.met.Certificate(d)
+	if known, _ := s.config.Known(d); bytes.Equal(known, cert) {
+		return nil
 	}
-	return certs
+	return cert
 }

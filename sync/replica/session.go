@@ -218,7 +218,7 @@ func (d *drive) look(at []crdt.Pos) {
 }
 
 func (d *drive) ingest(ctx context.Context, a reconcile.Ingest) {
-	err := d.certify(a.Certificates)
+	err := d.certify(a.Certificate)
 	if err == nil {
 		err = d.r.cfg.Ingest(ctx, []*wire.Segment{a.Segment})
 	}
@@ -231,7 +231,7 @@ func (d *drive) ingest(ctx context.Context, a reconcile.Ingest) {
 }
 
 func (d *drive) keep(ctx context.Context, a reconcile.Keep) {
-	err := d.certify(a.Certificates)
+	err := d.certify(a.Certificate)
 	if err == nil {
 		err = d.r.cfg.Log.StoreReceipt(a.Receipt)
 	}
@@ -243,17 +243,16 @@ func (d *drive) keep(ctx context.Context, a reconcile.Keep) {
 	d.refresh(ctx, true, d.s.Stored)
 }
 
-// certify keeps certificates durably before it believes them.
-func (d *drive) certify(certs [][]byte) error {
-	for _, cert := range certs {
-		if err := d.r.cfg.Log.StoreCertificate(cert); err != nil {
-			return err
-		}
-		if _, err := d.r.cfg.Directory.Add(cert); err != nil {
-			return err
-		}
+// certify keeps a certificate durably before it is believed. There may be none.
+func (d *drive) certify(cert []byte) error {
+	if cert == nil {
+		return nil
 	}
-	return nil
+	if err := d.r.cfg.Log.StoreCertificate(cert); err != nil {
+		return err
+	}
+	_, err := d.r.cfg.Directory.Add(cert)
+	return err
 }
 
 // refresh reads what is held and gives it to the session.
