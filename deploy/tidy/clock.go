@@ -65,29 +65,6 @@ func Chance(edges Excuses) func(*Tree) []Finding {
 	}
 }
 
-// Sleeps finds time.Sleep in tests. A test that waits for a length of time is
-// slow when it is right and wrong when the machine is slow. Inside
-// synctest.Test the time is virtual, so there it is fine.
-func Sleeps(allowed Excuses) func(*Tree) []Finding {
-	return func(t *Tree) []Finding {
-		var found []Finding
-		for f := range t.Tests {
-			ast.Inspect(f.Go, func(n ast.Node) bool {
-				if call, ok := n.(*ast.CallExpr); ok {
-					if name, ok := f.selects(call.Fun, "testing/synctest"); ok && name == "Test" {
-						return false
-					}
-				}
-				if name, ok := f.selects(n, "time"); ok && name == "Sleep" {
-					found = append(found, f.at(n, "a test sleeps", "wait for the event itself, or run the test under testing/synctest"))
-				}
-				return true
-			})
-		}
-		return allowed.apply(found)
-	}
-}
-
 // Skips finds tests that skip without a word: the reason is what `make test`
 // prints at its end, so that nobody mistakes a skipped check for a passed one.
 func Skips(t *Tree) []Finding {

@@ -172,12 +172,19 @@ func TestSleeps(t *testing.T) {
 import ("testing"; "testing/synctest"; "time")
 func TestA(t *testing.T) {
 	time.Sleep(1)
-	synctest.Test(t, func(t *testing.T) { time.Sleep(1) })
+	synctest.Test(t, func(t *testing.T) { time.Sleep(1); virtual() })
+	through()
 }`,
-		"node/api/a.go": "package api\nimport \"time\"\nfunc f() { time.Sleep(1) }",
+		"node/api/b_test.go": `package api
+import "time"
+func virtual() { time.Sleep(1) }
+func (c conn) through() { real() }
+func real() { time.Sleep(1) }`,
+		"node/store/a_test.go": "package store\nimport \"time\"\nfunc unreached() { time.Sleep(1) }",
+		"node/api/a.go":        "package api\nimport \"time\"\nfunc f() { time.Sleep(1) }",
 	}
-	planted(t, Sleeps(Excuses{}), files, "node/api/a_test.go:4")
-	planted(t, Sleeps(Excuses{"node/api/a_test.go": "a real process has no event to wait for"}), files)
+	planted(t, Sleeps(Excuses{}), files, "node/api/a_test.go:4", "node/api/b_test.go:5", "node/store/a_test.go:3")
+	planted(t, Sleeps(Excuses{"node/api/a_test.go": "a real process has no event to wait for"}), files, "node/api/b_test.go:5", "node/store/a_test.go:3")
 }
 
 func TestSkips(t *testing.T) {
