@@ -1,0 +1,73 @@
+package hub
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/raft"
+)
+
+// fsm is raft's state machine: it hands commands to the store, once each.
+type fsm struct {
+	store   Store
+	epoch   uint64
+	applied atomic.Uint64 // written by raft's own goroutine
+
+	once   sync.Once
+	err    error         // set before broken closes
+	broken chan struct{} // closed at the first failure; nothing is applied after it
+	fatal  chan error    // gets err
+}
+
+func newFSM(store Store) (*fsm, error) {
+	applied, err := store.Applied()
+	if err != nil {
+		return nil, fmt.Errorf("how far the store is: %w", err)
+	}
+	f := &fsm{store: store, broken: make(chan struct{}), fatal: make(chan error, 1)}
+	f.applied.Store(applied)
+	return f, nil
+}
+
+// Apply hands a command to the store. What it returns, nil or an error, is the
+// answer of Propose. After a failure it does nothing: a later command that went
+// through would raise the store's index past the one that didn't, and the next
+// start would pass over it.
+func (f *fsm) Apply(l *raft.Log) any {
+	if err := f.failure(); err != nil {
+		return err
+	}
+	if l.Index <= f.applied.Load() {
+		return nil // repeated after a restart
+	}
+	segments, err := decodeCommand(l.Data)
+	if err != nil {
+		return f.fail(fmt.Errorf("hub: command %d: %w", l.Index, err))
+	}
+	if err := f.store.ApplySegments(l.Index, segments); err != nil {
+		return f.fail(fmt.Errorf("hub: command %d: store: %w", l.Index, err))
+	}
+	f.applied.Store(l.Index)
+	return nil
+}
+
+// fail keeps the first failure and tells of it.
+func (f *fsm) fail(err error) error {
+	f.once.Do(func() {
+		f.err = err
+		close(f.broken)
+		f.fatal <- err
+	})
+	return f.err
+}
+
+// failure is the first failure, or nil.
+func (f *fsm) failure() error {
+	select {
+	case <-f.broken:
+		return f.err
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,573 @@
+package hub
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/hashicorp/raft"
+	wal "github.com/hashicorp/raft-wal"
+	"github.com/hashicorp/raft-wal/fs"
+	"github.com/hashicorp/raft-wal/metadb"
+	"github.com/hashicorp/raft-wal/types"
+	"go.uber.org/goleak"
+
+	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/sync/link"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(envDir) != "" {
+		os.Exit(child())
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// node is a hub with its store, in one directory.
+type node struct {
+	*Hub
+	store *fileStore
+	dir   string
+	t     *testing.T
+}
+
+func config(dir string, store Store) Config {
+	return Config{Dir: filepath.Join(dir, "raft"), Member: "hub", Store: store, Log: slog.New(slog.DiscardHandler)}
+}
+
+func open(t *testing.T, dir string, change func(*Config)) (*node, error) {
+	t.Helper()
+	store, err := openFileStore(filepath.Join(dir, "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := config(dir, store)
+	if change != nil {
+		change(&c)
+	}
+	h, err := Open(c)
+	if err != nil {
+		return nil, errors.Join(err, store.file.Close())
+	}
+	n := &node{Hub: h, store: store, dir: dir, t: t}
+	t.Cleanup(n.close)
+	return n, nil
+}
+
+// start opens a node and waits until it leads.
+func start(t *testing.T, dir string, change func(*Config)) *node {
+	t.Helper()
+	n, err := open(t, dir, change)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func (n *node) close() {
+	if n.Hub == nil {
+		return
+	}
+	if err := errors.Join(n.Hub.Close(), n.store.file.Close()); err != nil {
+		n.t.Errorf("close: %v", err)
+	}
+	n.Hub = nil
+}
+
+func (n *node) propose(segments ...*wire.Segment) uint64 {
+	n.t.Helper()
+	index, err := n.Propose(n.t.Context(), segments)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return index
+}
+
+func (n *node) holds(want int) {
+	n.t.Helper()
+	if got, _ := n.store.counted(); got != want {
+		n.t.Errorf("the store holds %d segments; want %d", got, want)
+	}
+}
+
+func TestProposeAndReopen(t *testing.T) {
+	dir, log := t.TempDir(), newTestLog(1)
+	n := start(t, dir, nil)
+	if n.Epoch() != 1 || n.Index() != 0 {
+		t.Errorf("a new hub has epoch %d and index %d; want 1 and 0", n.Epoch(), n.Index())
+	}
+	var last uint64
+	for i := range 5 {
+		index := n.propose(log.next(t))
+		if index <= last || n.Index() != index {
+			t.Errorf("command %d has index %d after %d; applied %d", i, index, last, n.Index())
+		}
+		last = index
+		n.holds(i + 1)
+	}
+	if index := n.propose(); index != last {
+		t.Errorf("proposing nothing gives %d; want the last index %d", index, last)
+	}
+	n.close()
+
+	// Started again, nothing is applied again, and indices go on.
+	n = start(t, dir, func(c *Config) { c.Epoch = 9 })
+	if _, calls := n.store.counted(); calls != 0 || n.Index() != last || n.Epoch() != 1 {
+		t.Errorf("%d commands applied again; index %d, want %d; epoch %d, want 1", calls, n.Index(), last, n.Epoch())
+	}
+	if index := n.propose(log.next(t)); index <= last {
+		t.Errorf("the next command has index %d; want more than %d", index, last)
+	}
+	n.holds(6)
+}
+
+// What was proposed twice, by two members or after a lost answer, is there once.
+func TestProposeTwice(t *testing.T) {
+	n, segments := start(t, t.TempDir(), nil), newTestLog(1).take(t, 3)
+	first := n.propose(segments...)
+	if second := n.propose(segments...); second <= first {
+		t.Errorf("index %d after %d", second, first)
+	}
+	n.holds(3)
+	// What doesn't fit is dropped, and is no failure of the node.
+	late := newTestLog(2).take(t, 3)
+	n.propose(late[2])
+	n.holds(3)
+	n.propose(late...)
+	n.holds(6)
+}
+
+func TestLargeProposalsAreSplit(t *testing.T) {
+	n, log := start(t, t.TempDir(), nil), newTestLog(1)
+	log.size = 60_000
+	first := n.Index()
+	last := n.propose(log.take(t, 40)...)
+	n.holds(40)
+	if _, calls := n.store.counted(); calls < 3 || calls > 6 {
+		t.Errorf("2.4 MB in %d commands, indices %d to %d; want about 3", calls, first, last)
+	}
+	log = newTestLog(2)
+	log.size = 5_000
+	commands, err := encodeCommands(log.take(t, 500))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range commands {
+		if len(c) > MaxCommand {
+			t.Errorf("a command of %d bytes; at most %d", len(c), MaxCommand)
+		}
+	}
+}
+
+func TestConcurrentProposals(t *testing.T) {
+	n := start(t, t.TempDir(), nil)
+	done := make(chan error)
+	const logs, each = 8, 10
+	for i := range logs {
+		log := newTestLog(byte(i + 1))
+		go func() {
+			for range each {
+				if _, err := n.Propose(t.Context(), log.take(t, 1)); err != nil {
+					done <- err
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	for range logs {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	n.holds(logs * each)
+}
+
+// syncCounter is a file system that counts fsyncs.
+type syncCounter struct {
+	types.VFS
+	syncs *atomic.Int64
+}
+
+type syncedFile struct {
+	types.WritableFile
+	syncs *atomic.Int64
+}
+
+func (f syncedFile) Sync() error {
+	f.syncs.Add(1)
+	return f.WritableFile.Sync()
+}
+
+func (c syncCounter) Create(dir, name string, size uint64) (types.WritableFile, error) {
+	f, err := c.VFS.Create(dir, name, size)
+	return syncedFile{f, c.syncs}, err
+}
+
+func (c syncCounter) OpenWriter(dir, name string) (types.WritableFile, error) {
+	f, err := c.VFS.OpenWriter(dir, name)
+	return syncedFile{f, c.syncs}, err
+}
+
+func TestEveryCommandIsFsynced(t *testing.T) {
+	var syncs atomic.Int64
+	n, log := start(t, t.TempDir(), func(c *Config) { c.vfs = syncCounter{fs.New(), &syncs} }), newTestLog(1)
+	for range 5 {
+		before := syncs.Load()
+		n.propose(log.next(t))
+		if got := syncs.Load() - before; got < 1 {
+			t.Fatal("answered before raft's log was fsynced")
+		}
+	}
+}
+
+var errDisk = errors.New("the disk is full")
+
+// A store that can't store ends the hub, and what came after the failure isn't
+// taken as applied by the next start.
+func TestStoreFailureIsFatal(t *testing.T) {
+	dir, log := t.TempDir(), newTestLog(1)
+	n := start(t, dir, nil)
+	n.propose(log.next(t))
+	n.store.set(func() { n.store.fail = errDisk })
+	lost := log.next(t)
+	if _, err := n.Propose(t.Context(), []*wire.Segment{lost}); !errors.Is(err, errDisk) {
+		t.Errorf("got %v; want the store's error", err)
+	}
+	if err := <-n.Fatal(); !errors.Is(err, errDisk) {
+		t.Errorf("fatal: %v; want the store's error", err)
+	}
+	n.store.set(func() { n.store.fail = nil })
+	// Past the check of Propose, as a command that was in flight: not applied.
+	if f := n.raft.Apply(must(encodeCommands(log.take(t, 1)))[0], 0); f.Error() != nil || !errors.Is(f.Response().(error), errDisk) {
+		t.Errorf("a command after the failure: %v", f.Response())
+	}
+	if err := n.Snapshot(); !errors.Is(err, errDisk) && !strings.Contains(fmt.Sprint(err), errDisk.Error()) {
+		t.Errorf("a snapshot after the failure: %v", err)
+	}
+	n.holds(1)
+	n.close()
+
+	n = start(t, dir, nil) // the disk has room again
+	n.holds(3)
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func TestWrongBytesAreFatal(t *testing.T) {
+	good := must(encodeCommands(newTestLog(1).take(t, 1)))[0]
+	for name, b := range map[string][]byte{
+		"nothing":        {},
+		"noise":          []byte("garbage"),
+		"trailing byte":  append(bytes.Clone(good), 0),
+		"another format": append([]byte{good[0], 1}, good[2:]...),
+		"another kind":   append([]byte{good[0], good[1], 2}, good[3:]...),
+		"no segments":    {0x83, 0, 1, 0x80},
+		"no segment":     {0x83, 0, 1, 0x81, 0x41, 0},
+		"too large":      make([]byte, MaxCommand+1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			n := start(t, dir, nil)
+			if f := n.raft.Apply(b, 0); f.Error() != nil || !errors.Is(f.Response().(error), ErrCommand) {
+				t.Fatalf("got %v, %v; want ErrCommand", f.Error(), f.Response())
+			}
+			if err := <-n.Fatal(); !errors.Is(err, ErrCommand) {
+				t.Errorf("fatal: %v; want ErrCommand", err)
+			}
+			if _, err := n.Propose(t.Context(), newTestLog(1).take(t, 1)); !errors.Is(err, ErrCommand) {
+				t.Errorf("a proposal afterwards: %v; want ErrCommand", err)
+			}
+			n.holds(0)
+			n.close()
+			n = must(open(t, dir, nil)) // the same on every start
+			if err := n.Ready(t.Context()); !errors.Is(err, ErrCommand) {
+				t.Errorf("ready after another start: %v; want ErrCommand", err)
+			}
+		})
+	}
+}
+
+// Applying a command again, as raft does after a restart, does nothing.
+func TestReplayDoesNothing(t *testing.T) {
+	store := must(openFileStore(filepath.Join(t.TempDir(), "store")))
+	defer store.file.Close()
+	f := must(newFSM(store))
+	for i, c := range must(encodeCommands(newTestLog(1).take(t, 1))) {
+		l := &raft.Log{Index: uint64(7 + i), Data: c}
+		for range 3 {
+			if answer := f.Apply(l); answer != nil {
+				t.Fatal(answer)
+			}
+		}
+	}
+	if segments, calls := store.counted(); segments != 1 || calls != 1 {
+		t.Errorf("%d segments after %d calls; want 1 and 1", segments, calls)
+	}
+}
+
+// short makes raft forget its log at every snapshot.
+func short(c *Config) { c.tune = func(r *raft.Config) { r.TrailingLogs = 0 } }
+
+func TestSnapshotFillsAnEmptyStore(t *testing.T) {
+	dir, log := t.TempDir(), newTestLog(1)
+	log.size = 50_000 // more than one batch of Restore
+	n := start(t, dir, short)
+	n.propose(log.take(t, 50)...)
+	if err := n.Snapshot(); err != nil {
+		t.Fatal(err)
+	}
+	n.propose(log.take(t, 2)...) // in the log alone
+	index := n.Index()
+	n.close()
+
+	n = start(t, dir, short)
+	if _, calls := n.store.counted(); calls != 0 {
+		t.Errorf("a store that lacks nothing got %d commands", calls)
+	}
+	n.close()
+
+	if err := os.Remove(filepath.Join(dir, "store")); err != nil {
+		t.Fatal(err)
+	}
+	n = start(t, dir, short)
+	n.holds(52)
+	if n.Index() != index {
+		t.Errorf("index %d; want %d", n.Index(), index)
+	}
+	n.propose(log.next(t))
+	n.holds(53)
+}
+
+// sink is a snapshot in memory.
+type sink struct {
+	bytes.Buffer
+	cancelled bool
+}
+
+func (s *sink) ID() string    { return "test" }
+func (s *sink) Cancel() error { s.cancelled = true; return nil }
+func (s *sink) Close() error  { return nil }
+
+func testFSM(t *testing.T, segments []*wire.Segment) *fsm {
+	t.Helper()
+	store := must(openFileStore(filepath.Join(t.TempDir(), "store")))
+	t.Cleanup(func() { store.file.Close() })
+	f := must(newFSM(store))
+	f.epoch = 1
+	for i, s := range segments {
+		if answer := f.Apply(&raft.Log{Index: uint64(i + 3), Data: must(encodeCommands([]*wire.Segment{s}))[0]}); answer != nil {
+			t.Fatal(answer)
+		}
+	}
+	return f
+}
+
+func TestSnapshotRoundTrip(t *testing.T) {
+	segments := append(newTestLog(1).take(t, 20), newTestLog(2).take(t, 20)...)
+	full := testFSM(t, segments)
+	snapshot := must(full.Snapshot())
+	var s sink
+	if err := snapshot.Persist(&s); err != nil {
+		t.Fatal(err)
+	}
+	snapshot.Release()
+	for name, start := range map[string]int{"empty": 0, "behind": 25, "equal": 40} {
+		t.Run(name, func(t *testing.T) {
+			f := testFSM(t, segments[:start])
+			if err := f.Restore(io.NopCloser(bytes.NewReader(s.Bytes()))); err != nil {
+				t.Fatal(err)
+			}
+			applied, err := f.store.Applied()
+			if err != nil || applied != full.applied.Load() || f.applied.Load() != applied {
+				t.Errorf("applied %d and %d, %v; want %d", applied, f.applied.Load(), err, full.applied.Load())
+			}
+			if n, _ := f.store.(*fileStore).counted(); n != 40 {
+				t.Errorf("%d segments; want 40", n)
+			}
+		})
+	}
+	// Cut anywhere, changed in its frame, or with something behind it: refused, and
+	// the index hasn't moved.
+	bad := map[string][]byte{"a byte more": append(bytes.Clone(s.Bytes()), 0), "empty": nil}
+	for _, cut := range []int{1, 3, 4, 20, 100, s.Len() / 2, s.Len() - 12, s.Len() - 8, s.Len() - 1} {
+		bad[fmt.Sprintf("cut at %d", cut)] = s.Bytes()[:cut]
+	}
+	for _, at := range []int{0, 4, 10, s.Len() - 12, s.Len() - 1} {
+		b := bytes.Clone(s.Bytes())
+		b[at] ^= 0x40
+		bad[fmt.Sprintf("byte %d changed", at)] = b
+	}
+	for name, b := range bad {
+		f := testFSM(t, nil)
+		if err := f.Restore(io.NopCloser(bytes.NewReader(b))); !errors.Is(err, ErrSnapshot) {
+			t.Errorf("%s: got %v; want ErrSnapshot", name, err)
+		}
+		if applied, err := f.store.Applied(); applied != 0 || err != nil {
+			t.Errorf("%s: the index moved to %d (%v)", name, applied, err)
+		}
+	}
+	elsewhere := testFSM(t, nil)
+	elsewhere.epoch = 2
+	if err := elsewhere.Restore(io.NopCloser(bytes.NewReader(s.Bytes()))); !errors.Is(err, ErrSnapshot) {
+		t.Errorf("a snapshot of another epoch: %v; want ErrSnapshot", err)
+	}
+}
+
+func TestSnapshotOfADamagedStore(t *testing.T) {
+	f := testFSM(t, newTestLog(1).take(t, 3))
+	store := f.store.(*fileStore)
+	store.set(func() { store.fail = errDisk })
+	var s sink
+	if err := must(f.Snapshot()).Persist(&s); !errors.Is(err, errDisk) || !s.cancelled {
+		t.Errorf("got %v, cancelled %v; want the store's error", err, s.cancelled)
+	}
+	if err := <-f.fatal; !errors.Is(err, errDisk) {
+		t.Errorf("fatal: %v", err)
+	}
+}
+
+// A raft directory that is older than the store would give old indices to new
+// commands, and the store would pass over them.
+func TestStoreAheadOfRaft(t *testing.T) {
+	for name, lose := range map[string]func(t *testing.T, dir string){
+		"raft's directory is gone": func(t *testing.T, dir string) {
+			if err := os.RemoveAll(filepath.Join(dir, "raft")); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"raft's directory is an older copy": func(t *testing.T, dir string) {
+			old := t.TempDir()
+			start(t, old, nil).close()
+			if err := errors.Join(os.RemoveAll(filepath.Join(dir, "raft")), os.Rename(filepath.Join(old, "raft"), filepath.Join(dir, "raft"))); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			n, log := start(t, dir, nil), newTestLog(1)
+			for range 5 {
+				n.propose(log.next(t))
+			}
+			n.close()
+			lose(t, dir)
+			if _, err := open(t, dir, nil); !errors.Is(err, ErrBehind) {
+				t.Errorf("got %v; want ErrBehind", err)
+			}
+		})
+	}
+}
+
+// A crash between the two writes of a bootstrap leaves a term and no entry.
+func TestInterruptedBootstrap(t *testing.T) {
+	dir := t.TempDir()
+	logDir := filepath.Join(dir, "raft", dirLog)
+	if err := os.MkdirAll(logDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	meta := &metadb.BoltMetaDB{}
+	w := must(wal.Open(logDir, wal.WithMetaStore(meta)))
+	if err := errors.Join(w.SetUint64([]byte("CurrentTerm"), 1), w.Close(), meta.Close()); err != nil {
+		t.Fatal(err)
+	}
+	n := start(t, dir, func(c *Config) { c.Epoch = 4 })
+	n.propose(newTestLog(1).next(t))
+	n.holds(1)
+	if n.Epoch() != 4 {
+		t.Errorf("epoch %d; want 4", n.Epoch())
+	}
+}
+
+func TestEnds(t *testing.T) {
+	n := start(t, t.TempDir(), nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := n.Propose(ctx, newTestLog(1).take(t, 1)); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("propose: %v; want Canceled or success", err)
+	}
+	if err := n.Hub.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := n.Propose(t.Context(), newTestLog(1).take(t, 1)); !errors.Is(err, ErrClosed) {
+		t.Errorf("propose after close: %v; want ErrClosed", err)
+	}
+	if err := n.store.file.Close(); err != nil {
+		t.Error(err)
+	}
+	n.Hub = nil
+
+	waiting := must(open(t, t.TempDir(), nil))
+	if err := waiting.Ready(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("ready: %v; want Canceled", err)
+	}
+	for name, c := range map[string]Config{"no store": {Dir: "x", Member: "m"}, "no member": {Dir: "x", Store: n.store}, "no directory": {Member: "m", Store: n.store}} {
+		if _, err := Open(c); err == nil {
+			t.Errorf("%s: opened", name)
+		}
+	}
+}
+
+// The same hub over libp2p streams, as members will speak.
+func TestOverLink(t *testing.T) {
+	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{3}, 32))
+	host := must(link.New(link.Config{Key: key, Listen: "127.0.0.1:0", Allow: func(ed25519.PublicKey) bool { return true }}))
+	t.Cleanup(func() {
+		if err := host.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	n := start(t, t.TempDir(), func(c *Config) {
+		c.Layer = host.RaftLayer(func(ed25519.PublicKey) (string, bool) { return "", false })
+	})
+	n.propose(newTestLog(1).next(t))
+	n.holds(1)
+}
+
+// What one command costs: raft's log and the store, fsynced one after the other.
+func BenchmarkPropose(b *testing.B) {
+	dir := b.TempDir()
+	store := must(openFileStore(filepath.Join(dir, "store")))
+	defer store.file.Close()
+	h := must(Open(config(dir, store)))
+	defer h.Close()
+	if err := h.Ready(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	log := newTestLog(1)
+	log.size = 500
+	for b.Loop() {
+		if _, err := h.Propose(b.Context(), log.take(b, 1)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// From Open to the first command, in an empty directory.
+func BenchmarkStart(b *testing.B) {
+	for b.Loop() {
+		dir := b.TempDir()
+		store := must(openFileStore(filepath.Join(dir, "store")))
+		h := must(Open(config(dir, store)))
+		if err := errors.Join(h.Ready(b.Context()), h.Close(), store.file.Close()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
