@@ -316,6 +316,3 @@ func (v *converter) size(r Row) int {
 	}
 	return n
 }
-
-// flags are the checks that the row fails by itself.
-func (v *converter) flags(r Row) []schema.Flag { return v.collection.Flags(r.Values) }
