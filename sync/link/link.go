@@ -272,6 +272,9 @@ func (h *Host) negotiate(s network.Stream) {
 	p, handle, err := h.streams.Negotiate(s)
 	watchdog.Stop()
 	if err == nil {
+		err = s.SetProtocol(p) // from here on the peer's limits hold, not those of strangers
+	}
+	if err == nil {
 		err = handle(p, s)
 	}
 	if err != nil {

@@ -35,7 +35,7 @@ const (
 	connsPerPeer     = 4
 	streamsPerPeer   = 16
 	streamBytesMax   = 2 << 20 // accounted to a stream: its windows
-	unprovedConnsMax = 256     // connections whose key isn't proved yet
+	unprovedConnsMax = 256     // connections whose key isn't proved yet, and at most half of all
 )
 
 // parts are what a libp2p host is assembled from here.
@@ -115,10 +115,10 @@ func newLimits(conns int) (network.ResourceManager, error) {
 	system := rcmgr.ResourceLimits{
 		Conns: rcmgr.LimitVal(conns), ConnsInbound: rcmgr.LimitVal(conns), ConnsOutbound: rcmgr.LimitVal(conns), FD: rcmgr.LimitVal(conns),
 		Streams: rcmgr.LimitVal(streams), StreamsInbound: rcmgr.LimitVal(streams), StreamsOutbound: rcmgr.LimitVal(streams),
-		Memory: rcmgr.LimitVal64(streams * streamBytesMax),
+		Memory: rcmgr.LimitVal64(int64(streams) * streamBytesMax),
 	}
 	unproved := system
-	n := rcmgr.LimitVal(min(conns, unprovedConnsMax))
+	n := rcmgr.LimitVal(min(max(conns/2, 1), unprovedConnsMax))
 	unproved.Conns, unproved.ConnsInbound, unproved.ConnsOutbound, unproved.FD = n, n, n, n
 	config := rcmgr.PartialLimitConfig{
 		System: system, Transient: unproved,
