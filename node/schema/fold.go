@@ -20,14 +20,16 @@ const (
 // collapsed to one. Folding twice changes nothing.
 func Fold(s string) string {
 	s = strings.Map(foldRune, norm.NFKD.String(s))
-	// Lower case may be made of more than one rune: once more, with nothing left to do.
-	s = strings.Map(foldRune, norm.NFKD.String(s))
+	if !norm.NFKD.IsNormalString(s) { // a lower-case letter may be composed where its capital was not
+		s = strings.Map(foldRune, norm.NFKD.String(s))
+	}
 	return strings.Join(strings.Fields(s), " ")
 }
 
 func foldRune(r rune) rune {
+	const firstMark = 0x300
 	switch {
-	case unicode.Is(unicode.Mn, r):
+	case r >= firstMark && unicode.Is(unicode.Mn, r):
 		return -1
 	case r == 'đ', r == 'Đ':
 		return 'd'

@@ -169,3 +169,19 @@ func TestWordsAndTokens(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+func BenchmarkSortKey(b *testing.B) {
+	f := field(Text)
+	f.Person = true
+	for b.Loop() {
+		f.SortKey("Nguyễn Thị Minh Ánh")
+	}
+}
+
+func BenchmarkTokens(b *testing.B) {
+	c := &Collection{Fields: []*Field{{Name: "A", Search: true}, {Name: "B", Search: true}}}
+	values := map[string]any{"A": "Nguyễn Thị Minh Ánh", "B": "Chứng thực bản sao từ bản chính giấy tờ, văn bản do cơ quan có thẩm quyền cấp"}
+	for b.Loop() {
+		c.Tokens(values)
+	}
+}

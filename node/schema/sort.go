@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strings"
 	"sync"
@@ -49,11 +50,17 @@ func (f *Field) SortKey(v any) []byte {
 	return []byte{SortMissing}
 }
 
-// A Collator keeps state while it works, so each goroutine borrows one.
+// order makes keys of one collation. A Collator keeps state while it works, so
+// each goroutine borrows one, with its buffer.
 type order struct{ pool sync.Pool }
 
+type collator struct {
+	collator *collate.Collator
+	buffer   collate.Buffer
+}
+
 func newOrder(o ...collate.Option) *order {
-	return &order{sync.Pool{New: func() any { return collate.New(language.Vietnamese, o...) }}}
+	return &order{sync.Pool{New: func() any { return &collator{collator: collate.New(language.Vietnamese, o...)} }}}
 }
 
 var (
@@ -62,10 +69,10 @@ var (
 )
 
 func (o *order) key(s string) []byte {
-	c := o.pool.Get().(*collate.Collator)
+	c := o.pool.Get().(*collator)
 	defer o.pool.Put(c)
-	var buf collate.Buffer
-	return append([]byte(nil), c.KeyFromString(&buf, cut(s))...)
+	c.buffer.Reset()
+	return bytes.Clone(c.collator.KeyFromString(&c.buffer, cut(s)))
 }
 
 // personKey compares the last word whole, tones included, before the middle
