@@ -33,6 +33,7 @@ package imports
 import (
 	"context"
 
+	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/schema"
 )
@@ -43,7 +44,7 @@ const (
 	MaxRows      = 1_000_000
 	MaxRowBytes  = 1 << 20
 	MaxColumns   = 1000
-	MaxBatchRows = 50
+	MaxBatchRows = crdt.MaxRecords
 	MaxBatchSize = 40 << 10
 )
 

@@ -126,7 +126,6 @@ func TestBrokenFilesAreRefused(t *testing.T) {
 		"a mark in a quoted text": {header + "1,\"a\"b,,,Y\n2,b,,,N\n", "row 2 (line 2, character"},
 		"a row without end":       {header + "1,\"" + strings.Repeat("a\n", imports.MaxRowBytes), "longer than 1048576 bytes"},
 		"columns without end":     {strings.Repeat("a,", 2000) + "\n", "2001 columns"},
-		"too many rows":           {header + strings.Repeat("1,a,,,Y\n", imports.MaxRows+1), "more than 1000000 rows"},
 	} {
 		report, sink, err := run(t, smallMapping, c.file)
 		if node.CodeOf(err) != node.Invalid || !strings.Contains(fmt.Sprint(err), c.says) {
@@ -139,6 +138,16 @@ func TestBrokenFilesAreRefused(t *testing.T) {
 		if report != nil || sink.batches != 0 {
 			t.Errorf("%s: something was done: %+v, %d batches", name, report, sink.batches)
 		}
+	}
+}
+
+func TestTooManyRowsAreRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads a million rows: run without -short")
+	}
+	_, sink, err := run(t, smallMapping, header+strings.Repeat("1,a,,,Y\n", imports.MaxRows+1))
+	if node.CodeOf(err) != node.Invalid || !strings.Contains(fmt.Sprint(err), "more than 1000000 rows") || sink.batches != 0 {
+		t.Errorf("got %v after %d batches", err, sink.batches)
 	}
 }
 
