@@ -10,9 +10,12 @@ import (
 )
 
 // Limits of an entry. MaxEntry is the size of its canonical encoding in bytes.
+// MaxRecords bounds what one entry can touch, so that a store can take any entry,
+// with all that its records need of indexes, in one transaction.
 const (
 	MaxEntry   = 64 << 10
 	MaxOps     = 4096
+	MaxRecords = 32
 	MaxOver    = 256
 	MaxOfficer = 64
 	MaxName    = 48
@@ -134,7 +137,23 @@ func (e *Entry) Validate() error {
 			return fmt.Errorf("%w: operation %d: %w", ErrEntry, i, err)
 		}
 	}
+	if n := e.Records(); n > MaxRecords {
+		return fmt.Errorf("%w: it touches %d records; at most %d", ErrEntry, n, MaxRecords)
+	}
 	return nil
+}
+
+// Records counts the records that the entry touches.
+func (e *Entry) Records() int {
+	type name struct {
+		collection string
+		record     RecordID
+	}
+	names := map[name]bool{}
+	for i := range e.Ops {
+		names[name{e.Ops[i].Collection, e.Ops[i].Record.ID()}] = true
+	}
+	return len(names)
 }
 
 type cellName struct {

@@ -220,22 +220,29 @@ func TestValidateRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, spoil := range map[string]func(*Entry){
-		"seq 0":                       func(e *Entry) { e.Seq = 0 },
-		"a first entry with a past":   func(e *Entry) { e.Seq = 1; e.Ops[0].Over = nil },
-		"a later entry without one":   func(e *Entry) { e.Prev = Hash{} },
-		"no scope":                    func(e *Entry) { e.Log.Scope = "" },
-		"no operations":               func(e *Entry) { e.Ops = nil },
-		"one cell twice":              func(e *Entry) { e.Ops = append(e.Ops, e.Ops[0]) },
-		"no value":                    func(e *Entry) { e.Ops[0].Value = nil },
-		"no collection":               func(e *Entry) { e.Ops[0].Collection = "" },
-		"unsorted":                    func(e *Entry) { slices.Reverse(e.Ops[0].Over) },
-		"one log twice":               func(e *Entry) { e.Ops[0].Over = []Pos{{testLog(1), 4}, {testLog(1), 5}} },
-		"seq 0 superseded":            func(e *Entry) { e.Ops[0].Over[1].Seq = 0 },
-		"its own future":              func(e *Entry) { e.Ops[0].Over[0].Seq = 2 },
-		"another scope's write":       func(e *Entry) { e.Ops[0].Over = []Pos{{foreign, 1}} },
-		"another scope's record":      func(e *Entry) { e.Ops[0].Record = Ref{Dot: Dot{Log: foreign, Seq: 1}} },
-		"a record named in two ways":  func(e *Entry) { e.Ops[0].Record.Dot = Dot{Log: testLog(0), Seq: 1} },
-		"an officer's name too long":  func(e *Entry) { e.Officer = fmt.Sprintf("%65d", 1) },
+		"seq 0":                      func(e *Entry) { e.Seq = 0 },
+		"a first entry with a past":  func(e *Entry) { e.Seq = 1; e.Ops[0].Over = nil },
+		"a later entry without one":  func(e *Entry) { e.Prev = Hash{} },
+		"no scope":                   func(e *Entry) { e.Log.Scope = "" },
+		"no operations":              func(e *Entry) { e.Ops = nil },
+		"one cell twice":             func(e *Entry) { e.Ops = append(e.Ops, e.Ops[0]) },
+		"no value":                   func(e *Entry) { e.Ops[0].Value = nil },
+		"no collection":              func(e *Entry) { e.Ops[0].Collection = "" },
+		"unsorted":                   func(e *Entry) { slices.Reverse(e.Ops[0].Over) },
+		"one log twice":              func(e *Entry) { e.Ops[0].Over = []Pos{{testLog(1), 4}, {testLog(1), 5}} },
+		"seq 0 superseded":           func(e *Entry) { e.Ops[0].Over[1].Seq = 0 },
+		"its own future":             func(e *Entry) { e.Ops[0].Over[0].Seq = 2 },
+		"another scope's write":      func(e *Entry) { e.Ops[0].Over = []Pos{{foreign, 1}} },
+		"another scope's record":     func(e *Entry) { e.Ops[0].Record = Ref{Dot: Dot{Log: foreign, Seq: 1}} },
+		"a record named in two ways": func(e *Entry) { e.Ops[0].Record.Dot = Dot{Log: testLog(0), Seq: 1} },
+		"an officer's name too long": func(e *Entry) { e.Officer = fmt.Sprintf("%65d", 1) },
+		"too many records": func(e *Entry) {
+			for i := range MaxRecords {
+				op := e.Ops[0]
+				op.Record = RefByKey(testScope, "things", fmt.Sprint("other", i))
+				e.Ops = append(e.Ops, op)
+			}
+		},
 		"too much superseded at once": func(e *Entry) { e.Ops[0].Over = make([]Pos, MaxOver+1) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node/daemon"
 	"github.com/vungxa/vungxa/node/demo"
 	"github.com/vungxa/vungxa/node/engine"
@@ -64,7 +65,7 @@ func fillOffice(ctx context.Context, dir string, records int, now func() time.Ti
 		return err
 	}
 	defer func() { err = errors.Join(err, office.Close()) }()
-	const batch = 50
+	const batch = crdt.MaxRecords
 	for i := 0; i < records; i += batch {
 		var rows []engine.Row
 		for j := i; j < min(i+batch, records); j++ {

@@ -10,18 +10,23 @@ import (
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/engine"
 	"github.com/vungxa/vungxa/sync/hub"
 	"github.com/vungxa/vungxa/sync/identity"
 	"github.com/vungxa/vungxa/sync/link"
 	"github.com/vungxa/vungxa/sync/replica"
 )
 
+// maxPeers bounds connections: a province has a few hundred communes, each with
+// a box and some laptops.
+const maxPeers = 4096
+
 // listenSync opens the port for other nodes. Only devices whose certificate is
 // known get past the handshake.
 func (d *Daemon) listenSync() (err error) {
 	address := d.self.config.Sync
 	d.host, err = link.New(link.Config{
-		Key: d.self.keys.Peer, Listen: address, Allow: d.self.directory.Allows, Log: d.opts.Log,
+		Key: d.self.keys.Peer, Listen: address, Allow: d.self.directory.Allows, MaxConns: maxPeers, Log: d.opts.Log,
 	})
 	if errors.Is(err, link.ErrPortTaken) {
 		return portTaken(address, err)
@@ -109,8 +114,25 @@ func (d *Daemon) ingest(ctx context.Context, segments []*wire.Segment) error {
 	if d.hub == nil {
 		return d.engine.Ingest(ctx, segments)
 	}
-	_, err := d.hub.Propose(ctx, segments)
-	return err
+	if _, err := d.hub.Propose(ctx, segments); err != nil {
+		return err
+	}
+	return d.taken(segments)
+}
+
+// taken says whether segments that raft has committed are held: applying drops
+// what fits no more, and judges nothing.
+func (d *Daemon) taken(segments []*wire.Segment) error {
+	for _, s := range segments {
+		hash, held, err := d.engine.HashAt(s.Log, s.Last())
+		if err == nil && (!held || hash != s.Seal.Hash) {
+			err = fmt.Errorf("take in %v from %d: %w", s.Log, s.First, engine.ErrFork)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // receipt signs what this node holds durably; on a hub with the raft index that

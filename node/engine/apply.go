@@ -92,6 +92,13 @@ func (b *batch) record(scope crdt.Scope, collection string, ref crdt.Ref) (*touc
 	return t, nil
 }
 
+// takes says whether the transaction has room for another entry. A store takes
+// any entry in one transaction, that is crdt.MaxRecords records and their index
+// rows, and so it takes several that touch no more than that together.
+func (b *batch) takes(entry *crdt.Entry) bool {
+	return len(b.order) == 0 || len(b.order)+entry.Records() <= crdt.MaxRecords
+}
+
 // apply appends an entry to its log and merges its operations. Its place in the
 // chain has been checked; what it says is not judged.
 func (b *batch) apply(entry *crdt.Entry, raw []byte) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/kpi"
 	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/packs"
 	"github.com/vungxa/vungxa/node/schema"
 	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/sync/identity"
@@ -41,7 +43,7 @@ collections:
     columns: [code, subject, state]
     sort: {field: received, desc: true}
     kpi: {received: received, resolved: resolved, due: due}
-    sections: [{label: {vi: Chung, en: General}, fields: [code, subject, state, received, due, resolved, source]}]
+    sections: [{label: {vi: Chung, en: General}, fields: [code, subject, state, received, due, resolved, source, note]}]
     fields:
       - {id: 1, name: code, label: {vi: Mã, en: Code}, type: text, generated: temporary, kind: assign, policy: lww, search: true, sortable: true}
       - {id: 2, name: subject, label: {vi: Việc, en: Subject}, type: text, required: true, kind: assign, policy: review, search: true, sortable: true}
@@ -49,6 +51,7 @@ collections:
       - {id: 4, name: received, label: {vi: Nhận, en: Received}, type: datetime, kind: assign, policy: lww, sortable: true}
       - {id: 5, name: due, label: {vi: Hẹn, en: Due}, type: datetime, kind: assign, policy: lww, sortable: true}
       - {id: 6, name: resolved, label: {vi: Xong, en: Resolved}, type: datetime, kind: assign, policy: lww}
+      - {id: 8, name: note, label: {vi: Ghi chú, en: Note}, type: multiline, max: 8000, kind: assign, policy: lww, search: true}
       - {id: 7, name: source, label: {vi: Nguồn, en: Source}, type: text, kind: assign, policy: lww}
     checks:
       - {id: order, order: [received, resolved], severity: flag, message: {vi: Xong trước khi nhận, en: Resolved before received}}
@@ -568,4 +571,36 @@ func TestFiguresFollowAndAreRebuilt(t *testing.T) {
 	want(1, 1, 1, 0)
 	p.edit(id, "", map[string]any{"resolved": p.now.UnixMilli()})
 	want(1, 0, 0, 1)
+}
+
+// The fullest entry that there can be, every word of every record replaced by
+// another, fits one transaction of the store: on a hub, one that did not would
+// stop the province.
+func TestFullestEntryFitsATransaction(t *testing.T) {
+	p := testEngine(t, "box", identity.RoleBox, map[crdt.Device]identity.Role{})
+	words := func(first int) string {
+		var b bytes.Buffer
+		for i := range schema.MaxTokens {
+			fmt.Fprintf(&b, "%x ", first+i)
+		}
+		return b.String()
+	}
+	for round := range 2 {
+		var rows []Row
+		for i := range crdt.MaxRecords {
+			rows = append(rows, Row{Key: fmt.Sprint(i), Values: map[string]any{"subject": "x", "note": words(1000 + 300*(i+round))}})
+		}
+		if _, err := p.Upsert(context.Background(), "nhập", "cases", rows, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pack, err := packs.Commune()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range pack.Collections {
+		if keys := crdt.MaxRecords * 2 * (schema.MaxTokens + 2*len(c.Fields) + 3); keys > store.MaxKeys {
+			t.Errorf("%s: an entry may write %d index rows; a transaction takes %d", c.ID, keys, store.MaxKeys)
+		}
+	}
 }

@@ -10,13 +10,12 @@ import (
 	"github.com/vungxa/vungxa/node/store"
 )
 
-// Limits of a segment and of a transaction. A seal is made at the latest when
-// so much is unsealed, so that every segment that ends at a seal can be sent.
+// Limits of a segment. A seal is made at the latest when so much is unsealed, so
+// that every segment that ends at a seal can be sent.
 const (
 	sealEntries = 256
 	sealBytes   = 128 << 10
 	sendBytes   = 192 << 10
-	commitBytes = 384 << 10
 )
 
 // Errors of Ingest about segments that don't fit what is held.
@@ -223,7 +222,7 @@ func (e *Engine) ingest(s *wire.Segment) error {
 			if err := e.meetOwn(b.tx, s.Log); err != nil {
 				return err
 			}
-			for done = 0; done < len(rest) && b.tx.Size() < commitBytes; done++ {
+			for done = 0; done < len(rest) && b.takes(rest[done]); done++ {
 				entry := rest[done]
 				e.clock.Absorb(entry.Stamp, e.nowMS())
 				if err := b.apply(entry, s.Entries[entry.Seq-s.First]); err != nil {

@@ -65,7 +65,7 @@ func badgerOptions(dir string, log *slog.Logger) badger.Options {
 		WithDetectConflicts(false). // the engine has one writer
 		WithValueThreshold(MaxValue + 1).
 		WithValueLogFileSize(64 << 20).
-		WithMemTableSize(8 << 20).
+		WithMemTableSize(16 << 20).
 		WithNumMemtables(2).
 		WithNumLevelZeroTables(2).
 		WithNumLevelZeroTablesStall(4).
@@ -119,15 +119,14 @@ func (s *Store) Update(f func(*Tx) error) error {
 	return s.db.Update(func(txn *badger.Txn) error { return f(&Tx{txn: txn}) })
 }
 
+// MaxKeys is how many keys one transaction may write: Badger takes 15 % of a
+// memory table at once, and counts some 100 bytes for each key.
+const MaxKeys = 24_000
+
 // Tx is a transaction. What it returns stays valid after it.
 type Tx struct {
-	txn  *badger.Txn
-	size int
+	txn *badger.Txn
 }
-
-// Size is roughly how many bytes the transaction has written: Badger takes at
-// most 15 % of a memory table, about 1.2 MB, in one.
-func (t *Tx) Size() int { return t.size }
 
 // Get is the value of a key; nil where there is none.
 func (t *Tx) Get(key []byte) ([]byte, error) {
@@ -146,7 +145,6 @@ func (t *Tx) Put(key, value []byte) error {
 	if len(value) > MaxValue {
 		return node.Errorf(node.TooLarge, "Một mục dài %d byte; tối đa %d.", "an item of %d bytes; at most %d", len(value), MaxValue)
 	}
-	t.size += len(key) + len(value) + 32
 	if err := t.txn.Set(key, value); err != nil {
 		return fmt.Errorf("write the store: %w", err)
 	}
@@ -155,7 +153,6 @@ func (t *Tx) Put(key, value []byte) error {
 
 // Delete removes a key.
 func (t *Tx) Delete(key []byte) error {
-	t.size += len(key) + 32
 	if err := t.txn.Delete(key); err != nil {
 		return fmt.Errorf("write the store: %w", err)
 	}

@@ -23,13 +23,13 @@ func (s slogSink) Accept(name string, level hclog.Level, msg string, args ...any
 	s.to.With("of", name).Log(context.Background(), slogLevel(level), "raft: "+msg, args...)
 }
 
+// slogLevel passes on raft's errors as they are. What it warns of (an election
+// that begins, at every start) is ordinary, and told as information.
 func slogLevel(l hclog.Level) slog.Level {
 	switch {
 	case l >= hclog.Error:
 		return slog.LevelError
-	case l == hclog.Warn:
-		return slog.LevelWarn
-	case l == hclog.Info:
+	case l >= hclog.Info:
 		return slog.LevelInfo
 	}
 	return slog.LevelDebug
