@@ -24,8 +24,8 @@ export const en: typeof vi = {
   header: {
     lines: 'Lines',
     unsent: 'Not yet at the province',
-    unsentNone: 'All received by the province',
-    unsentNoneHint: 'Every save of this device has a receipt that the province signed after its commit.',
+    unsentOwn: 'saves of this device',
+    unsentNoneHint: 'No save of this device waits: each has a receipt that the province signed after its commit.',
     unsentHint: 'Saves of this device for which the province has signed no receipt yet. They are safe on this device and go out by themselves when there is a line.',
     oldest: 'oldest {{age}}',
     officer: 'Officer',
@@ -200,7 +200,7 @@ export const en: typeof vi = {
     coverage: 'Which devices these figures cover',
     covers: 'Devices covered: {{count}} of {{all}}',
     complete: 'Every known device is counted up to its last contact. Saves made after that are not here yet.',
-    incomplete: 'Some devices have not been heard from: the truth may differ from these figures.',
+    incomplete: 'Incomplete: some device has not been heard from, or has saves that are not here yet. The truth may differ.',
     device: 'Device',
     role: 'Role',
     lastHeard: 'Last heard from',
@@ -208,7 +208,7 @@ export const en: typeof vi = {
     entries: 'Saves held',
     neverHeard: 'never heard from',
     self: 'this device',
-    more: 'Details',
+    short: { received: 'Received', resolved: 'Resolved', open: 'Open', overdue: 'Overdue', on_time: 'On time' },
   },
   demo: {
     title: 'Demo: cut and restore lines',

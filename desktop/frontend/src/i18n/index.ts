@@ -32,6 +32,7 @@ export async function startI18n(language: Language = rememberedLanguage()): Prom
     // A missing English text shows Vietnamese, never a bare key. The unit test keeps both sets equal.
     fallbackLng: 'vi',
     interpolation: { escapeValue: false },
+    react: { useSuspense: false },
   })
   document.documentElement.lang = language
 }

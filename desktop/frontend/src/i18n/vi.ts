@@ -22,8 +22,8 @@ export const vi = {
   header: {
     lines: 'Đường truyền',
     unsent: 'Chưa tới tỉnh',
-    unsentNone: 'Tỉnh đã nhận hết',
-    unsentNoneHint: 'Mọi lần lưu của máy này đều có biên nhận do tỉnh ký sau khi đã ghi chắc chắn.',
+    unsentOwn: 'lần lưu của máy này',
+    unsentNoneHint: 'Không lần lưu nào của máy này còn chờ: đều có biên nhận do tỉnh ký sau khi ghi chắc chắn.',
     unsentHint: 'Số lần lưu của máy này mà tỉnh chưa ký biên nhận. Dữ liệu vẫn an toàn trên máy và tự gửi khi có đường truyền.',
     oldest: 'cũ nhất {{age}}',
     officer: 'Cán bộ',
@@ -198,7 +198,7 @@ export const vi = {
     coverage: 'Số liệu này gồm những máy nào',
     covers: 'Gồm {{count}}/{{all}} máy',
     complete: 'Mọi máy đã biết đều được tính tới lần liên lạc cuối. Việc lưu sau lần đó chưa có ở đây.',
-    incomplete: 'Có máy chưa nghe tin: số thật có thể khác số ở đây.',
+    incomplete: 'Chưa đủ: có máy chưa nghe tin, hoặc còn lần lưu chưa tới đây. Số thật có thể khác.',
     device: 'Máy',
     role: 'Vai trò',
     lastHeard: 'Nghe tin lần cuối',
@@ -206,7 +206,7 @@ export const vi = {
     entries: 'Số lần lưu đã có',
     neverHeard: 'chưa nghe lần nào',
     self: 'chính máy này',
-    more: 'Xem chi tiết',
+    short: { received: 'Tiếp nhận', resolved: 'Giải quyết', open: 'Đang mở', overdue: 'Quá hạn', on_time: 'Đúng hạn' },
   },
   demo: {
     title: 'Trình diễn: cắt và nối đường truyền',

@@ -36,25 +36,29 @@ export function KpiStrip() {
   )
 }
 
-/** The KPI page shows all figures; the strip those that an office is asked about daily. */
-const inStrip = new Set(['received', 'resolved', 'open', 'overdue', 'on_time'])
+/** The KPI page shows all figures in full words; the strip those that an office is asked about daily, in short ones. */
+const inStrip = ['received', 'resolved', 'open', 'overdue', 'on_time'] as const
 
 function StripSet({ set, month }: { set: KpiSet; month: string }) {
-  const { label } = useWords()
+  const { t, label } = useWords()
   return (
     <dl className={css.set} data-set={set.collection}>
       <div className={css.setName}>
         <dt>{label(set.label)}</dt>
         <dd>{showMonth(month)}</dd>
       </div>
-      {set.figures.filter(({ id }) => inStrip.has(id)).map((figure) => (
-        <div key={figure.id} data-figure={figure.id} data-late={figure.id === 'overdue' && (figure.value ?? 0) > 0}>
-          <dt>{label(figure.label)}</dt>
-          <dd>
-            <FigureValue figure={figure} />
-          </dd>
-        </div>
-      ))}
+      {inStrip.map((id) => {
+        const figure = set.figures.find((known) => known.id === id)
+        if (figure === undefined) return null
+        return (
+          <div key={id} data-figure={id} data-late={id === 'overdue' && (figure.value ?? 0) > 0} title={label(figure.label)}>
+            <dt>{t(`kpi.short.${id}`)}</dt>
+            <dd>
+              <FigureValue figure={figure} />
+            </dd>
+          </div>
+        )
+      })}
     </dl>
   )
 }

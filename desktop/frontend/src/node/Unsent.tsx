@@ -17,14 +17,14 @@ export function Unsent({ unsent }: { unsent: NodeState['unsent'] }) {
   const { t, language } = useWords()
   const now = useNow()
   const waiting = unsent.count > 0
-  const oldest = waiting && unsent.oldest_ms !== null && now !== null ? t('header.oldest', { age: ageText(unsent.oldest_ms, now, t) }) : null
+  const oldest = waiting && unsent.oldest_ms !== null && now !== null ? t('header.oldest', { age: ageText(unsent.oldest_ms, now, t) }) : t('header.unsentOwn')
   return (
     <Tooltip label={waiting ? t('header.unsentHint') : t('header.unsentNoneHint')}>
       <span className={css.line} data-unsent={unsent.count} tabIndex={0}>
         <Icon name={waiting ? 'clock' : 'province'} size={16} />
         <span>
-          <b>{waiting ? `${t('header.unsent')}: ${showCount(unsent.count, language)}` : t('header.unsentNone')}</b>
-          {oldest !== null && <small>{oldest}</small>}
+          <b>{`${t('header.unsent')}: ${showCount(unsent.count, language)}`}</b>
+          <small>{oldest}</small>
         </span>
       </span>
     </Tooltip>

@@ -34,9 +34,10 @@ it('counts what waits and how long the oldest has, by the node’s clock', async
   expect(screen.getByText('Chưa tới tỉnh: 12')).toBeDefined()
 })
 
-it('says that all is received only when nothing waits', async () => {
+it('speaks of this device alone when nothing waits', async () => {
   await draw(<Unsent unsent={{ count: 0, oldest_ms: null }} />)
-  expect(screen.getByText('Tỉnh đã nhận hết')).toBeDefined()
+  expect(screen.getByText('Chưa tới tỉnh: 0')).toBeDefined()
+  expect(screen.getByText('lần lưu của máy này')).toBeDefined()
 })
 
 it('cuts a line of the demo and says that it is cut', async () => {
