@@ -380,11 +380,16 @@ func (e badEngine) Search(context.Context, engine.Query) (engine.Page, error) {
 }
 
 func TestFaultsTellNothing(t *testing.T) {
-	for _, fault := range []any{"Lò Thị Mai, 0912345678", struct{ Name string }{"Lò Thị Mai"}, fmt.Errorf("disk /srv/secret: %w", io.ErrUnexpectedEOF)} {
+	for _, fault := range []any{
+		"Lò Thị Mai, 0912345678", struct{ Name string }{"Lò Thị Mai"}, fmt.Errorf("disk /srv/secret: %w", io.ErrUnexpectedEOF),
+		node.Errorf(node.Internal, "lỗi ở /srv/secret: %w", "fault at /srv/secret: %w", io.ErrUnexpectedEOF),
+	} {
 		o := newOffice(t, func(c *Config) { c.Engine = badEngine{c.Engine, fault} })
 		b := o.signIn("lan")
 		a := b.ask("POST", "/api/v0/collections/petitions/search", map[string]any{}).is(500)
-		a.problem(node.Internal)
+		if a.problem(node.Internal); a.json["detail"] != internalText.VI {
+			t.Errorf("detail %q", a.json["detail"])
+		}
 		if strings.Contains(string(a.raw), "Mai") || strings.Contains(string(a.raw), "secret") || strings.Contains(o.log.String(), "Mai") {
 			t.Errorf("the fault's value got out: %s\n%s", a.raw, o.log)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"errors"
 	"net/http"
 	"strings"
 
@@ -38,24 +37,11 @@ type ImportOutcomes struct {
 
 // ImportOutcome is what became of a row, or would.
 type ImportOutcome struct {
-	Number  int           `json:"number"`
-	Record  string        `json:"record" doc:"The record's id."`
-	Result  string        `json:"result" enum:"created,changed,unchanged,refused"`
-	Flags   list[string]  `json:"flags" doc:"Checks that mark the record."`
-	Refusal *ImportReason `json:"refusal,omitempty"`
-}
-
-// ImportReason is why a row was refused, in both languages.
-type ImportReason struct {
-	Code    string            `json:"code"`
-	Message label             `json:"message"`
-	Fields  list[ImportFault] `json:"fields"`
-}
-
-// ImportFault is what is wrong with one field of a row.
-type ImportFault struct {
-	Field   string `json:"field"`
-	Message label  `json:"message"`
+	Number  int          `json:"number"`
+	Record  string       `json:"record" doc:"The record's id; empty if the row could not be read."`
+	Result  string       `json:"result" enum:"created,changed,unchanged,refused"`
+	Flags   list[string] `json:"flags" doc:"Checks that mark the record."`
+	Refusal *label       `json:"refusal,omitempty" doc:"Why the row was refused; without values."`
 }
 
 type importInput struct {
@@ -139,22 +125,7 @@ func outcomeOf(number int, o engine.Outcome) ImportOutcome {
 	return out
 }
 
-// ReasonText is why a row was refused, in one sentence of each language.
-func ReasonText(r *ImportReason) node.Text {
-	t := node.Text(r.Message)
-	for _, f := range r.Fields {
-		t.VI += " " + f.Field + ": " + f.Message.VI
-		t.EN += " " + f.Field + ": " + f.Message.EN
-	}
-	return t
-}
-
-func reasonOf(err error) *ImportReason {
-	e := &node.Error{Code: node.Internal, Message: internalText}
-	errors.As(err, &e)
-	r := &ImportReason{Code: string(e.Code), Message: labelOf(e.Message)}
-	for _, f := range e.Fields {
-		r.Fields = append(r.Fields, ImportFault{f.Field, labelOf(f.Message)})
-	}
-	return r
+func reasonOf(err error) *label {
+	reason := labelOf(node.Reason(err))
+	return &reason
 }

@@ -123,6 +123,7 @@ var builtPage fs.FS = fstest.MapFS{
 	"assets/index-abc1.js": {Data: []byte("export {}")},
 	"mark.svg":             {Data: []byte("<svg xmlns='http://www.w3.org/2000/svg'/>")},
 	".gitkeep":             {Data: []byte("")},
+	".vite/manifest.json":  {Data: []byte("{}")},
 }
 
 const peerDevice = "00112233445566778899aabbccddeeff"

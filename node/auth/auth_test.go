@@ -544,6 +544,21 @@ func TestChangingThePassword(t *testing.T) {
 	d.wants(node.Conflict, d.SetPassword(ctx, s, "mật khẩu nữa", "mật khẩu khác"))
 }
 
+// A password that is changed while the old one is being checked is not the old one.
+func TestAPasswordChangedMeanwhile(t *testing.T) {
+	d := newDesk(t)
+	d.withPassword("lan", "một mật khẩu")
+	derive := d.gate.derive
+	d.gate.derive = func(password, salt []byte, c cost) []byte {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		i, _ := d.find("lan")
+		d.accounts[i].Hash = "another"
+		return derive(password, salt, c)
+	}
+	d.wants(node.Unauthenticated, d.try("s", "lan", "một mật khẩu"))
+}
+
 func TestStoredHashesAreHeldToBounds(t *testing.T) {
 	good := newGate().hash("một mật khẩu", make([]byte, saltBytes))
 	if _, _, _, err := parsePHC(good); err != nil {

@@ -134,7 +134,7 @@ func (s *Sink) outcomes(answer []byte) ([]imports.Outcome, error) {
 	out := make([]imports.Outcome, len(told.Outcomes))
 	for i, o := range told.Outcomes {
 		if o.Refusal != nil {
-			out[i] = imports.Outcome{State: imports.Refused, Reason: api.ReasonText(o.Refusal)}
+			out[i] = imports.Outcome{State: imports.Refused, Reason: node.Text(*o.Refusal)}
 			continue
 		}
 		state, known := states[o.Result]
