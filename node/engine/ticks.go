@@ -181,14 +181,15 @@ func (e *Engine) entry(tx *store.Tx, l store.Log, seq uint64) (*crdt.Entry, erro
 	return wire.DecodeEntry(raw)
 }
 
-// Unsent counts this device's own saves that the province has not received, and
-// gives the time of the oldest; nil where there are none.
+// Unsent counts the saves held here, this device's own and those that it may
+// have to carry, of which no receipt of the province is known; and gives the
+// time of the oldest, nil where there are none.
 func (e *Engine) Unsent() (n int, oldestMS *int64, err error) {
+	if e.cfg.Role == identity.RoleHub {
+		return 0, nil, nil
+	}
 	err = e.cfg.Store.View(func(tx *store.Tx) error {
 		return tx.Logs(func(l store.Log) error {
-			if l.ID != e.ownLog(l.ID.Class) {
-				return nil
-			}
 			e.state.Lock()
 			received := e.covered[identity.RoleHub][l.ID]
 			e.state.Unlock()
