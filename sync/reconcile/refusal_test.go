@@ -191,6 +191,13 @@ var refusals = []struct {
 	{"a hello for a scope outside the certificate", reconcile.Scope, func(b *bench) {
 		b.feed(spoilHello(b, newHello(b, b.laptop, root), "c/99999"))
 	}},
+	{"a hello for a scope more than the certificate's", reconcile.Scope, func(b *bench) {
+		frame, err := wire.Marshal([]any{0, 0, b.laptop.Certificate, []any{
+			[]any{string(scope), [16]byte{}}, []any{"c/99999", [16]byte{}},
+		}})
+		b.must(err)
+		b.feed(frame)
+	}},
 	{"a hello with no scope in common", reconcile.Scope, func(b *bench) {
 		n := newNode(b, "elsewhere", identity.RoleLaptop, "c/99999")
 		b.meet(n)
@@ -353,6 +360,13 @@ var refusals = []struct {
 	{"a receipt for another branch below the head", reconcile.Fork, func(b *bench) {
 		b.greet()
 		b.sendReceipt(b.receipt(b.twin(1), nil))
+	}},
+	{"a receipt passed on for another branch", reconcile.Fork, func(b *bench) {
+		third := newNode(b, "third", identity.RoleLaptop)
+		b.greet()
+		b.cert(third)
+		heads, _ := holding(b, b.twin(2), scope).Owes(third.Claims.Device)
+		b.sendReceipt(b.receipt(third, func(r *identity.Receipt) { r.Heads = heads }))
 	}},
 	{"a receipt by a device outside its scope", reconcile.Scope, func(b *bench) {
 		n := newNode(b, "elsewhere", identity.RoleLaptop, "c/99999")

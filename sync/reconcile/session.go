@@ -188,14 +188,14 @@ func (s *Session) Hashes(hashes []crdt.Hash) {
 	}
 }
 
-// Refuse ends the session from this side: the peer is told, then Next gives Close.
-// What comes after the first refusal changes nothing.
+// Refuse ends the session: the peer is told, unless it is the one that refused,
+// then Next gives Close. What comes after the first refusal changes nothing.
 func (s *Session) Refuse(r *Refusal) {
 	if s.refusal != nil {
 		return
 	}
 	s.refusal, s.ask, s.then, s.outbox = r, nil, nil, nil
-	if frame, err := r.Frame(); err == nil && !r.Remote {
+	if frame, err := r.Frame(); err == nil {
 		s.outbox = [][]byte{frame}
 	}
 }

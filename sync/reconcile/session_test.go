@@ -114,6 +114,107 @@ func parse(t check, frame []byte) reconcile.Said {
 	return said
 }
 
+// Many logs with little in each pass through the window as well as one with much.
+func TestManyLogs(t *testing.T) {
+	laptop, box := newNode(t, "laptop", identity.RoleLaptop), newNode(t, "box", identity.RoleBox)
+	for i := range byte(3 * reconcile.Window) {
+		laptop.Renew(crdt.Incarnation{i})
+		save(t, laptop, crdt.ClassRecords, 1)
+	}
+	a, b := connect(t, laptop, box)
+	settle(t, a, b)
+	same(t, laptop, box)
+}
+
+// Both hold the same when they say hello; what one saves before it hears the
+// other's is sent.
+func TestSavedDuringHello(t *testing.T) {
+	laptop, box := newNode(t, "laptop", identity.RoleLaptop), newNode(t, "box", identity.RoleBox)
+	save(t, laptop, crdt.ClassRecords, 1)
+	a, b := connect(t, laptop, box)
+	settle(t, a, b)
+	a, b = connect(t, laptop, box)
+	a.ask()
+	save(t, laptop, crdt.ClassRecords, 1)
+	a.notice()
+	settle(t, a, b)
+	same(t, laptop, box)
+}
+
+// Two branches of equal length, and nothing else to tell the sides apart.
+func TestForkAtHello(t *testing.T) {
+	box, laptop, clone := newNode(t, "box", identity.RoleBox), newNode(t, "laptop", identity.RoleLaptop), newNode(t, "laptop", identity.RoleLaptop)
+	save(t, laptop, crdt.ClassRecords, 2)
+	save(t, clone, crdt.ClassUrgent, 1) // so that its clock differs
+	clone.Cut(clone.Log(scope, crdt.ClassUrgent), 0)
+	save(t, clone, crdt.ClassRecords, 2)
+	a, b := connect(t, laptop, box)
+	settle(t, a, b)
+	box.Forget(scope)
+	a, b = connect(t, clone, box)
+	settle(t, a, b)
+	if a.refusal == nil || a.refusal.Code != reconcile.Fork || b.refusal == nil {
+		t.Errorf("%v and %v; want a fork", a.refusal, b.refusal)
+	}
+}
+
+// Both hold the same entries, and one a receipt more.
+func TestOnlyAReceiptIsMissing(t *testing.T) {
+	laptop, box, hub := newNode(t, "laptop", identity.RoleLaptop), newNode(t, "box", identity.RoleBox), newNode(t, "hub", identity.RoleHub)
+	save(t, laptop, crdt.ClassRecords, 1)
+	a, b := connect(t, laptop, box)
+	settle(t, a, b)
+	c, d := connect(t, box, hub)
+	settle(t, c, d)
+	a, b = connect(t, laptop, box)
+	settle(t, a, b)
+	same(t, laptop, box, hub)
+}
+
+// A peer contradicts itself: first it states one branch, then it signs for the
+// other. Nothing of it is kept.
+func TestNothingAfterRefusal(t *testing.T) {
+	b := newBench(t)
+	save(t, b.laptop, crdt.ClassRecords, 1)
+	heads, err := reconcile.HeadsFrame(scope, holding(b, b.twin(1), scope))
+	b.must(err)
+	save(t, b.box, crdt.ClassRecords, 1)
+	b.e = newEnd(b, b.box, b.laptop)
+	r := b.receipt(b.laptop, func(r *identity.Receipt) {
+		for i, h := range r.Heads {
+			if h.Log.Device == b.laptop.Claims.Device {
+				hash, _, _ := b.laptop.HashAt(h.Log, 1)
+				r.Heads[i].Head = crdt.Head{Seq: 1, Hash: hash}
+			}
+		}
+	})
+	raw, err := r.Encode()
+	b.must(err)
+	receipt, err := reconcile.ReceiptFrame(raw)
+	b.must(err)
+	s := b.e.s
+	s.Next() // hello; it is never written, so nothing else is sent
+	for _, f := range [][]byte{newHello(b, b.laptop, root), heads, receipt} {
+		s.Receive(f)
+		for a := s.Next(); a != nil; a = s.Next() {
+			look, ok := a.(reconcile.Look)
+			if !ok {
+				t.Fatalf("the session wants %T", a)
+			}
+			var hashes []crdt.Hash
+			for _, p := range look.At {
+				h, _, _ := b.box.HashAt(p.Log, p.Seq)
+				hashes = append(hashes, h)
+			}
+			s.Hashes(hashes)
+		}
+	}
+	s.Written()
+	if send, ok := s.Next().(reconcile.Send); !ok || parse(t, send.Frame).Refusal == nil || parse(t, send.Frame).Refusal.Code != reconcile.Fork {
+		t.Error("the contradiction was not refused as a fork")
+	}
+}
+
 // What is urgent is sent before what is not, whenever it was saved.
 func TestUrgentFirst(t *testing.T) {
 	laptop, box := newNode(t, "laptop", identity.RoleLaptop), newNode(t, "box", identity.RoleBox)

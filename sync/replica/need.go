@@ -39,7 +39,8 @@ type Log interface {
 	StoreCertificate(cert []byte) error
 
 	// Changed gives a channel that is closed at the next change of heads or
-	// receipts. Whoever wants to miss nothing asks for it before reading.
+	// receipts, before the call that made it returns; the same one until then.
+	// Whoever wants to miss nothing asks for it before reading.
 	Changed() <-chan struct{}
 }
 

@@ -11,9 +11,6 @@ import (
 	"github.com/vungxa/vungxa/sync/reconcile"
 )
 
-// grace is how long a last word may take to be written.
-const grace = 2 * time.Second
-
 // What people read where no refusal says it.
 var (
 	whyWaiting = reconcile.Text{VI: "Đang chờ máy kia gọi tới.", EN: "Waiting for the other machine to call."}
@@ -109,9 +106,7 @@ func (r *Replica) tend(ctx context.Context, p *peer) {
 	for ctx.Err() == nil {
 		conn, cut := p.take()
 		switch {
-		case cut && conn != nil:
-			r.decline(conn)
-		case conn != nil:
+		case conn != nil: // a line that is cut says so in a session
 			r.hold(ctx, p, conn)
 		case !cut && p.Address != "" && p.wait(r.cfg.Now()) <= 0:
 			r.call(ctx, p)
@@ -178,22 +173,6 @@ func (r *Replica) call(ctx context.Context, p *peer) {
 	}
 	if dialing.Err() == nil {
 		r.failed(p, whyMissed, err)
-	}
-}
-
-// decline says that the line is cut, and closes it.
-func (r *Replica) decline(conn Conn) {
-	stuck := time.AfterFunc(grace, func() { _ = conn.Close() })
-	defer stuck.Stop()
-	frame, err := reconcile.Refuse(reconcile.Cut, "operator").Frame()
-	if err == nil {
-		err = conn.WriteFrame(frame)
-	}
-	if err == nil {
-		err = conn.Close()
-	}
-	if err != nil {
-		r.cfg.Logger.Debug("declining a connection", "error", err)
 	}
 }
 

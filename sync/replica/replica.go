@@ -228,12 +228,11 @@ type snapshot struct {
 }
 
 // look gives what is held, and the channel that says when that is out of date.
-// What this node owes a signature for is signed first. fresh forgets the view
-// that sessions share.
-func (r *Replica) look(ctx context.Context, fresh bool) (snapshot, error) {
+// What this node owes a signature for is signed first.
+func (r *Replica) look(ctx context.Context) (snapshot, error) {
 	r.viewing.Lock()
 	defer r.viewing.Unlock()
-	if !fresh && r.seen.changed != nil && r.seen.changed == r.cfg.Log.Changed() {
+	if r.seen.changed != nil && r.seen.changed == r.cfg.Log.Changed() {
 		return r.seen, nil
 	}
 	sign := true

@@ -251,6 +251,71 @@ func TestReceiptsComeBackThroughTheBox(t *testing.T) {
 	})
 }
 
+// Whoever shows the lines is told when one of them changes, and not otherwise.
+func TestChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net, laptop, box, _ := office(t)
+		net.setDown("laptop", "box", true)
+		box.peers = box.peers[:1]
+		start(laptop, box)
+		time.Sleep(10 * time.Second)
+		changes := func(within time.Duration) (n int) {
+			end := time.After(within)
+			for {
+				select {
+				case <-laptop.r.Changed():
+					n++
+				case <-end:
+					return n
+				}
+			}
+		}
+		net.setDown("laptop", "box", false)
+		if n := changes(time.Minute); n == 0 || !laptop.state(box).Connected {
+			t.Errorf("%d changes while the line came up: %+v", n, laptop.state(box))
+		}
+		if n := changes(time.Hour); n != 0 {
+			t.Errorf("%d changes while nothing did", n)
+		}
+		laptop.save(1)
+		if n := changes(time.Minute); n != 0 {
+			t.Errorf("%d changes of the lines by a save", n)
+		}
+		must(t, laptop.r.SetCut(box.node.Claims.Device, true))
+		if n := changes(time.Minute); n == 0 {
+			t.Error("no change when the line was cut")
+		}
+		halt(laptop, box)
+	})
+}
+
+// New refuses what could never work.
+func TestNewRefuses(t *testing.T) {
+	_, laptop, box, _ := office(t)
+	good := replica.Config{
+		Root: identity.Public(root), Certificate: laptop.node.Certificate, Directory: laptop.node.Directory,
+		Scopes: laptop.node.Claims.Scopes, Peers: laptop.peers,
+	}
+	if _, err := replica.New(good); err != nil {
+		t.Fatal(err)
+	}
+	for name, spoil := range map[string]func(*replica.Config){
+		"no certificate":       func(c *replica.Config) { c.Certificate = nil },
+		"a scope outside":      func(c *replica.Config) { c.Scopes = []crdt.Scope{"c/99999"} },
+		"a peer without a key": func(c *replica.Config) { c.Peers = []replica.Peer{{Device: box.node.Claims.Device}} },
+		"a peer twice":         func(c *replica.Config) { c.Peers = append(c.Peers[:1:1], c.Peers[0]) },
+		"the device itself as peer": func(c *replica.Config) {
+			c.Peers = []replica.Peer{{Device: laptop.node.Claims.Device, PeerKey: box.node.Claims.PeerKey}}
+		},
+	} {
+		c := good
+		spoil(&c)
+		if _, err := replica.New(c); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
 // The operator of either side can cut a line and restore it. Saves wait.
 func TestCut(t *testing.T) {
 	for _, by := range []string{"caller", "called"} {

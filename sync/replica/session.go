@@ -12,8 +12,11 @@ import (
 	"github.com/vungxa/vungxa/sync/reconcile"
 )
 
-// helloWait is how long a peer may take to say who it is.
-const helloWait = 30 * time.Second
+// How long a peer may take to say who it is, and a last word to be written.
+const (
+	helloWait = 30 * time.Second
+	grace     = 2 * time.Second
+)
 
 var (
 	errReplaced = errors.New("the peer has called again")
@@ -82,7 +85,7 @@ func (r *Replica) session(ctx context.Context, p *peer, conn Conn) error {
 }
 
 func (d *drive) open(ctx context.Context) error {
-	seen, err := d.r.look(ctx, false)
+	seen, err := d.r.look(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errLocal, err)
 	}
@@ -156,7 +159,7 @@ func (d *drive) loop(ctx context.Context) error {
 			late = fmt.Errorf("write: %w", err)
 			limit.Reset(grace)
 		case <-d.changed:
-			d.refresh(ctx, false, d.s.Changed)
+			d.refresh(ctx, d.s.Changed)
 		case <-limit.C:
 			return late
 		case <-ended:
@@ -227,7 +230,7 @@ func (d *drive) ingest(ctx context.Context, a reconcile.Ingest) {
 		return
 	}
 	d.relayed(a.Segment.Log.Device)
-	d.refresh(ctx, true, d.s.Stored)
+	d.refresh(ctx, d.s.Stored)
 }
 
 func (d *drive) keep(ctx context.Context, a reconcile.Keep) {
@@ -240,7 +243,7 @@ func (d *drive) keep(ctx context.Context, a reconcile.Keep) {
 		return
 	}
 	d.relayed(a.Receipt.Signer)
-	d.refresh(ctx, true, d.s.Stored)
+	d.refresh(ctx, d.s.Stored)
 }
 
 // certify keeps a certificate durably before it is believed. There may be none.
@@ -256,8 +259,8 @@ func (d *drive) certify(cert []byte) error {
 }
 
 // refresh reads what is held and gives it to the session.
-func (d *drive) refresh(ctx context.Context, fresh bool, give func(reconcile.View)) {
-	seen, err := d.r.look(ctx, fresh)
+func (d *drive) refresh(ctx context.Context, give func(reconcile.View)) {
+	seen, err := d.r.look(ctx)
 	if err != nil {
 		d.trouble(err)
 		return

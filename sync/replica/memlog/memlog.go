@@ -136,6 +136,13 @@ func (n *Node) Cut(id crdt.LogID, seq uint64) {
 	}
 }
 
+// Forget drops the receipts of a scope.
+func (n *Node) Forget(scope crdt.Scope) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.receipts, scope)
+}
+
 // Heads is replica.Log's.
 func (n *Node) Heads(scope crdt.Scope) (map[crdt.LogID]crdt.Head, error) {
 	n.mu.Lock()
