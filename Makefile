@@ -29,10 +29,12 @@ run: tools build ## build everything and start the demo: a province, an office's
 	@$(WORKSHOP)/foreground.sh ./bin/vungxa demo --dir ./var
 
 build: $(UI)/dist/index.html ## build the UI and the binary, bin/vungxa
+	@echo "Building bin/vungxa..."
 	@$(BUILD) -o bin/vungxa $(MAIN)
 
 # npm ci empties node_modules first, so the stamp inside says which lock file it holds.
 $(UI)/node_modules/.stamp: $(UI)/package-lock.json
+	@echo "Installing what the page is built with..."
 	@cd $(UI) && npm ci --prefer-offline --no-audit --no-fund
 	@touch $@
 
@@ -40,7 +42,8 @@ $(UI)/node_modules/.stamp: $(UI)/package-lock.json
 UI_SOURCES := $(shell find $(UI)/src $(UI)/public 2>/dev/null) $(wildcard $(UI)/*.json $(UI)/*.ts $(UI)/*.html)
 
 $(UI)/dist/index.html: $(UI)/node_modules/.stamp $(UI_SOURCES)
-	@cd $(UI) && npm run --silent build
+	@echo "Building the page..."
+	@cd $(UI) && npm run --silent build -- --logLevel error
 	@touch $@ $(UI)/dist/.gitkeep
 
 clean: ## remove what was built, not var/ (that is data)
