@@ -56,7 +56,7 @@ func run(from, out string, in io.Reader, to io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("read the %s report: %w", from, err)
 	}
-	fmt.Fprintf(to, "%d passed, %d failed, %d skipped\n", sum.Passed, sum.Failed, len(sum.Skips))
+	fmt.Fprintf(to, "counted %d passed, %d failed, %d skipped\n", sum.Passed, sum.Failed, len(sum.Skips))
 	if err := sum.save(out); err != nil {
 		return err
 	}

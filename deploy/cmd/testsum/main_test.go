@@ -107,7 +107,7 @@ func TestRunKeepsCountsOfFailures(t *testing.T) {
 			t.Errorf("%s holds %q (%v), want %q", suffix, got, err, want)
 		}
 	}
-	if !strings.HasSuffix(said.String(), "1 passed, 1 failed, 1 skipped\n") {
+	if !strings.HasSuffix(said.String(), "counted 1 passed, 1 failed, 1 skipped\n") {
 		t.Errorf("said %q", said.String())
 	}
 }
@@ -120,6 +120,9 @@ func TestRunRefusesSilence(t *testing.T) {
 	}
 	if err := run("junit", "", strings.NewReader(""), &strings.Builder{}); err == nil {
 		t.Error("an unknown format was accepted")
+	}
+	if err := run("tap", "", strings.NewReader("1..2\nok 1 - a\n"), &strings.Builder{}); err == nil || !strings.Contains(err.Error(), "2 steps were planned and 1 told of") {
+		t.Errorf("a story cut short gave %v", err)
 	}
 	if err := run("vitest", "", strings.NewReader("{"), &strings.Builder{}); err == nil {
 		t.Error("a cut report was accepted")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -54,14 +55,22 @@ func readVitest(in io.Reader, to io.Writer) (Sum, error) {
 // ok or not ok, a number, a description, a directive.
 var tapLine = regexp.MustCompile(`^(not )?ok\b\s*\d*\s*-?\s*(.*?)(?:\s+#\s*(?i:skip)\S*\s*(.*))?$`)
 
+// tapPlan announces how many steps there will be.
+var tapPlan = regexp.MustCompile(`^1\.\.(\d{1,6})\b`)
+
 // readTAP passes every line on as it comes, so that a person can follow a long
-// story, and counts the steps in it.
+// story, and counts the steps in it. A story that ends well before its last
+// planned step has not ended well.
 func readTAP(in io.Reader, to io.Writer) (Sum, error) {
 	var sum Sum
+	planned := 0
 	scan := bufio.NewScanner(in)
 	scan.Buffer(make([]byte, 1<<16), 1<<24)
 	for scan.Scan() {
 		fmt.Fprintln(to, scan.Text())
+		if m := tapPlan.FindStringSubmatch(scan.Text()); m != nil {
+			planned, _ = strconv.Atoi(m[1]) // six digits always fit
+		}
 		m := tapLine.FindStringSubmatch(scan.Text())
 		switch {
 		case m == nil:
@@ -75,6 +84,9 @@ func readTAP(in io.Reader, to io.Writer) (Sum, error) {
 	}
 	if err := scan.Err(); err != nil {
 		return Sum{}, fmt.Errorf("a line over 16 MiB, or a cut pipe: %w", err)
+	}
+	if seen := sum.Passed + sum.Failed + len(sum.Skips); sum.Failed == 0 && seen < planned {
+		return sum, fmt.Errorf("%d steps were planned and %d told of", planned, seen)
 	}
 	return sum, nil
 }
