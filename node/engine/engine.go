@@ -70,6 +70,9 @@ func Open(cfg Config) (*Engine, error) {
 	if err := e.begin(); err != nil {
 		return nil, fmt.Errorf("open the engine: %w", err)
 	}
+	if err := e.reindex(); err != nil {
+		return nil, fmt.Errorf("open the engine: %w", err)
+	}
 	if err := cfg.Store.View(e.loadLocals); err != nil {
 		return nil, fmt.Errorf("open the engine: %w", err)
 	}

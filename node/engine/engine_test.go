@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -88,7 +89,12 @@ func testEngine(t *testing.T, name string, role identity.Role, others map[crdt.D
 
 func (p *peer) open() {
 	p.t.Helper()
-	pack, err := schema.Load(fstest.MapFS{"pack.yaml": {Data: []byte(testPack)}})
+	p.openWith(testPack)
+}
+
+func (p *peer) openWith(yaml string) {
+	p.t.Helper()
+	pack, err := schema.Load(fstest.MapFS{"pack.yaml": {Data: []byte(yaml)}})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -602,5 +608,28 @@ func TestFullestEntryFitsATransaction(t *testing.T) {
 		if keys := crdt.MaxRecords * 2 * (schema.MaxTokens + 2*len(c.Fields) + 3); keys > store.MaxKeys {
 			t.Errorf("%s: an entry may write %d index rows; a transaction takes %d", c.ID, keys, store.MaxKeys)
 		}
+	}
+}
+
+// Records are found by the pack of today, whichever was there when they came.
+func TestAnotherPackMakesTheIndexAnew(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, laptop := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "laptop", identity.RoleLaptop, others)
+	box.create(map[string]any{"subject": "Khai sinh", "note": "hai bản"})
+	laptop.close()
+	other := strings.ReplaceAll(testPack, "id: cases", "id: others")
+	laptop.openWith(other)
+	laptop.pull(box) // of a collection that it doesn't know
+	laptop.close()
+	laptop.open()
+	for name, q := range map[string]Query{"all": {}, "word": {Text: "khai"}, "another field's word": {Text: "ban"}} {
+		if n := laptop.search(q).Total; n != 1 {
+			t.Errorf("%s: %d records; want 1", name, n)
+		}
+	}
+	laptop.close()
+	laptop.openWith(strings.Replace(testPack, "lww, search: true}\n      - {id: 7", "lww}\n      - {id: 7", 1))
+	if n, all := laptop.search(Query{Text: "ban"}).Total, laptop.search(Query{}).Total; n != 0 || all != 1 {
+		t.Errorf("a field that is searched no more: %d found, %d in all; want 0 and 1", n, all)
 	}
 }

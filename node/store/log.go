@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -207,4 +208,18 @@ func (t *Tx) Records(collection string, f func(*crdt.Record) error) error {
 		}
 		return true, f(r)
 	})
+}
+
+// RecordsAfter gives the next n records of all collections past a key that it
+// gave before; nil begins.
+func (t *Tx) RecordsAfter(at []byte, n int) (records []*crdt.Record, next []byte, err error) {
+	err = t.Scan(Scan{Prefix: []byte{keyRecord}, After: at, Values: true}, func(k, v []byte) (bool, error) {
+		r, err := t.decodeRecord(crdt.RecordID(k[len(k)-len(crdt.RecordID{}):]), v)
+		if err != nil {
+			return false, err
+		}
+		records, next = append(records, r), bytes.Clone(k)
+		return len(records) < n, nil
+	})
+	return records, next, err
 }

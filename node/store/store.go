@@ -123,6 +123,34 @@ func (s *Store) Update(f func(*Tx) error) error {
 // memory table at once, and counts some 100 bytes for each key.
 const MaxKeys = 24_000
 
+// DropIndex removes all index rows, the counts and the note of what made them,
+// durably. A crash in the middle leaves no note.
+func (s *Store) DropIndex() error {
+	err := s.Update(func(tx *Tx) error {
+		if err := tx.Delete(metaKey("index")); err != nil {
+			return err
+		}
+		var counts [][]byte
+		err := tx.Scan(Scan{Prefix: metaKey("count/")}, func(k, _ []byte) (bool, error) {
+			counts = append(counts, bytes.Clone(k))
+			return true, nil
+		})
+		for _, k := range counts {
+			if err == nil {
+				err = tx.Delete(k)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.db.DropPrefix([]byte{keyIndex}); err != nil {
+		return fmt.Errorf("drop the index: %w", err)
+	}
+	return nil
+}
+
 // Tx is a transaction. What it returns stays valid after it.
 type Tx struct {
 	txn *badger.Txn
