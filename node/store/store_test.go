@@ -1,0 +1,182 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/node"
+)
+
+func open(t *testing.T, dir string) *Store {
+	t.Helper()
+	s, err := Open(dir, Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func update(t *testing.T, s *Store, f func(*Tx) error) {
+	t.Helper()
+	if err := s.Update(f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSecondCopyIsTold(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir)
+	_, err := Open(dir, Options{})
+	if node.CodeOf(err) != node.Unavailable || !strings.Contains(err.Error(), "another program") {
+		t.Errorf("a second copy: %v; want a sentence", err)
+	}
+}
+
+func TestAnotherFormatIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	update(t, s, func(tx *Tx) error { return tx.Put(metaKey("format"), []byte{0, 0, 0, 7}) })
+	if err := s.checkFormat(dir); node.CodeOf(err) != node.Damaged {
+		t.Errorf("format 7: %v; want a refusal", err)
+	}
+}
+
+func TestFailedUpdateLeavesNothing(t *testing.T) {
+	s := open(t, t.TempDir())
+	stop := errors.New("stop")
+	err := s.Update(func(tx *Tx) error {
+		if err := tx.PutMeta("a", []byte{1}); err != nil {
+			return err
+		}
+		return stop
+	})
+	if !errors.Is(err, stop) {
+		t.Fatal(err)
+	}
+	update(t, s, func(tx *Tx) error {
+		if b, err := tx.Meta("a"); b != nil || err != nil {
+			t.Errorf("after a failed update: %v, %v", b, err)
+		}
+		if err := tx.Put([]byte("big"), make([]byte, MaxValue+1)); node.CodeOf(err) != node.TooLarge {
+			t.Errorf("a value for the value log: %v; want a refusal", err)
+		}
+		return nil
+	})
+}
+
+func TestScanGoesBothWays(t *testing.T) {
+	s := open(t, t.TempDir())
+	var want []string
+	update(t, s, func(tx *Tx) error {
+		for i := range 300 {
+			k := fmt.Sprintf("k%03d", i)
+			want = append(want, k)
+			if err := tx.Put([]byte(k), []byte{byte(i)}); err != nil {
+				return err
+			}
+		}
+		return errors.Join(tx.Put([]byte("j"), []byte{1}), tx.Put([]byte("l"), []byte{1}))
+	})
+	walk := func(scan Scan) (got []string) {
+		t.Helper()
+		err := s.View(func(tx *Tx) error {
+			return tx.Scan(scan, func(k, v []byte) (bool, error) {
+				got = append(got, string(k))
+				return len(got) < 299, nil
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	prefix := []byte("k")
+	if got := walk(Scan{Prefix: prefix}); !slices.Equal(got, want[:299]) {
+		t.Errorf("forwards: %d keys from %s", len(got), got[0])
+	}
+	back := slices.Clone(want)
+	slices.Reverse(back)
+	if got := walk(Scan{Prefix: prefix, Reverse: true}); !slices.Equal(got, back[:299]) {
+		t.Errorf("backwards: %d keys from %s", len(got), got[0])
+	}
+	if got := walk(Scan{Prefix: prefix, After: []byte("k297")}); !slices.Equal(got, want[298:]) {
+		t.Errorf("after k297: %v", got)
+	}
+	if got := walk(Scan{Prefix: prefix, Reverse: true, After: []byte("k002")}); !slices.Equal(got, back[298:]) {
+		t.Errorf("backwards after k002: %v", got)
+	}
+	if got := walk(Scan{Prefix: prefix, From: []byte("k298")}); !slices.Equal(got, want[298:]) {
+		t.Errorf("from k298: %v", got)
+	}
+}
+
+func TestLogsKeepTheirHeads(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	ids := []crdt.LogID{
+		{Device: crdt.Device{1}, Scope: "c/1", Class: 2}, {Device: crdt.Device{1}, Scope: "c/1", Class: 3},
+		{Device: crdt.Device{1}, Scope: "c/12", Class: 2}, {Device: crdt.Device{2}, Incarnation: crdt.Incarnation{1}, Scope: "c/1", Class: 2},
+	}
+	for round := range 3 {
+		for i, id := range ids {
+			update(t, s, func(tx *Tx) error {
+				l, err := tx.Log(id)
+				if err != nil {
+					return err
+				}
+				if l.Head.Seq != uint64(round) || l.Unsealed != uint64(round) {
+					t.Errorf("log %d before entry %d: %+v", i, round+1, l)
+				}
+				return tx.Append(&l, []byte{byte(i*10 + round)})
+			})
+		}
+	}
+	update(t, s, func(tx *Tx) error {
+		l, err := tx.Log(ids[1])
+		if err != nil {
+			return err
+		}
+		return tx.Seal(&l, wire.Seal{Seq: 2, Hash: wire.ChainHash([]byte{11})})
+	})
+	err := s.View(func(tx *Tx) error {
+		n := 0
+		err := tx.Logs(func(l Log) error {
+			n++
+			i := slices.Index(ids, l.ID)
+			b, err := tx.Entry(l, 2)
+			if err != nil || !bytes.Equal(b, []byte{byte(i*10 + 1)}) {
+				t.Errorf("log %d entry 2: %v, %v", i, b, err)
+			}
+			if h, err := tx.HashAt(l, 3); err != nil || h != l.Head.Hash || h != wire.ChainHash([]byte{byte(i*10 + 2)}) {
+				t.Errorf("log %d head %v: %v", i, h, err)
+			}
+			if _, err := tx.Entry(l, 4); node.CodeOf(err) != node.Damaged {
+				t.Errorf("an entry that isn't there: %v; want damage", err)
+			}
+			return nil
+		})
+		if n != len(ids) {
+			t.Errorf("%d logs; want %d", n, len(ids))
+		}
+		l, err2 := tx.Log(ids[1])
+		if l.Sealed.Seq != 2 || l.Head.Seq != 3 {
+			t.Errorf("sealed %d of %d; want 2 of 3", l.Sealed.Seq, l.Head.Seq)
+		}
+		return errors.Join(err, err2)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
