@@ -400,6 +400,27 @@ func TestFaultsTellNothing(t *testing.T) {
 	}
 }
 
+// An answer that a fault cut short must not look like a whole one.
+func TestHalfAnAnswer(t *testing.T) {
+	o := newOffice(t)
+	s := New(o.cfg).(*server)
+	s.mux.HandleFunc("/half", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "half an answer")
+		panic("a fault")
+	})
+	srv := httptest.NewServer(s)
+	defer srv.Close()
+	s.hosts[srv.Listener.Addr().String()] = true
+	resp, err := srv.Client().Get(srv.URL + "/half")
+	if err == nil {
+		_, err = io.ReadAll(resp.Body)
+		resp.Body.Close()
+	}
+	if err == nil {
+		t.Error("half an answer was taken for a whole one")
+	}
+}
+
 // The log holds route templates, methods and statuses; nothing that was typed,
 // stored or named.
 func TestNoValueInTheLog(t *testing.T) {

@@ -2,7 +2,8 @@ package auth
 
 import (
 	"fmt"
-	"math"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/vungxa/vungxa/node"
@@ -66,7 +67,7 @@ func (p pacer) enter(now time.Time, marks ...mark) time.Duration {
 func (p pacer) count(now time.Time, m mark) {
 	t, known := p[m]
 	if !known && len(p) >= maxPaced {
-		p.shrink(now)
+		p.shrink()
 	}
 	if now.Sub(t.last) > forget {
 		t = tries{}
@@ -90,19 +91,12 @@ func (p pacer) undo(marks ...mark) {
 	}
 }
 
-// shrink drops what is old, and the oldest in any case.
-func (p pacer) shrink(now time.Time) {
-	var oldest mark
-	age := time.Duration(math.MinInt64)
-	for m, t := range p {
-		if now.Sub(t.last) > forget {
-			delete(p, m)
-		} else if now.Sub(t.last) > age {
-			oldest, age = m, now.Sub(t.last)
-		}
-	}
-	if len(p) >= maxPaced {
-		delete(p, oldest)
+// shrink drops the quarter that was tried longest ago: a whole quarter, so that a
+// flood of sources doesn't pay for sorting at every try.
+func (p pacer) shrink() {
+	oldest := slices.SortedFunc(maps.Keys(p), func(a, b mark) int { return p[a].last.Compare(p[b].last) })
+	for _, m := range oldest[:len(oldest)/4] {
+		delete(p, m)
 	}
 }
 
