@@ -118,8 +118,9 @@ FUZZTIME ?= 30s
 fuzz: ## fuzz each decoder for FUZZTIME (30s)
 	@$(WORKSHOP)/fuzz.sh $(FUZZTIME)
 
-bench: ## the Go benchmarks
-	@go test -run '^$$' -bench . -benchmem ./...
+bench: build ## measure this machine: the Go benchmarks, a save, a figure, a start
+	@go test -run '^$$' -bench . -benchmem $$(git grep -lE '^func Benchmark' -- '*_test.go' | xargs -n 1 dirname | sort -u | sed 's|^|./|')
+	@for what in save kpi start; do ./bin/vungxa bench $$what; done
 
 N ?= 100
 SEED ?= 1
