@@ -23,7 +23,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		s.Log.Debug("request", "method", knownMethod(r.Method), "route", r.Pattern, "status", rec.status, "ms", s.Now().Sub(begun).Milliseconds())
 	}()
-	harden(rec.Header(), r)
+	harden(rec.Header())
 	if err := s.admit(r); err != nil {
 		s.Log.Warn("a request was refused at the door", "method", knownMethod(r.Method), "reason", err)
 		writeProblem(rec, r, err)
@@ -78,7 +78,7 @@ func fromElsewhere(r *http.Request) bool {
 const policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 	"object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-func harden(h http.Header, r *http.Request) {
+func harden(h http.Header) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
