@@ -27,10 +27,7 @@ import (
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
-var (
-	powercuts = flag.Int("powercuts", 4, "how many times the power is cut")
-	seed      = flag.Uint64("seed", 1, "of the moments at which it is cut")
-)
+var powercuts = flag.Int("powercuts", 4, "how many times the power is cut")
 
 const cutScope = crdt.Scope("c/01290")
 
@@ -82,18 +79,6 @@ func (o *office) receive() error {
 		return err
 	}
 	return o.StoreReceipt(r)
-}
-
-// TestMain lets the test binary be the writer whose power is cut.
-func TestMain(m *testing.M) {
-	if dir := os.Getenv("VUNGXA_WRITER"); dir != "" {
-		if err := write(dir, os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(m.Run())
 }
 
 // write saves for ever, and says what was acknowledged: "saved ID" when a save

@@ -1,0 +1,93 @@
+//go:build linux
+
+package systemtest
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+var seed = flag.Uint64("seed", 1, "of what is left to chance: moments, targets, values")
+
+// TestMain lets the test binary be the writer whose power is cut, and takes the
+// program away that tests have built.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("VUNGXA_WRITER"); dir != "" {
+		if err := write(dir, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	code := m.Run()
+	if err := removeProgram(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// program is the path of the whole program, built once, as `make build` does.
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "vungxa-systemtest-")
+	if err != nil {
+		return "", err
+	}
+	build := exec.Command("go", "build", "-o", dir, "github.com/vungxa/vungxa/node/cmd/vungxa")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return dir, fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return filepath.Join(dir, "vungxa"), nil
+})
+
+// removeProgram builds the program if no test has, which says that it builds.
+func removeProgram() error {
+	path, err := program()
+	return errors.Join(err, os.RemoveAll(filepath.Dir(path)))
+}
+
+// chance is a generator for one test; the log says how to have it again.
+func chance(t *testing.T) *rand.Rand {
+	t.Helper()
+	t.Logf("seed %d (-seed replays)", *seed)
+	return rand.New(rand.NewPCG(*seed, 0))
+}
+
+// patience is how long anything of a test may take that is no measurement. A
+// busy machine needs some of it.
+const patience = 60 * time.Second
+
+// eventually asks until holds says nothing more against it, and fails with what
+// it said last.
+func eventually(t *testing.T, what string, holds func() error) {
+	t.Helper()
+	if err := within(patience, holds); err != nil {
+		t.Fatalf("%s: not within %v: %v", what, patience, err)
+	}
+}
+
+func within(limit time.Duration, holds func() error) error {
+	again := time.NewTicker(30 * time.Millisecond)
+	defer again.Stop()
+	late := time.After(limit)
+	for {
+		err := holds()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-again.C:
+		case <-late:
+			return err
+		}
+	}
+}

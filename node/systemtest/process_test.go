@@ -1,0 +1,145 @@
+//go:build linux
+
+package systemtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// output is what a process says. Anyone may read it meanwhile.
+type output struct {
+	mu sync.Mutex // guards b
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// process is a run of the program.
+type process struct {
+	*exec.Cmd
+	out, err output
+	ended    chan struct{} // closed when it has been waited for
+}
+
+// spawn starts the program. What still runs at the end of the test is killed.
+func spawn(t *testing.T, args ...string) *process {
+	t.Helper()
+	p, err := begin(args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.kill)
+	return p
+}
+
+func begin(args ...string) (*process, error) {
+	path, err := program()
+	if err != nil {
+		return nil, err
+	}
+	p := &process{Cmd: exec.Command(path, args...), ended: make(chan struct{})}
+	p.Stdout, p.Stderr = &p.out, &p.err
+	p.Env = append(os.Environ(), "LANG=C.UTF-8")
+	// What a killed test leaves behind would hold ports and directories.
+	p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := p.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = p.Wait() // ProcessState says how it ended
+		close(p.ended)
+	}()
+	return p, nil
+}
+
+// running is nil while the process runs.
+func (p *process) running() error {
+	select {
+	case <-p.ended:
+		return fmt.Errorf("%s ended with %v: %s", strings.Join(p.Args[1:], " "), p.ProcessState, p.err.String())
+	default:
+		return nil
+	}
+}
+
+// tell reads the one JSON object that the process prints when it is ready.
+func (p *process) tell(into any) error {
+	var ended error
+	err := within(patience, func() error {
+		line, _, whole := strings.Cut(p.out.String(), "\n")
+		if whole {
+			return json.Unmarshal([]byte(line), into)
+		}
+		if ended = p.running(); ended != nil {
+			return nil
+		}
+		return errors.New("it says nothing")
+	})
+	return errors.Join(err, ended)
+}
+
+// kill is kill -9, and returns when the process is gone.
+func (p *process) kill() {
+	_ = p.Process.Kill() // it may have ended: that is as good
+	<-p.ended
+}
+
+// stop sends a signal and gives the exit code.
+func (p *process) stop(t *testing.T, signal os.Signal) int {
+	t.Helper()
+	if err := p.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Fatal(err)
+	}
+	return p.code(t)
+}
+
+// code waits for the end and gives the exit code.
+func (p *process) code(t *testing.T) int {
+	t.Helper()
+	eventually(t, "the end of "+strings.Join(p.Args[1:], " "), func() error {
+		if p.running() == nil {
+			return errors.New("it runs")
+		}
+		return nil
+	})
+	return p.ProcessState.ExitCode()
+}
+
+// memory is the most that the process had in memory, in bytes.
+func (p *process) memory() int64 { return p.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10 }
+
+// command runs the program to its end.
+func command(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := spawn(t, args...)
+	p.code(t)
+	return p
+}
+
+// says fails unless the process ended with a code and its words hold a sentence.
+func (p *process) says(t *testing.T, code int, sentence string) {
+	t.Helper()
+	said := p.out.String() + p.err.String()
+	if got := p.code(t); got != code || !strings.Contains(said, sentence) {
+		t.Errorf("%s: exit code %d, %q; want %d and %q", strings.Join(p.Args[1:], " "), got, said, code, sentence)
+	}
+}
