@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -10,14 +11,12 @@ import (
 	"github.com/vungxa/vungxa/crdt"
 )
 
+var seeds = flag.Int("seeds", 20, "how many histories to play")
+
 // Whatever lines and machines do, once they are left in peace everyone holds the
 // same, and everyone can show that the province has received what it saved.
 func TestHistories(t *testing.T) {
-	seeds := 60
-	if testing.Short() {
-		seeds = 10
-	}
-	for seed := range seeds {
+	for seed := range *seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { history(t, rand.New(rand.NewPCG(uint64(seed), 7))) })
 		})

@@ -36,7 +36,15 @@ type peer struct {
 }
 
 func newPeer(p Peer) *peer {
-	return &peer{Peer: p, wake: make(chan struct{}, 1), stop: func(error) {}, state: State{Why: whyWaiting}}
+	return &peer{Peer: p, wake: make(chan struct{}, 1), stop: func(error) {}, state: State{Why: p.why()}}
+}
+
+// why is the reason at first.
+func (p Peer) why() reconcile.Text {
+	if p.Address == "" {
+		return whyWaiting
+	}
+	return whyCalling
 }
 
 func (p *peer) get() State {
@@ -74,6 +82,8 @@ func (p *peer) setCut(cut bool) {
 	p.Cut = cut
 	if cut {
 		p.stop(reconcile.Refuse(reconcile.Cut, "operator"))
+	} else if !p.state.Connected {
+		p.state.Why, p.state.Detail = p.Peer.why(), ""
 	}
 	p.failures, p.notBefore = 0, time.Time{}
 	p.nudge()
@@ -164,7 +174,6 @@ func (p *peer) begin(ctx context.Context) (context.Context, context.CancelCauseF
 func (r *Replica) call(ctx context.Context, p *peer) {
 	dialing, cancel := p.begin(ctx)
 	defer cancel(nil)
-	r.note(p, false, whyCalling, "")
 	conn, err := r.cfg.Carrier.Dial(dialing, p.Address, p.PeerKey)
 	if err == nil {
 		cancel(nil)
