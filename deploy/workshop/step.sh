@@ -26,7 +26,7 @@ summary() {
     sed 's/^/SKIPPED: /' <<<"$skips"
   fi
   echo
-  cat "$kept"/*.count 2>/dev/null | awk '{ p += $1; f += $2; s += $3 } END { printf "%d passed, %d failed, %d skipped\n", p, f, s }'
+  { cat "$kept"/*.count 2>/dev/null || true; } | awk '{ p += $1; f += $2; s += $3 } END { printf "%d passed, %d failed, %d skipped\n", p, f, s }'
 }
 
 case "$1" in

@@ -105,6 +105,9 @@ func TestToolsAreNamedInOneSentence(t *testing.T) {
 func TestStepsAreSummedUp(t *testing.T) {
 	root := shop(t, "step.sh")
 	step := func(args ...string) (string, bool) { return call(t, root, []string{"WHOLE=1"}, "step.sh", args...) }
+	if said, ok := step("first", "false"); ok || !strings.HasSuffix(said, "\n0 passed, 0 failed, 0 skipped\nFAILED: first\n") {
+		t.Errorf("a failure before any test said %q", said)
+	}
 	if said, ok := step("unit", "bash", "-c", "echo 3 0 1 >bin/test/unit.count; echo 'p T: no disk' >bin/test/unit.skips"); !ok || !strings.Contains(said, "unit: ok") {
 		t.Errorf("a good step said %q", said)
 	}
