@@ -67,6 +67,9 @@ type Node interface {
 	Info() Info
 	// DeviceName is how people call a device; "" if it is unknown.
 	DeviceName(crdt.Device) string
+	// Certified are the devices that have a certificate here, this one too, in
+	// any order that stays.
+	Certified() []Certified
 	// Changed is closed when Info may next differ.
 	Changed() <-chan struct{}
 }

@@ -397,4 +397,11 @@ func TestCoverage(t *testing.T) {
 	if cover()["complete"] != false {
 		t.Error("complete without the laptop")
 	}
+	o.here.info.Peers[1].Connected = true
+	o.here.far = []Certified{{strings.Repeat("cd", 16), "Máy ở xa", "laptop"}}
+	c = cover()
+	far := c["devices"].([]any)[1].(map[string]any)
+	if c["complete"] != false || far["name"] != "Máy ở xa" || far["last_heard_ms"] != nil {
+		t.Errorf("with a device that never spoke: %v; want it listed, and not complete", c)
+	}
 }

@@ -193,8 +193,10 @@ func (s *server) firstMonth(ctx context.Context, c *schema.Collection) (kpi.Mont
 	return m, nil
 }
 
-// coverage lists the devices whose saves the figures may hold: this one, its
-// peers but for provinces, and every other that entries are held of.
+// coverage lists the devices whose saves the figures may hold: every one that is
+// certified here, but for provinces. It is complete while all others are
+// connected to this very node: of one that isn't, nobody here knows what it has
+// saved since it was last heard from.
 func (s *server) coverage() (coverage, error) {
 	held, err := s.Engine.Devices()
 	if err != nil {
@@ -202,34 +204,31 @@ func (s *server) coverage() (coverage, error) {
 	}
 	info := s.Node.Info()
 	out := coverage{Complete: true}
-	if info.Role != "province" {
-		out.Devices = append(out.Devices, coveredDevice{Device: info.Device, Name: info.Name, Role: info.Role, Self: true})
-	}
-	for _, p := range info.Peers {
-		if p.Role == "province" {
+	for _, d := range s.Node.Certified() {
+		if d.Role == "province" {
 			continue
 		}
-		out.Complete = out.Complete && p.Connected
-		out.Devices = append(out.Devices, coveredDevice{Device: p.Device, Name: p.Name, Role: p.Role, LastHeardMS: p.LastContactMS})
+		self := d.Device == info.Device
+		row := coveredDevice{Device: d.Device, Name: d.Name, Role: d.Role, Self: self}
+		i := slices.IndexFunc(info.Peers, func(p Peer) bool { return p.Device == d.Device })
+		if i >= 0 {
+			row.LastHeardMS = info.Peers[i].LastContactMS
+		}
+		out.Complete = out.Complete && (self || i >= 0 && info.Peers[i].Connected)
+		out.Devices = append(out.Devices, row)
 	}
 	for _, d := range held {
-		out.hold(d, s.Node.DeviceName(d.Device))
+		out.hold(d)
 	}
 	return out, nil
 }
 
-// hold notes what is held of a device. One that is no peer any more is not
-// connected either.
-func (c *coverage) hold(d engine.Device, name string) {
+// hold notes what is held of a device.
+func (c *coverage) hold(d engine.Device) {
 	id := d.Device.String()
 	i := slices.IndexFunc(c.Devices, func(known coveredDevice) bool { return known.Device == id })
 	if i < 0 {
-		if d.Entries == 0 {
-			return
-		}
-		c.Complete = false
-		c.Devices = append(c.Devices, coveredDevice{Device: id, Name: name})
-		i = len(c.Devices) - 1
+		return // a province: it saves nothing of its own
 	}
 	known := &c.Devices[i]
 	known.Entries, known.NewestEntryMS = d.Entries, d.NewestEntryMS

@@ -22,6 +22,9 @@ type Info struct {
 	Peers    []Peer
 }
 
+// Certified is a device with a certificate; Role as in Info.
+type Certified struct{ Device, Name, Role string }
+
 // Commune is the commune that a node belongs to.
 type Commune struct {
 	Code string `json:"code"`

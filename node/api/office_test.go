@@ -61,6 +61,7 @@ type surroundings struct {
 	mu      sync.Mutex // guards what follows
 	info    Info
 	changed chan struct{}
+	far     []Certified // certified, and no peers
 }
 
 func (n *surroundings) Info() Info {
@@ -74,6 +75,15 @@ func (n *surroundings) DeviceName(d crdt.Device) string {
 		return n.Info().Name
 	}
 	return ""
+}
+
+func (n *surroundings) Certified() []Certified {
+	i := n.Info()
+	all := append([]Certified{{i.Device, i.Name, i.Role}}, n.far...)
+	for _, p := range i.Peers {
+		all = append(all, Certified{p.Device, p.Name, p.Role})
+	}
+	return all
 }
 
 func (n *surroundings) Changed() <-chan struct{} {

@@ -178,6 +178,15 @@ func (d *Daemon) Info() api.Info {
 	return info
 }
 
+// Certified are the devices that have a certificate here.
+func (d *Daemon) Certified() []api.Certified {
+	var out []api.Certified
+	for _, c := range d.self.directory.All() {
+		out = append(out, api.Certified{Device: c.Device.String(), Name: c.Name, Role: roleNames[c.Role]})
+	}
+	return out
+}
+
 // shutdown is how long requests under way may take when the node stops.
 const shutdown = 5 * time.Second
 
