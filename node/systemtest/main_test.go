@@ -21,7 +21,7 @@ var seed = flag.Uint64("seed", 1, "of what is left to chance: moments, targets, 
 // program away that tests have built.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("VUNGXA_WRITER"); dir != "" {
-		if err := write(dir, os.Stdout); err != nil {
+		if err := saveForEver(dir, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -31,6 +31,16 @@ type problem struct {
 	} `json:"errors"`
 }
 
+// names says whether the refusal gives a reason for a place.
+func (p *problem) names(place string) bool {
+	for _, e := range p.Errors {
+		if e.Location == place && e.Message != "" {
+			return true
+		}
+	}
+	return false
+}
+
 func (p *problem) Error() string { return fmt.Sprintf("%d %s: %s %v", p.Status, p.Code, p.Detail, p.Errors) }
 
 // signIn follows a link that a node printed.

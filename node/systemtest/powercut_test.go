@@ -81,9 +81,9 @@ func (o *office) receive() error {
 	return o.StoreReceipt(r)
 }
 
-// write saves for ever, and says what was acknowledged: "saved ID" when a save
+// saveForEver saves, and says what was acknowledged: "saved ID" when a save
 // has returned, "tick ID" when its tick would be shown.
-func write(dir string, out io.Writer) error {
+func saveForEver(dir string, out io.Writer) error {
 	o, err := openOffice(dir)
 	if err != nil {
 		return err
