@@ -138,8 +138,8 @@ func command(t *testing.T, args ...string) *process {
 // says fails unless the process ended with a code and its words hold a sentence.
 func (p *process) says(t *testing.T, code int, sentence string) {
 	t.Helper()
-	said := p.out.String() + p.err.String()
-	if got := p.code(t); got != code || !strings.Contains(said, sentence) {
+	got := p.code(t)
+	if said := p.out.String() + p.err.String(); got != code || !strings.Contains(said, sentence) {
 		t.Errorf("%s: exit code %d, %q; want %d and %q", strings.Join(p.Args[1:], " "), got, said, code, sentence)
 	}
 }
