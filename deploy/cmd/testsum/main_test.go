@@ -78,10 +78,10 @@ func TestVitest(t *testing.T) {
 	check(t, "vitest", `{"testResults":[
 {"name":"a.test.ts","status":"failed","assertionResults":[
  {"fullName":"adds","status":"passed"},
- {"fullName":"subtracts","status":"failed","failureMessages":["expected 1"]},
+ {"fullName":"subtracts","status":"failed","failureMessages":["expected 1\n at x"]},
  {"fullName":"divides","status":"pending"}]},
 {"name":"b.test.ts","status":"failed","message":"cannot import x","assertionResults":[]}]}`,
-		Sum{1, 2, []string{"divides"}}, "FAIL a.test.ts: subtracts\nexpected 1\n", "FAIL b.test.ts\ncannot import x\n")
+		Sum{1, 2, []string{"divides"}}, "FAIL a.test.ts: subtracts: expected 1\nFAIL b.test.ts: cannot import x\n")
 }
 
 func TestTAP(t *testing.T) {

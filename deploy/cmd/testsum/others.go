@@ -24,7 +24,8 @@ type vitestReport struct {
 	}
 }
 
-// readVitest reads the report of `vitest run --reporter=json`.
+// readVitest reads the report of `vitest run --reporter=json`. vitest's own
+// reporter shows failures at length, so here each is one line.
 func readVitest(in io.Reader, to io.Writer) (Sum, error) {
 	var report vitestReport
 	if err := json.NewDecoder(in).Decode(&report); err != nil {
@@ -38,17 +39,22 @@ func readVitest(in io.Reader, to io.Writer) (Sum, error) {
 				sum.Passed++
 			case "failed":
 				sum.Failed++
-				fmt.Fprintf(to, "\nFAIL %s: %s\n%s\n", file.Name, t.FullName, strings.Join(t.FailureMessages, "\n"))
+				fmt.Fprintf(to, "FAIL %s: %s: %s\n", file.Name, t.FullName, firstLine(t.FailureMessages))
 			default:
 				sum.Skips = append(sum.Skips, t.FullName)
 			}
 		}
 		if file.Status == "failed" && len(file.AssertionResults) == 0 {
 			sum.Failed++
-			fmt.Fprintf(to, "\nFAIL %s\n%s\n", file.Name, file.Message)
+			fmt.Fprintf(to, "FAIL %s: %s\n", file.Name, file.Message)
 		}
 	}
 	return sum, nil
+}
+
+func firstLine(messages []string) string {
+	line, _, _ := strings.Cut(strings.Join(messages, "\n"), "\n")
+	return line
 }
 
 // tapLine is a line of the Test Anything Protocol, as testanything.org has it:
