@@ -11,7 +11,7 @@ export async function openOffice(browser, node) {
     if (new URL(request.url()).host !== host) faults.push(`request to ${request.url()}`)
   })
   page.on('console', (message) => {
-    if (message.type() === 'error') faults.push(`console: ${message.text()}`)
+    if (message.type() === 'error') faults.push(`console: ${message.text()} ${message.location().url}`)
   })
   page.on('pageerror', (error) => faults.push(`page: ${error.message}`))
   return { page, node, faults, base: node.url.replace(/\/$/, '') }
@@ -40,7 +40,8 @@ export async function until(what, read, good, withinMs = 45_000) {
   }
 }
 
-export const total = async ({ page }) => Number((await page.locator('main h1 + span').innerText()).replace(/[^\d].*$/s, (rest) => rest.startsWith('.') ? rest.replace(/[^\d]/g, '') : ''))
+/** How many records the list on the page has in all. */
+export const total = async ({ page }) => Number(await page.locator('main [data-total]').getAttribute('data-total'))
 
 /** A figure of the strip as a number; null where the page says that there is none. */
 export async function figure({ page }, set, id) {

@@ -4,9 +4,11 @@
 //   VUNGXA=bin/vungxa node e2e/story.mjs
 //
 // CHROMIUM names the browser (default /usr/bin/chromium). Prints a TAP line for
-// each step, then "N passed, N failed"; a failed step leaves pictures of all pages.
+// each step, then "N passed, N failed"; a failed step leaves pictures of all pages,
+// and with PICTURES=DIR every step does.
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { AxeBuilder } from '@axe-core/playwright'
 import { chromium } from 'playwright-core'
 import { startDemo } from './demo.mjs'
 import * as as from './officer.mjs'
@@ -16,7 +18,7 @@ if (!binary) {
   console.error('VUNGXA must name the vungxa binary, for example VUNGXA=bin/vungxa')
   process.exit(2)
 }
-const pictures = join(import.meta.dirname, 'failures')
+const failures = join(import.meta.dirname, 'failures')
 const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
 
 const password = 'một câu dễ nhớ 2026'
@@ -199,11 +201,38 @@ const steps = [
     await page.locator('main:focus').waitFor()
   }],
 
+  ['list, record, form, figures and sign-in pass the accessibility rules (WCAG A and AA)', async ({ laptop }) => {
+    const { page } = laptop
+    await page.goto(laptop.base)
+    await page.locator('main tbody tr').first().waitFor()
+    await page.getByRole('button', { name: 'Bộ lọc' }).click()
+    await accessible(page, 'list')
+    await as.openRecord(laptop, known.created)
+    await accessible(page, 'record')
+    await page.keyboard.press('e')
+    await page.locator('main form').waitFor()
+    await accessible(page, 'form')
+    await page.keyboard.press('Escape')
+    await as.toSection(laptop, 'Chỉ số')
+    await page.locator('[data-coverage]').waitFor()
+    await accessible(page, 'figures')
+    await page.getByRole('button', { name: /^Cán bộ:/ }).click()
+    await page.getByRole('menuitem', { name: 'Đăng xuất' }).click()
+    await page.getByText('Đã đăng xuất.').waitFor()
+    await accessible(page, 'sign-in')
+  }],
+
   ['no page asked another host for anything or met an error', async (offices) => {
     const faults = Object.values(offices).flatMap(({ node, faults }) => faults.map((fault) => `${node.role}: ${fault}`))
     if (faults.length > 0) throw new Error(faults.join('\n'))
   }],
 ]
+
+async function accessible(page, name) {
+  const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']).analyze()
+  const told = violations.map(({ id, help, nodes }) => `${name}: ${id}: ${help}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`)
+  if (told.length > 0) throw new Error(told.join('\n'))
+}
 
 /** Presses Tab until the field has the focus: the way there must exist, however long. */
 async function tabTo(page, field) {
@@ -214,10 +243,10 @@ async function tabTo(page, field) {
   throw new Error(`Tab never reaches ${field}`)
 }
 
-async function takePictures(offices, number) {
-  await mkdir(pictures, { recursive: true })
+async function takePictures(offices, number, folder) {
+  await mkdir(folder, { recursive: true })
   for (const [role, { page }] of Object.entries(offices)) {
-    const path = join(pictures, `${number}-${role}.png`)
+    const path = join(folder, `${number}-${role}.png`)
     await page.screenshot({ path })
     console.log(`# picture: ${path}`)
   }
@@ -230,10 +259,11 @@ async function play(offices) {
     try {
       await run(offices)
       console.log(`ok ${i + 1} - ${name} (${((performance.now() - begin) / 1000).toFixed(1)} s)`)
+      if (process.env.PICTURES) await takePictures(offices, i + 1, process.env.PICTURES)
     } catch (error) {
       console.log(`not ok ${i + 1} - ${name}`)
       console.log(String(error.stack ?? error).replace(/^/gm, '# '))
-      await takePictures(offices, i + 1)
+      await takePictures(offices, i + 1, failures)
       return { passed: i, failed: 1 }
     }
   }

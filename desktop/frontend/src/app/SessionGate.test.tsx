@@ -65,6 +65,9 @@ it('uses the code of the link once, then offers to set a password', async () => 
   expect(signIn).toHaveBeenCalledExactlyOnceWith({ code: 'AAAA-BBBB' })
   await userEvent.click(screen.getByRole('button', { name: 'Để sau' }))
   expect(screen.queryByRole('dialog')).toBeNull()
+  await userEvent.click(screen.getByText('out'))
+  await screen.findByText('Đã đăng xuất.')
+  expect(signIn).toHaveBeenCalledOnce()
 })
 
 it('says what the node says of a code that is no longer good, and leaves the password to try', async () => {

@@ -2,7 +2,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useMemo, useState, type ReactNode } from 'react'
 import type { Api } from '../api/client'
-import { takeSignInCode, writeSession, type StoredSession } from '../api/session'
+import { readSession, takeSignInCode, writeSession, type StoredSession } from '../api/session'
 import { PasswordDialog } from '../signin/PasswordDialog'
 import { SignInPage, type Entry } from '../signin/SignInPage'
 import { SessionProvider } from './session'
@@ -27,7 +27,7 @@ export function SessionGate({ api, first, code: firstCode, onSignedOut, children
   const client = useQueryClient()
   const [phase, setPhase] = useState(first)
   const [asking, setAsking] = useState(false)
-  const code = useLinkCode(firstCode, setPhase)
+  const [code, forgetCode] = useLinkCode(firstCode, setPhase)
 
   useEffect(() => {
     onSignedOut(() => {
@@ -41,18 +41,20 @@ export function SessionGate({ api, first, code: firstCode, onSignedOut, children
     writeSession(session)
     if (phase.kind === 'expired' && phase.session.officer.id === session.officer.id) void client.invalidateQueries()
     else client.clear()
+    forgetCode()
     setPhase({ kind: 'in', session })
     setAsking(byCode && !session.passwordSet)
   }
 
   const signOut = useCallback(() => {
+    const mine = readSession()?.secret
     const forget = () => {
-      writeSession(null)
-      client.clear()
-      setPhase({ kind: 'out', reason: 'signedOut' })
+      if (readSession()?.secret === mine) writeSession(null)
     }
-    // A node that can't be told will let the session run out; this page forgets it at once.
+    // The pages go at once, whatever the node says; one that can't be told lets the session run out.
     api.signOut().then(forget, forget)
+    client.clear()
+    setPhase({ kind: 'out', reason: 'signedOut' })
   }, [api, client])
 
   const passwordWasSet = () => {
@@ -85,7 +87,7 @@ export function SessionGate({ api, first, code: firstCode, onSignedOut, children
 }
 
 /** A sign-in link pasted into this very tab changes only the fragment: the page isn't loaded anew. */
-function useLinkCode(first: string | null, setPhase: (phase: Phase) => void): string | null {
+function useLinkCode(first: string | null, setPhase: (phase: Phase) => void): [string | null, () => void] {
   const [code, setCode] = useState(first)
   useEffect(() => {
     const onHash = () => {
@@ -97,5 +99,5 @@ function useLinkCode(first: string | null, setPhase: (phase: Phase) => void): st
     window.addEventListener('hashchange', onHash)
     return () => window.removeEventListener('hashchange', onHash)
   }, [setPhase])
-  return code
+  return [code, () => setCode(null)]
 }

@@ -1,5 +1,5 @@
 // The frame of every page: header, sections, the month's figures, and the page itself.
-import { useState } from 'react'
+import { useEffect, useState } from 'react'
 import { useNode, useSchema } from '../api/queries'
 import { KpiPage } from '../kpi/KpiPage'
 import { KpiStrip } from '../kpi/KpiStrip'
@@ -25,6 +25,10 @@ export function Shell() {
   const route = useRoute()
   const live = useLiveUpdates()
   useShortcuts({ '?': () => setHelp(true) })
+  useEffect(() => {
+    // In braces: newer browsers return a promise from scrollTo, which is no clean-up function.
+    document.getElementById('main')?.scrollTo(0, 0)
+  }, [route])
   return (
     <div className={css.shell}>
       <a className="skip" href="#main" onClick={skipToMain}>

@@ -7,6 +7,11 @@ export type Shortcuts = Record<string, () => void>
 export const shortcutsOff = { 'data-shortcuts': 'off' } as const
 const quieting = '[data-shortcuts="off"], [role="dialog"][aria-modal="true"]'
 
+/** True while a dialog or the sign-in page is up: keys belong to it alone. */
+export function isQuiet(): boolean {
+  return document.querySelector(quieting) !== null
+}
+
 function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false
   return target.isContentEditable || ['INPUT', 'TEXTAREA', 'SELECT'].includes(target.tagName)
@@ -14,7 +19,7 @@ function isTyping(target: EventTarget | null): boolean {
 
 export function shortcutFor(event: KeyboardEvent, shortcuts: Shortcuts): (() => void) | undefined {
   if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.altKey || event.metaKey) return undefined
-  if (isTyping(event.target) || document.querySelector(quieting) !== null) return undefined
+  if (isTyping(event.target) || isQuiet()) return undefined
   return shortcuts[event.key] ?? shortcuts[event.key.toLowerCase()]
 }
 

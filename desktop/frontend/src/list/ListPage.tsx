@@ -95,7 +95,7 @@ function useReturnToRow(table: { current: HTMLElement | null }, takeOpened: () =
 function Totals({ page }: { page: Page }) {
   const { t, language } = useWords()
   return (
-    <span className={css.totals}>
+    <span className={css.totals} data-total={page.total}>
       {t('list.total', { total: showCount(page.total, language) })} · {t('list.asOf', { at: showMoment(page.as_of_ms) })}
     </span>
   )

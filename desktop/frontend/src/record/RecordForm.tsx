@@ -1,8 +1,9 @@
 // The form of any collection, for a new record or an edit, laid out by the pack's sections.
 import { Button } from '@mantine/core'
-import { useEffect, useRef, useState, type KeyboardEvent, type SyntheticEvent } from 'react'
+import { useEffect, useRef, useState, type FocusEvent, type SyntheticEvent } from 'react'
 import type { Collection, Field, Rec, Schema } from '../api/types'
 import { useLeaveGuard } from '../app/router'
+import { isQuiet } from '../app/shortcuts'
 import { FieldInput } from '../fields/FieldInput'
 import { useWords } from '../i18n'
 import { layout, listOf } from '../schema/fields'
@@ -26,13 +27,15 @@ export function RecordForm({ schema, collection, record, onSaved, onCancel }: Pr
   const [openedOn] = useState(record)
   const form = useRecordForm(schema, collection, openedOn, onSaved)
   const guard = useLeaveGuard(form.dirty)
+  const field = useLastField()
+  useFormKeys(form.submit, onCancel)
   const ref = useFocusOnOpen()
   const submit = (event: SyntheticEvent) => {
     event.preventDefault()
     form.submit()
   }
   return (
-    <form ref={ref} className={css.form} onSubmit={submit} onKeyDown={(event) => onFormKey(event, form.submit, onCancel)} noValidate>
+    <form ref={ref} className={css.form} onSubmit={submit} onFocus={field.note} noValidate>
       {openedOn !== null && record !== null && record.version !== openedOn.version && (
         <Note tone="wait" title={t('record.changedElsewhere')}>
           {t('record.changedElsewhereHint')}
@@ -52,22 +55,44 @@ export function RecordForm({ schema, collection, record, onSaved, onCancel }: Pr
           <kbd>Ctrl</kbd>+<kbd>Enter</kbd> {t('help.save')}
         </span>
       </div>
-      <LeaveDialog guard={guard} />
+      <LeaveDialog guard={guard} onStay={field.back} />
     </form>
   )
 }
 
-/** Ctrl+Enter and Ctrl+S save from anywhere in the form, a text area too. Escape cancels (and asks when something was typed). */
-function onFormKey(event: KeyboardEvent, submit: () => void, cancel: () => void) {
-  const save = (event.ctrlKey || event.metaKey) && (event.key === 'Enter' || event.key.toLowerCase() === 's')
-  if (save) {
-    event.preventDefault()
-    submit()
-  } else if (event.key === 'Escape' && !event.defaultPrevented && !isListOpen(event.target)) cancel()
+/** Ctrl+Enter and Ctrl+S save wherever the focus is, a text area too. Escape cancels (and asks when something was typed). */
+function useFormKeys(submit: () => void, cancel: () => void) {
+  const latest = useRef({ submit, cancel })
+  useEffect(() => {
+    latest.current = { submit, cancel }
+  })
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (isQuiet()) return
+      const save = (event.ctrlKey || event.metaKey) && (event.key === 'Enter' || event.key.toLowerCase() === 's')
+      if (save) {
+        event.preventDefault()
+        latest.current.submit()
+      } else if (event.key === 'Escape' && !event.defaultPrevented && !isListOpen(event.target)) latest.current.cancel()
+    }
+    window.addEventListener('keydown', onKey)
+    return () => window.removeEventListener('keydown', onKey)
+  }, [])
 }
 
-function isListOpen(target: EventTarget) {
+function isListOpen(target: EventTarget | null) {
   return target instanceof HTMLElement && target.getAttribute('aria-expanded') === 'true'
+}
+
+/** Who stays is back in the field that was being typed in. */
+function useLastField() {
+  const last = useRef<HTMLElement | null>(null)
+  return {
+    note: (event: FocusEvent) => {
+      if (event.target instanceof HTMLElement) last.current = event.target
+    },
+    back: () => last.current?.focus(),
+  }
 }
 
 /** The first input that waits for a person takes the focus, so that typing can start at once. */

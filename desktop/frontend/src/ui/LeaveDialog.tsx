@@ -3,15 +3,23 @@ import { Button, Modal } from '@mantine/core'
 import { useWords } from '../i18n'
 import css from './dialog.module.css'
 
-type Props = { guard: { asking: boolean; stay: () => void; leave: () => void } }
+type Props = {
+  guard: { asking: boolean; stay: () => void; leave: () => void }
+  /** Puts the focus back where it was in the form. */
+  onStay: () => void
+}
 
-export function LeaveDialog({ guard }: Props) {
+export function LeaveDialog({ guard, onStay }: Props) {
   const { t } = useWords()
+  const stay = () => {
+    guard.stay()
+    onStay()
+  }
   return (
-    <Modal opened={guard.asking} onClose={guard.stay} title={t('form.leaveTitle')} closeButtonProps={{ 'aria-label': t('app.close') }}>
+    <Modal opened={guard.asking} onClose={stay} returnFocus={false} title={t('form.leaveTitle')} closeButtonProps={{ 'aria-label': t('app.close') }}>
       <p>{t('form.leave')}</p>
       <div className={css.buttons}>
-        <Button onClick={guard.stay} data-autofocus>
+        <Button onClick={stay} data-autofocus>
           {t('form.leaveNo')}
         </Button>
         <Button variant="default" onClick={guard.leave}>
