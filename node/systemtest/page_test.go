@@ -41,7 +41,9 @@ func (p *problem) names(place string) bool {
 	return false
 }
 
-func (p *problem) Error() string { return fmt.Sprintf("%d %s: %s %v", p.Status, p.Code, p.Detail, p.Errors) }
+func (p *problem) Error() string {
+	return fmt.Sprintf("%d %s: %s %v", p.Status, p.Code, p.Detail, p.Errors)
+}
 
 // signIn follows a link that a node printed.
 func signIn(link string) (*page, error) {
