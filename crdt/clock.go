@@ -23,16 +23,18 @@ func StampAt(ms int64) Stamp {
 // Millis is the stamp's time in milliseconds since the Unix epoch.
 func (s Stamp) Millis() int64 { return int64(s >> 16) }
 
-// Clock is a hybrid logical clock. The zero Clock is ready; Last is the newest
-// stamp given or absorbed and is restored from the log after a restart.
+// Clock is a hybrid logical clock. The zero Clock is ready; both fields are kept
+// over a restart.
 type Clock struct {
-	Last Stamp
+	Last Stamp // the newest stamp given or absorbed
+	Own  int64 // the device's best own time: its newest reading, in milliseconds
 }
 
 // Next gives a stamp later than every stamp before it, and not before now (in
 // milliseconds): a clock that is set back, or stands still, costs nothing but
 // accuracy.
 func (c *Clock) Next(nowMillis int64) Stamp {
+	c.Own = max(c.Own, nowMillis)
 	if now := StampAt(nowMillis); now > c.Last {
 		c.Last = now
 	} else if c.Last < 1<<64-1 {
@@ -42,9 +44,10 @@ func (c *Clock) Next(nowMillis int64) Stamp {
 }
 
 // Absorb makes later stamps later than a foreign one, as far as MaxAhead past
-// the device's own best time: the larger of now and its last stamp.
+// the device's best own time: however many foreign stamps come, and from however
+// wrong a clock.
 func (c *Clock) Absorb(foreign Stamp, nowMillis int64) {
-	best := max(nowMillis, c.Last.Millis())
-	bound := StampAt(best + MaxAhead.Milliseconds())
+	c.Own = max(c.Own, nowMillis)
+	bound := StampAt(min(c.Own, maxMillis) + MaxAhead.Milliseconds())
 	c.Last = max(c.Last, min(foreign, bound))
 }

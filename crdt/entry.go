@@ -29,8 +29,9 @@ const FieldExistence uint32 = 0
 // collections with a natural key, by a hash of (scope, collection, key), so
 // that two offices importing one file make one record. Just one is set.
 type Ref struct {
-	Dot Dot
-	Key [16]byte
+	Dot   Dot
+	Key   [16]byte
+	Scope Scope // of a key; a dot has its log's
 }
 
 // RecordID is a Ref in 16 bytes, for store keys and for the world outside.
@@ -45,18 +46,24 @@ func RefByKey(scope Scope, collection, key string) Ref {
 		h.Write(n[:])
 		h.Write([]byte(part))
 	}
-	return Ref{Key: [16]byte(h.Sum(nil))}
+	return Ref{Key: [16]byte(h.Sum(nil)), Scope: scope}
 }
 
 // ByKey says whether the record is named by a natural key.
 func (r Ref) ByKey() bool { return r.Key != [16]byte{} }
 
-// ID is the record's id: the key's hash, or a hash of the creation dot.
+// ID is the record's id: a hash of the key, or of the creation dot, and either
+// way of the scope. So an entry of one scope can't name a record of another,
+// whatever key it makes up.
 func (r Ref) ID() RecordID {
-	if r.ByKey() {
-		return RecordID(r.Key)
-	}
 	h := sha256.New()
+	if r.ByKey() {
+		h.Write([]byte("vungxa record id 0"))
+		h.Write([]byte{byte(len(r.Scope))})
+		h.Write([]byte(r.Scope))
+		h.Write(r.Key[:])
+		return RecordID(h.Sum(nil))
+	}
 	h.Write([]byte("vungxa record dot 0"))
 	h.Write(r.Dot.Log.Device[:])
 	h.Write(r.Dot.Log.Incarnation[:])
@@ -113,8 +120,12 @@ type Entry struct {
 // Dot is the dot of the entry's i-th operation.
 func (e *Entry) Dot(i int) Dot { return Dot{Log: e.Log, Seq: e.Seq, Index: uint16(i)} }
 
-// ErrEntry is wrapped by every error of Validate.
-var ErrEntry = errors.New("malformed entry")
+// Errors of Validate and of encoding: every one wraps ErrEntry; ErrTooLarge is
+// wrapped where a smaller Save would do.
+var (
+	ErrEntry    = errors.New("malformed entry")
+	ErrTooLarge = fmt.Errorf("%w: too large for one save", ErrEntry)
+)
 
 // Validate holds an entry to what its form promises, whoever wrote it. It does
 // not judge the domain: a value may be nonsense and still be an entry.
@@ -126,8 +137,8 @@ func (e *Entry) Validate() error {
 		return fmt.Errorf("%w: seq %d: only the first entry has no previous hash", ErrEntry, e.Seq)
 	case len(e.Log.Scope) == 0 || len(e.Log.Scope) > MaxScope:
 		return fmt.Errorf("%w: scope of %d bytes; want 1 to %d", ErrEntry, len(e.Log.Scope), MaxScope)
-	case len(e.Officer) > MaxOfficer || len(e.Pack.ID) > MaxName:
-		return fmt.Errorf("%w: officer or pack name too long", ErrEntry)
+	case len(e.Officer) > MaxOfficer || !isName(e.Pack.ID):
+		return fmt.Errorf("%w: an officer's name too long, or a pack's that is no name", ErrEntry)
 	case len(e.Ops) == 0 || len(e.Ops) > MaxOps:
 		return fmt.Errorf("%w: %d operations; want 1 to %d", ErrEntry, len(e.Ops), MaxOps)
 	}
@@ -138,7 +149,7 @@ func (e *Entry) Validate() error {
 		}
 	}
 	if n := e.Records(); n > MaxRecords {
-		return fmt.Errorf("%w: it touches %d records; at most %d", ErrEntry, n, MaxRecords)
+		return fmt.Errorf("%w: it touches %d records; at most %d", ErrTooLarge, n, MaxRecords)
 	}
 	return nil
 }
@@ -156,6 +167,17 @@ func (e *Entry) Records() int {
 	return len(names)
 }
 
+// isName says whether s can name a collection or a pack. Names are parts of
+// store keys: one must never hold another's end.
+func isName(s string) bool {
+	for _, r := range s {
+		if (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' {
+			return false
+		}
+	}
+	return len(s) > 0 && len(s) <= MaxName
+}
+
 type cellName struct {
 	record RecordID
 	field  uint32
@@ -167,14 +189,14 @@ func (e *Entry) validateOp(i int, cells map[cellName]bool) error {
 	switch {
 	case cells[name]:
 		return errors.New("the entry writes one cell twice")
-	case len(op.Collection) == 0 || len(op.Collection) > MaxName:
-		return fmt.Errorf("collection name of %d bytes; want 1 to %d", len(op.Collection), MaxName)
+	case !isName(op.Collection):
+		return fmt.Errorf("a collection's name is 1 to %d letters a-z, digits, - and _", MaxName)
 	case len(op.Value) == 0:
 		return errors.New("no value; a missing value is CBOR null")
 	case len(op.Over) > MaxOver:
 		return fmt.Errorf("supersedes %d logs; want at most %d", len(op.Over), MaxOver)
-	case op.Record.ByKey() && op.Record.Dot != (Dot{}):
-		return errors.New("the record is named both by key and by dot")
+	case op.Record.ByKey() && (op.Record.Dot != (Dot{}) || op.Record.Scope != e.Log.Scope):
+		return errors.New("the record's key is not of the entry's scope, or it has a dot too")
 	case !op.Record.ByKey() && (op.Record.Dot.Log.Scope != e.Log.Scope || op.Record.Dot.Seq == 0):
 		return errors.New("the record's creation dot lies outside the entry's scope")
 	}

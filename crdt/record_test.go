@@ -188,23 +188,24 @@ func TestEqualValuesAreNoConflict(t *testing.T) {
 func TestClockNeverGoesBackNorFarAhead(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var c Clock
-		best := int64(0)
+		best, given := int64(0), Stamp(0)
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			now := rapid.Int64Range(-5, 1<<49).Draw(t, "now")
 			before := c.Last
 			if rapid.Bool().Draw(t, "absorb") {
 				foreign := Stamp(rapid.Uint64().Draw(t, "foreign"))
-				bound := max(now, before.Millis()) + MaxAhead.Milliseconds()
+				best = max(best, now)
 				c.Absorb(foreign, now)
-				if c.Last.Millis() > max(bound, 0) || c.Last < before {
-					t.Fatalf("absorbed %v at %d: %v after %v", foreign, now, c.Last, before)
+				if bound := best + MaxAhead.Milliseconds(); c.Last.Millis() > max(bound, given.Millis()+1) || c.Last < before {
+					t.Fatalf("absorbed %v at best %d: %v after %v", foreign, best, c.Last, before)
 				}
 				continue
 			}
-			if s := c.Next(now); s <= before && before != 1<<64-1 {
-				t.Fatalf("stamp %v after %v", s, before)
-			}
 			best = max(best, now)
+			given = c.Next(now)
+			if given <= before && before != 1<<64-1 {
+				t.Fatalf("stamp %v after %v", given, before)
+			}
 		}
 	})
 }
@@ -212,7 +213,7 @@ func TestClockNeverGoesBackNorFarAhead(t *testing.T) {
 func TestValidateRefuses(t *testing.T) {
 	foreign := LogID{Device: Device{9}, Scope: "c/00004", Class: ClassRecords}
 	good := func() *Entry {
-		return &Entry{Log: testLog(0), Seq: 2, Prev: Hash{1}, Ops: []Op{{
+		return &Entry{Log: testLog(0), Seq: 2, Prev: Hash{1}, Pack: Pack{ID: "test"}, Ops: []Op{{
 			Collection: "things", Record: testRef, Field: 1, Value: []byte{1}, Over: []Pos{{testLog(0), 1}, {testLog(1), 4}},
 		}}}
 	}
@@ -252,5 +253,29 @@ func TestValidateRefuses(t *testing.T) {
 				t.Error("accepted")
 			}
 		})
+	}
+}
+
+// A device of one commune can't name the record of another, though it knows its
+// collection and key.
+func TestRecordsOfOneKeyDifferByScope(t *testing.T) {
+	ours := RefByKey(testScope, "things", "1")
+	theirs := ours
+	theirs.Scope = "c/99999" // what an entry of that scope makes of the same key bytes
+	if ours.ID() == theirs.ID() {
+		t.Error("one id in two scopes")
+	}
+}
+
+// However many stamps of a clock in 2099 come, one device's doesn't go along.
+func TestManyForeignStampsDoNotAddUp(t *testing.T) {
+	var c Clock
+	const now = int64(1_790_000_000_000)
+	for range 1000 {
+		c.Absorb(StampAt(4_070_000_000_000), now)
+		c.Next(now)
+	}
+	if ahead := c.Last.Millis() - now; ahead > MaxAhead.Milliseconds() {
+		t.Errorf("%d ms ahead; want at most %d", ahead, MaxAhead.Milliseconds())
 	}
 }

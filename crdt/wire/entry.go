@@ -118,7 +118,7 @@ func EncodeEntry(e *crdt.Entry) ([]byte, error) {
 		return nil, err
 	}
 	if len(b) > crdt.MaxEntry {
-		return nil, fmt.Errorf("%w: %d bytes; at most %d", crdt.ErrEntry, len(b), crdt.MaxEntry)
+		return nil, fmt.Errorf("%w: %d bytes; at most %d", crdt.ErrTooLarge, len(b), crdt.MaxEntry)
 	}
 	return b, nil
 }
@@ -203,7 +203,7 @@ func decodeRef(b []byte, t logTable, scope crdt.Scope) (crdt.Ref, error) {
 		if key == [16]byte{} {
 			return crdt.Ref{}, fmt.Errorf("%w: a record key of zeros", ErrFormat)
 		}
-		return crdt.Ref{Key: key}, nil
+		return crdt.Ref{Key: key, Scope: scope}, nil
 	case majorArray:
 		var d wireDot
 		if err := Unmarshal(b, 32, &d); err != nil {

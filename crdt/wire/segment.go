@@ -10,10 +10,11 @@ import (
 )
 
 // Limits of a segment. MaxSegment is its encoded size, MaxSegmentBody that of
-// its entries before compression, both in bytes.
+// its entries before compression, both in bytes. What doesn't compress at all fits
+// too, so that whatever one program took in, any other can send on.
 const (
 	MaxSegment        = 256 << 10
-	MaxSegmentBody    = 1 << 20
+	MaxSegmentBody    = 224 << 10
 	MaxSegmentEntries = 1024
 )
 

@@ -10,16 +10,17 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/engine"
 )
 
-// MaxRows is how many rows one import request may hold.
-const MaxRows = 1000
+// MaxRows is how many rows one import request may hold: it is one save.
+const MaxRows = crdt.MaxRecords
 
 // ImportBody is a part of a file to import.
 type ImportBody struct {
-	Rows   []ImportRow `json:"rows" maxItems:"1000" nullable:"false"`
+	Rows   []ImportRow `json:"rows" maxItems:"32" nullable:"false"`
 	DryRun bool        `json:"dry_run,omitempty" doc:"Only say what would happen."`
 }
 

@@ -62,7 +62,7 @@ type packRef struct {
 }
 
 type unsent struct {
-	Count    int    `json:"count" doc:"Saves of this device that the province has not received."`
+	Count    int    `json:"count" doc:"Saves held here that the province is not known to have received."`
 	OldestMS *int64 `json:"oldest_ms"`
 }
 

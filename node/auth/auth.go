@@ -27,6 +27,7 @@ package auth
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -145,6 +146,27 @@ func (a *Auth) Put(id, name string) error {
 		return node.Errorf(node.TooLarge, "Một máy có tối đa %d cán bộ.", "a device has at most %d officers", MaxOfficers)
 	}
 	return a.store(next)
+}
+
+// Retain takes every officer away who is not in ids: their password, and what
+// they are signed in with.
+func (a *Auth) Retain(ids []string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	gone := func(c account) bool { return !slices.Contains(ids, c.ID) }
+	if !slices.ContainsFunc(a.accounts, gone) {
+		return nil
+	}
+	if err := a.store(slices.DeleteFunc(slices.Clone(a.accounts), gone)); err != nil {
+		return err
+	}
+	maps.DeleteFunc(a.codes, func(_ digest, c code) bool { return !slices.Contains(ids, c.officer) })
+	for _, s := range a.sessions {
+		if !slices.Contains(ids, s.Officer.ID) {
+			a.end(s)
+		}
+	}
+	return nil
 }
 
 func checkOfficer(id, name string) error {

@@ -440,3 +440,23 @@ func TestWithoutChanceNothingIsGiven(t *testing.T) {
 }
 
 func sha(s string) digest { return digest(sha256.Sum256([]byte(s))) }
+
+func TestRetainTakesTheOthersAway(t *testing.T) {
+	d := newDesk(t)
+	gone, proof := d.signIn("lan")
+	stays, _ := d.signIn("hung")
+	code, err := d.NewCode("lan")
+	d.must(err)
+	d.must(d.Retain([]string{"hung"}))
+	if _, err := d.Check(proof); node.CodeOf(err) != node.Unauthenticated || d.Live(gone) || !d.Live(stays) {
+		t.Errorf("the session of an officer taken away: %v", err)
+	}
+	if _, _, err := d.SignInByCode("console", code); err == nil {
+		t.Error("a code of an officer taken away signs in")
+	}
+	again, err := New(d.disk, d.now, seeded())
+	d.must(err)
+	if got := again.Officers(); len(got) != 1 || got[0].ID != "hung" {
+		t.Errorf("officers %v after a restart; want hung alone", got)
+	}
+}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
@@ -130,7 +131,10 @@ func WriteFile(name string, b []byte) (err error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), name)
+	if err := os.Rename(f.Name(), name); err != nil {
+		return err
+	}
+	return store.SyncDir(filepath.Dir(name))
 }
 
 // Keys are a device's two keys: it seals with one and connects with the other.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"time"
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
@@ -68,6 +69,10 @@ func (d *Daemon) openHub() (err error) {
 	return nil
 }
 
+// retryMax is how long a peer that can't be reached is left alone at most: a line
+// that is back is used while an officer still looks.
+const retryMax = 15 * time.Second
+
 // openReplica prepares the lines to the peers that node.json names.
 func (d *Daemon) openReplica() error {
 	peers, err := d.peers()
@@ -78,7 +83,7 @@ func (d *Daemon) openReplica() error {
 		Root: d.self.authority, Certificate: d.self.certificate, Directory: d.self.directory,
 		Scopes: d.self.config.Scopes, Peers: peers,
 		Log: d.engine, Ingest: d.ingest, Sign: d.receipt, Hear: d.engine, Carrier: replica.Over(d.host),
-		Now: d.opts.Now, Rand: d.opts.Rand, Logger: d.opts.Log,
+		Now: d.opts.Now, Rand: d.opts.Rand, Logger: d.opts.Log, RetryMax: retryMax,
 	})
 	return err
 }

@@ -36,12 +36,14 @@ func (d *Daemon) openAuth() (err error) {
 	if err != nil {
 		return err
 	}
+	var ids []string
 	for _, o := range d.self.config.Officers {
 		if err := d.auth.Put(o.ID, o.Name); err != nil {
 			return fmt.Errorf("node.json: officers: %w", err)
 		}
+		ids = append(ids, o.ID)
 	}
-	return nil
+	return d.auth.Retain(ids) // who was taken off the list signs in no more
 }
 
 func (d *Daemon) listenHTTP() (err error) {

@@ -51,11 +51,11 @@ func (e *Engine) update(f func(*batch) error) error {
 // remember gives a function that takes back what a transaction that fails has
 // changed outside the store.
 func (e *Engine) remember() (undo func()) {
-	last, incarnation := e.clock.Last, e.ownLog(0).Incarnation
+	clock, incarnation := e.clock, e.ownLog(0).Incarnation
 	return func() {
 		e.state.Lock()
 		defer e.state.Unlock()
-		e.clock.Last, e.incarnation = last, incarnation
+		e.clock, e.incarnation = clock, incarnation
 	}
 }
 
@@ -92,11 +92,11 @@ func (b *batch) record(scope crdt.Scope, collection string, ref crdt.Ref) (*touc
 	return t, nil
 }
 
-// takes says whether the transaction has room for another entry. A store takes
-// any entry in one transaction, that is crdt.MaxRecords records and their index
-// rows, and so it takes several that touch no more than that together.
-func (b *batch) takes(entry *crdt.Entry) bool {
-	return len(b.order) == 0 || len(b.order)+entry.Records() <= crdt.MaxRecords
+// takes says whether the transaction has room for another entry, on at most so
+// many records in all. A store takes the index rows of crdt.MaxRecords records in
+// one transaction, so it takes any entry, and several that touch no more together.
+func (b *batch) takes(entry *crdt.Entry, records int) bool {
+	return len(b.order) == 0 || len(b.order)+entry.Records() <= records
 }
 
 // apply appends an entry to its log and merges its operations. Its place in the

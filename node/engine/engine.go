@@ -76,6 +76,8 @@ func Open(cfg Config) (*Engine, error) {
 	if err := cfg.Store.View(e.loadLocals); err != nil {
 		return nil, fmt.Errorf("open the engine: %w", err)
 	}
+	e.write.Lock()
+	defer e.write.Unlock()
 	e.figures.start(e)
 	return e, nil
 }
@@ -116,21 +118,27 @@ func (e *Engine) newIncarnation(tx *store.Tx) error {
 	return tx.PutMeta("incarnation", name[:])
 }
 
+type storedClock struct {
+	_    struct{} `cbor:",toarray"`
+	Last uint64
+	Own  int64
+}
+
 func (e *Engine) loadClock(tx *store.Tx) error {
 	b, err := tx.Meta("clock")
 	if err != nil || b == nil {
 		return err
 	}
-	var last uint64
-	if err := wire.Unmarshal(b, 16, &last); err != nil {
+	var stored storedClock
+	if err := wire.Unmarshal(b, 32, &stored); err != nil {
 		return fmt.Errorf("the stored clock: %w", err)
 	}
-	e.clock.Last = crdt.Stamp(last)
+	e.clock = crdt.Clock{Last: crdt.Stamp(stored.Last), Own: stored.Own}
 	return nil
 }
 
 func (e *Engine) saveClock(tx *store.Tx) error {
-	b, err := wire.Marshal(uint64(e.clock.Last))
+	b, err := wire.Marshal(storedClock{Last: uint64(e.clock.Last), Own: e.clock.Own})
 	if err != nil {
 		return err
 	}
@@ -189,8 +197,8 @@ func (e *Engine) publish(b *batch) {
 			e.figures.apply(t.before.fact, t.after.fact)
 		}
 	}
-	if len(b.order) == 0 {
-		return
+	if len(b.logs) == 0 {
+		return // nothing was written
 	}
 	e.state.Lock()
 	for _, t := range b.order {

@@ -575,6 +575,15 @@ func TestFiguresFollowAndAreRebuilt(t *testing.T) {
 	p.close()
 	p.open()
 	want(1, 1, 1, 0)
+	p.now = testNow.AddDate(1, 0, 0) // the clock leaps ahead, and is put right
+	want(0, 1, 1, 0)
+	p.now = testNow.Add(time.Minute)
+	if _, err := p.KPIs(0); err != nil {
+		t.Fatal(err)
+	}
+	p.settle()
+	want(1, 1, 0, 0)
+	p.now = testNow.Add(2 * time.Hour)
 	p.edit(id, "", map[string]any{"resolved": p.now.UnixMilli()})
 	want(1, 0, 0, 1)
 }

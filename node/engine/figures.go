@@ -18,23 +18,34 @@ type figures struct {
 	waiting []change // committed while the records were being read
 	err     error
 
-	done chan struct{}
+	done chan struct{} // of the last start
 	quit chan struct{}
 }
+
+// leap is how far the clock must have been set back for the figures, whose own
+// clock never goes back, to be computed anew.
+const leap = 60_000 // ms
 
 var errStopped = errors.New("the engine is closing")
 
 type change struct{ before, after *kpi.Fact }
 
-// start begins to read the records. Under e.write no transaction can come
-// between the state that is read and the changes that wait.
+// start begins to read the records. The caller holds e.write, so that no
+// transaction comes between the state that is read and the changes that wait.
 func (f *figures) start(e *Engine) {
+	f.mu.Lock()
 	f.kpi = kpi.New(kpi.Calendar{OffsetMinutes: e.cfg.Pack.OffsetMinutes})
 	f.kpi.Advance(kpi.At(e.nowMS()))
-	f.done, f.quit = make(chan struct{}), make(chan struct{})
+	f.waiting, f.ready = nil, false
+	done := make(chan struct{})
+	f.done = done
+	if f.quit == nil {
+		f.quit = make(chan struct{})
+	}
+	f.mu.Unlock()
 	began := make(chan struct{})
 	go func() {
-		defer close(f.done)
+		defer close(done)
 		err := e.cfg.Store.View(func(tx *store.Tx) error {
 			close(began)
 			return f.load(e, tx)
@@ -47,7 +58,23 @@ func (f *figures) start(e *Engine) {
 
 func (f *figures) stop() {
 	close(f.quit)
-	<-f.done
+	f.mu.Lock()
+	done := f.done
+	f.mu.Unlock()
+	<-done
+}
+
+// restart computes the figures anew if the clock was set back.
+func (f *figures) restart(e *Engine) {
+	e.write.Lock()
+	defer e.write.Unlock()
+	f.mu.Lock()
+	ahead, known := f.kpi.Now().MS()
+	again := f.ready && known && ahead > e.nowMS()+leap
+	f.mu.Unlock()
+	if again {
+		f.start(e)
+	}
 }
 
 func (f *figures) load(e *Engine, tx *store.Tx) error {
@@ -112,6 +139,7 @@ type KPISet struct {
 // KPIs answers for a month; the zero month is the current one.
 func (e *Engine) KPIs(month kpi.Month) (KPIs, error) {
 	f := &e.figures
+	f.restart(e)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	calendar := kpi.Calendar{OffsetMinutes: e.cfg.Pack.OffsetMinutes}

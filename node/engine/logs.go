@@ -162,7 +162,7 @@ func (e *Engine) Ingest(ctx context.Context, segments []*wire.Segment) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := e.ingest(s); err != nil {
+		if err := e.ingest(s, nil); err != nil {
 			return fmt.Errorf("take in %v from %d: %w", s.Log, s.First, err)
 		}
 	}
@@ -188,61 +188,97 @@ func (e *Engine) Applied() (uint64, error) {
 func (e *Engine) ApplySegments(index uint64, segments []*wire.Segment) error {
 	e.write.Lock()
 	defer e.write.Unlock()
-	for _, s := range segments {
-		err := e.ingest(s)
-		if err != nil && !errors.Is(err, ErrGap) && !errors.Is(err, ErrFork) {
-			return fmt.Errorf("apply raft index %d: %w", index, err)
+	applied, err := wire.Marshal(index)
+	if err != nil {
+		return err
+	}
+	// The index goes with the last of the segments, so that no one sees their
+	// heads under an older index.
+	noted := false
+	note := func(tx *store.Tx) error {
+		noted = true
+		return tx.PutMeta("raft/applied", applied)
+	}
+	for i, s := range segments {
+		last := func(*store.Tx) error { return nil }
+		if i == len(segments)-1 {
+			last = note
+		}
+		if err := e.ingest(s, last); err != nil {
+			noted = false
+			if !dropped(err) {
+				return fmt.Errorf("apply raft index %d: %w", index, err)
+			}
 		}
 	}
-	return e.cfg.Store.Update(func(tx *store.Tx) error {
-		b, err := wire.Marshal(index)
-		if err != nil {
-			return err
-		}
-		return tx.PutMeta("raft/applied", b)
-	})
+	if noted {
+		return nil
+	}
+	return e.cfg.Store.Update(note)
 }
 
-// ingest applies what a segment has beyond what is held, in transactions of a
-// bounded size, and its seal with the last: entries that a crash leaves unsealed
-// are in no head, and are passed over when the segment comes again.
-func (e *Engine) ingest(s *wire.Segment) error {
+// dropped says whether a segment is passed over: it doesn't fit what is held, or
+// no store of this form can take it. Every member finds the same.
+func dropped(err error) bool {
+	return errors.Is(err, ErrGap) || errors.Is(err, ErrFork) || errors.Is(err, store.ErrTooBig)
+}
+
+// ingest applies what a segment has beyond what is held, in transactions that
+// the store can take, and its seal with the last, together with what last writes,
+// if set. Entries that a crash leaves unsealed are in no head, and are passed over
+// when the segment comes again.
+func (e *Engine) ingest(s *wire.Segment, last func(*store.Tx) error) error {
 	all, err := s.Open()
 	if err != nil {
 		return err
 	}
 	held, err := e.fit(s)
-	if err != nil || (held >= s.Last() && e.sealedAt(s.Log) >= s.Last()) {
+	if err != nil {
 		return err
+	}
+	if held >= s.Last() && e.sealedAt(s.Log) >= s.Last() {
+		return nil
 	}
 	rest := all[min(uint64(len(all)), held+1-s.First):]
 	for {
-		var done int
-		err := e.update(func(b *batch) error {
-			if err := e.meetOwn(b.tx, s.Log); err != nil {
-				return err
-			}
-			for done = 0; done < len(rest) && b.takes(rest[done]); done++ {
-				entry := rest[done]
-				e.clock.Absorb(entry.Stamp, e.nowMS())
-				if err := b.apply(entry, s.Entries[entry.Seq-s.First]); err != nil {
-					return err
-				}
-			}
-			if done < len(rest) {
-				return nil
-			}
-			l, err := b.log(s.Log)
-			if err != nil {
-				return err
-			}
-			return b.tx.Seal(l, s.Seal)
-		})
+		done, err := e.ingestSome(s, rest, crdt.MaxRecords, last)
+		if errors.Is(err, store.ErrTooBig) {
+			done, err = e.ingestSome(s, rest, 1, last) // long records: one by one
+		}
 		if err != nil || done == len(rest) {
 			return err
 		}
 		rest = rest[done:]
 	}
+}
+
+// ingestSome applies the first of the entries, on at most so many records, or
+// just one, and with the last of them the seal.
+func (e *Engine) ingestSome(s *wire.Segment, rest []*crdt.Entry, records int, last func(*store.Tx) error) (done int, err error) {
+	err = e.update(func(b *batch) error {
+		if err := e.meetOwn(b.tx, s.Log); err != nil {
+			return err
+		}
+		for done = 0; done < len(rest) && b.takes(rest[done], records); done++ {
+			entry := rest[done]
+			e.clock.Absorb(entry.Stamp, e.nowMS())
+			if err := b.apply(entry, s.Entries[entry.Seq-s.First]); err != nil {
+				return err
+			}
+		}
+		if done < len(rest) {
+			return nil
+		}
+		l, err := b.log(s.Log)
+		if err != nil {
+			return err
+		}
+		if err := b.tx.Seal(l, s.Seal); err != nil || last == nil {
+			return err
+		}
+		return last(b.tx)
+	})
+	return done, err
 }
 
 // meetOwn begins a new incarnation when this device meets its own log ahead of

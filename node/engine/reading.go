@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"slices"
 
@@ -77,7 +78,7 @@ func indexKeys(c *schema.Collection, id crdt.RecordID, v reading, review bool) [
 		}
 	}
 	for _, word := range c.Tokens(v.values) {
-		add(indexToken, []byte(word), []byte{0})
+		add(indexToken, wordKey(word), []byte{0})
 	}
 	if len(v.flags) > 0 {
 		add(indexFlag)
@@ -96,12 +97,22 @@ func indexKeys(c *schema.Collection, id crdt.RecordID, v reading, review bool) [
 
 func fieldBytes(f *schema.Field) []byte { return binary.BigEndian.AppendUint32(nil, f.ID) }
 
+// maxKeyPart bounds what one value gives to an index key.
+const maxKeyPart = 64
+
 // equalKey is a value as its canonical bytes behind their length, so that no
-// value's key begins another's.
+// value's key begins another's; of a long one, their hash.
 func equalKey(f *schema.Field, value any) []byte {
 	b := f.Encode(value)
+	if len(b) > maxKeyPart {
+		sum := sha256.Sum256(b)
+		b = append([]byte{0xff}, sum[:]...) // 0xff begins no CBOR item
+	}
 	return append(binary.BigEndian.AppendUint16(nil, uint16(len(b))), b...)
 }
+
+// wordKey is a word as far as it is looked at.
+func wordKey(word string) []byte { return []byte(word[:min(len(word), maxKeyPart)]) }
 
 // openUntil is the due moment of a record that is received and not resolved, as
 // ordered bytes; 0xff... where it has none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base32"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -98,11 +99,14 @@ func (w *writer) finish() error {
 		return nil
 	}
 	raw, err := wire.EncodeEntry(w.entry)
-	if err != nil {
+	if errors.Is(err, crdt.ErrTooLarge) {
 		return &node.Error{Code: node.TooLarge, Err: err, Message: node.Text{
 			VI: fmt.Sprintf("Lần lưu này quá lớn (tối đa %d KiB). Hãy chia nhỏ ra.", crdt.MaxEntry>>10),
 			EN: fmt.Sprintf("this save is too large (at most %d KiB); divide it", crdt.MaxEntry>>10),
 		}}
+	}
+	if err != nil {
+		return err
 	}
 	if err := w.apply(w.entry, raw); err != nil {
 		return err
@@ -231,12 +235,25 @@ func (w *writer) assign(t *touched, field uint32, value []byte, seen []crdt.Pos)
 	if seen != nil {
 		over = crdt.Limit(over, seen)
 	}
+	over = w.held(over)
 	nothing := len(cell.Writes) == 0 && slices.Equal(value, []byte{0xf6}) // CBOR null
 	if nothing || len(cell.Writes) == 1 && slices.Equal(cell.Writes[0].Value, value) {
 		return
 	}
 	w.entry.Ops = append(w.entry.Ops, crdt.Op{
 		Collection: t.record.Collection, Record: t.record.Ref, Field: field, Value: value, Over: over,
+	})
+}
+
+// held leaves out of a long list the logs of which nothing is here: that their
+// writes are superseded is remembered wherever the one who said so is read.
+func (w *writer) held(over []crdt.Pos) []crdt.Pos {
+	if len(over) <= crdt.MaxOver {
+		return over
+	}
+	return slices.DeleteFunc(slices.Clone(over), func(p crdt.Pos) bool {
+		l, err := w.tx.Log(p.Log)
+		return err == nil && l.Head.Seq == 0
 	})
 }
 

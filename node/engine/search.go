@@ -151,7 +151,7 @@ func (s *search) conditions() ([]func() (set, error), error) {
 	var all []func() (set, error)
 	add := func(f func() (set, error)) { all = append(all, f) }
 	for i, words := 0, schema.Words(s.q.Text); i < len(words); i++ {
-		word := []byte(words[i])
+		word := wordKey(words[i])
 		if i < len(words)-1 {
 			word = append(word, 0)
 		}

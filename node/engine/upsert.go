@@ -65,10 +65,10 @@ func (e *Engine) Upsert(ctx context.Context, officer, collection string, rows []
 			}
 			outcomes = append(outcomes, o)
 		}
-		if dry {
-			return errDry
+		if err := w.finish(); err != nil || !dry {
+			return err
 		}
-		return w.finish()
+		return errDry
 	}
 	if err := e.update(put); err != nil && !errors.Is(err, errDry) {
 		return nil, err

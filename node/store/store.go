@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/dgraph-io/badger/v4"
@@ -30,6 +31,9 @@ const Format = 0
 // log, where Badger notices no damage.
 const MaxValue = 1<<20 - 1
 
+// MaxKey is the longest key in bytes.
+const MaxKey = 4096
+
 // Store is an open store. Its methods may be called from several goroutines.
 type Store struct {
 	db *badger.DB
@@ -43,7 +47,7 @@ type Options struct {
 // Open opens the store in a directory, making it where there is none. A second
 // copy on the same directory, and a store of another format, get a sentence.
 func Open(dir string, opts Options) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeDir(dir); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
 	db, err := badger.Open(badgerOptions(dir, opts.Log))
@@ -55,6 +59,26 @@ func Open(dir string, opts Options) (*Store, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return s, nil
+}
+
+// makeDir makes a directory that a power cut doesn't take away again.
+func makeDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(filepath.Clean(dir)))
+}
+
+// SyncDir makes what was created or renamed in a directory durable.
+func SyncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // directories can't be synced there, and needn't be
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func badgerOptions(dir string, log *slog.Logger) badger.Options {
@@ -105,6 +129,18 @@ func (s *Store) checkFormat(dir string) error {
 	})
 }
 
+// ErrTooBig is wrapped by errors about a key, a value or a transaction that this
+// store can't take, on a disk in good order.
+var ErrTooBig = errors.New("too big for the store")
+
+// refusal turns Badger's own limits into ErrTooBig.
+func refusal(err error) error {
+	if errors.Is(err, badger.ErrTxnTooBig) || errors.Is(err, badger.ErrInvalidRequest) {
+		return fmt.Errorf("%w: %w", ErrTooBig, err)
+	}
+	return err
+}
+
 // Close waits for what is under way and closes the store.
 func (s *Store) Close() error { return s.db.Close() }
 
@@ -116,7 +152,7 @@ func (s *Store) View(f func(*Tx) error) error {
 // Update writes all of f's changes or none; they are durable when it returns.
 // Callers see to it that one Update runs at a time.
 func (s *Store) Update(f func(*Tx) error) error {
-	return s.db.Update(func(txn *badger.Txn) error { return f(&Tx{txn: txn}) })
+	return refusal(s.db.Update(func(txn *badger.Txn) error { return f(&Tx{txn: txn}) }))
 }
 
 // MaxKeys is how many keys one transaction may write: Badger takes 15 % of a
@@ -170,11 +206,11 @@ func (t *Tx) Get(key []byte) ([]byte, error) {
 
 // Put writes a value, which is never nil.
 func (t *Tx) Put(key, value []byte) error {
-	if len(value) > MaxValue {
-		return node.Errorf(node.TooLarge, "Một mục dài %d byte; tối đa %d.", "an item of %d bytes; at most %d", len(value), MaxValue)
+	if len(value) > MaxValue || len(key) > MaxKey {
+		return fmt.Errorf("%w: a key of %d bytes and a value of %d; at most %d and %d", ErrTooBig, len(key), len(value), MaxKey, MaxValue)
 	}
 	if err := t.txn.Set(key, value); err != nil {
-		return fmt.Errorf("write the store: %w", err)
+		return fmt.Errorf("write the store: %w", refusal(err))
 	}
 	return nil
 }
@@ -182,7 +218,7 @@ func (t *Tx) Put(key, value []byte) error {
 // Delete removes a key.
 func (t *Tx) Delete(key []byte) error {
 	if err := t.txn.Delete(key); err != nil {
-		return fmt.Errorf("write the store: %w", err)
+		return fmt.Errorf("write the store: %w", refusal(err))
 	}
 	return nil
 }

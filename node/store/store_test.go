@@ -69,7 +69,7 @@ func TestFailedUpdateLeavesNothing(t *testing.T) {
 		if b, err := tx.Meta("a"); b != nil || err != nil {
 			t.Errorf("after a failed update: %v, %v", b, err)
 		}
-		if err := tx.Put([]byte("big"), make([]byte, MaxValue+1)); node.CodeOf(err) != node.TooLarge {
+		if err := tx.Put([]byte("big"), make([]byte, MaxValue+1)); !errors.Is(err, ErrTooBig) {
 			t.Errorf("a value for the value log: %v; want a refusal", err)
 		}
 		return nil

@@ -40,6 +40,9 @@ func TestOverLink(t *testing.T) {
 	laptop.save(1)
 	must(t, box.r.SetCut(laptop.node.Claims.Device, false))
 	await(t, laptop, func() bool { laptop.r.Kick(); return laptop.received(hub, log, 5) })
+	for _, s := range []*station{laptop, box, hub} { // the box's own receipt is behind the hub's
+		await(t, s, func() bool { return s.received(box, log, 5) && s.received(hub, log, 5) })
+	}
 	same(t, laptop, box, hub)
 	for _, f := range slices.Backward(stop) {
 		f()

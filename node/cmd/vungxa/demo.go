@@ -70,40 +70,51 @@ func (r demoCmd) prepare(ctx context.Context, c *console) error {
 // together runs the nodes in this process.
 func (r demoCmd) together(ctx context.Context, c *console) (err error) {
 	var nodes []opened
-	group, ctx := errgroup.WithContext(ctx)
+	var daemons []*daemon.Daemon
 	for _, n := range demo.Nodes {
 		dir := filepath.Join(r.Dir, n.Name)
-		d, err := daemon.New(dir, options(c, r.Packs))
-		if err != nil {
-			return fmt.Errorf("%s: %w", n.Name, err)
+		d, openErr := daemon.New(dir, options(c, r.Packs))
+		if openErr != nil {
+			return fmt.Errorf("%s: %w", n.Name, openErr)
 		}
 		defer func() { err = errors.Join(err, d.Close()) }()
-		o, err := describe(d, dir)
-		if err != nil {
-			return err
+		o, openErr := describe(d, dir)
+		if openErr != nil {
+			return openErr
 		}
-		nodes = append(nodes, o)
-		group.Go(func() error { return d.Run(ctx) })
+		nodes, daemons = append(nodes, o), append(daemons, d)
 	}
 	if err := r.announce(c, nodes); err != nil {
 		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, d := range daemons {
+		group.Go(func() error { return d.Run(ctx) })
 	}
 	return group.Wait()
 }
 
 // apart runs the nodes as processes, `vungxa run`, and stops them all when one
 // ends or this one is told to.
-func (r demoCmd) apart(ctx context.Context, c *console) error {
+func (r demoCmd) apart(ctx context.Context, c *console) (err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	var nodes []opened
+	ctx, stop := context.WithCancel(ctx)
 	group, ctx := errgroup.WithContext(ctx)
+	defer func() { // no node outlives this process
+		stop()
+		err = errors.Join(err, group.Wait())
+	}()
 	for _, n := range demo.Nodes {
 		args := []string{"run", "--json", "--dir", filepath.Join(r.Dir, n.Name)}
 		for _, p := range r.Packs {
 			args = append(args, "--packs", p)
+		}
+		if c.english {
+			args = append(args, "--lang", "en")
 		}
 		o, wait, err := start(ctx, self, args)
 		if err != nil {
@@ -115,7 +126,8 @@ func (r demoCmd) apart(ctx context.Context, c *console) error {
 	if err := r.announce(c, nodes); err != nil {
 		return err
 	}
-	return group.Wait()
+	<-ctx.Done() // told to stop, or a node has ended
+	return nil
 }
 
 // start starts a node's process and waits until it says that it is ready.
