@@ -229,3 +229,37 @@ func FuzzDecodeRecord(f *testing.F) {
 		}
 	})
 }
+
+// Entries that don't compress at all, as many as a segment may hold, can be sent:
+// so whatever was taken in can be sent on, whoever compressed it.
+func TestTheFullestSegmentCanBeSent(t *testing.T) {
+	log := testLog(1)
+	s := &Segment{Log: log, First: 1}
+	noise := sha256.New()
+	for size := 0; size < MaxSegmentBody-1100; {
+		value := []byte{0x59, 0x03, 0xe0} // a byte string of 992
+		for range 31 {
+			noise.Write([]byte{1})
+			value = noise.Sum(value)
+		}
+		e := testEntry()
+		e.Seq, e.Ops = uint64(len(s.Entries)+1), e.Ops[2:]
+		e.Ops[0].Value = value
+		if e.Seq > 1 {
+			e.Prev = ChainHash(s.Entries[len(s.Entries)-1])
+		}
+		b, err := EncodeEntry(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Entries, size = append(s.Entries, b), size+len(b)+3
+	}
+	s.Seal = Seal{Seq: s.Last(), Hash: ChainHash(s.Entries[len(s.Entries)-1])}
+	b, err := EncodeSegment(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := DecodeSegment(b); err != nil {
+		t.Fatal(err)
+	}
+}
