@@ -109,6 +109,7 @@ func saveForEver(dir string, out io.Writer) error {
 // (what the kernel still held in memory is gone), and looks for everything that
 // had been acknowledged.
 func TestPowerCut(t *testing.T) {
+	t.Parallel()
 	needLoop(t)
 	t.Logf("seed %d (-seed replays), %d cuts (-powercuts)", *seed, *powercuts)
 	rng := rand.New(rand.NewPCG(*seed, 0))
