@@ -113,7 +113,7 @@ story: build bin/testsum ## the whole loop in a real browser
 
 # ---- beyond `make test`
 
-.PHONY: fuzz bench powercut write-api
+.PHONY: fuzz bench powercut kill9 write-api
 FUZZTIME ?= 30s
 fuzz: ## fuzz each decoder for FUZZTIME (30s)
 	@$(WORKSHOP)/fuzz.sh $(FUZZTIME)
@@ -124,8 +124,11 @@ bench: build ## measure this machine: the Go benchmarks, a save, a figure, a sta
 
 N ?= 100
 SEED ?= 1
-powercut: ## cut the power under a writing store N times (100), from SEED; needs root
-	@go test -count=1 -timeout 0 -run '^TestPowerCut$$' -v ./node/systemtest -powercuts $(N) -seed $(SEED)
+powercut: ## cut the power under stores and whole nodes N times each (100), from SEED; needs root
+	@go test -count=1 -timeout 0 -run '^TestPowerCut' -v ./node/systemtest -powercuts $(N) -seed $(SEED)
+
+kill9: ## kill province, box and laptop at random N times (100), from SEED
+	@go test -count=1 -timeout 0 -run '^TestKill9$$' -v ./node/systemtest -kills $(N) -seed $(SEED)
 
 write-api: build ## write the API's description and the UI's types anew
 	@./bin/vungxa openapi >$(UI)/openapi.json

@@ -33,7 +33,7 @@ func cutPower(t *testing.T, which func(*commune) *place, meanwhile func(*commune
 	needLoop(t)
 	rng := chance(t)
 	for i := range (*powercuts + 1) / 2 {
-		after := 10 + rng.IntN(60)
+		after := 10 + rng.IntN(90)
 		t.Run(fmt.Sprintf("%d/after %d dossiers received", i, after), func(t *testing.T) {
 			d, c := newDisk(t), newCommune(t)
 			p := which(c)
