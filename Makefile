@@ -124,7 +124,7 @@ bench: build ## measure this machine: the Go benchmarks, a save, a figure, a sta
 
 N ?= 100
 SEED ?= 1
-powercut: ## cut the power under stores and whole nodes N times each (100), from SEED; needs root
+powercut: ## cut the power under a store N times (100), under whole nodes half as often, from SEED; needs root
 	@go test -count=1 -timeout 0 -run '^TestPowerCut' -v ./node/systemtest -powercuts $(N) -seed $(SEED)
 
 kill9: ## kill province, box and laptop at random N times (100), from SEED

@@ -51,18 +51,17 @@ func TestDemo(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "var")
 	first, o := startDemo(t, dir)
 	oneObject(t, first)
-	totals := demoTotals(t, o)
-	if totals["dossiers"] < 1500 || totals["petitions"] < 200 {
-		t.Errorf("the sample office has %v; want some 2,000 dossiers and 300 petitions", totals)
-	}
+	pages := o.pages(t)
+	totals := sampleTotals(t, pages)
 	secondCopy(t, dir)
+	listen(t, pages[0])
 	if code := first.stop(t, syscall.SIGINT); code != 0 {
 		t.Errorf("Ctrl-C ends it with %d: %s", code, first.err.String())
 	}
 	atRest(t, dir)
 
 	second, again := startDemo(t, dir)
-	if after := demoTotals(t, again); !maps.Equal(after, totals) {
+	if after := sampleTotals(t, again.pages(t)); !maps.Equal(after, totals) {
 		t.Errorf("the second start has %v; want %v as before", after, totals)
 	}
 	newCodes(t, o, again)
@@ -83,18 +82,23 @@ func oneObject(t *testing.T, p *process) {
 	}
 }
 
-// demoTotals waits until all nodes have what the box has, and counts it.
-func demoTotals(t *testing.T, o opened) map[string]int {
+// pages signs in at every node.
+func (o opened) pages(t *testing.T) (pages []*page) {
 	t.Helper()
-	var pages []*page
 	for _, n := range o.Nodes {
 		p, err := signIn(n.SignIn)
 		if err != nil {
 			t.Fatalf("%s: %v", n.Name, err)
 		}
-		defer p.close()
+		t.Cleanup(p.close)
 		pages = append(pages, p)
 	}
+	return pages
+}
+
+// sampleTotals waits until all nodes have the same sample office, and counts it.
+func sampleTotals(t *testing.T, pages []*page) map[string]int {
+	t.Helper()
 	totals := map[string]int{}
 	eventually(t, "the sample office on every node", func() error {
 		for _, collection := range collections {
@@ -111,7 +115,24 @@ func demoTotals(t *testing.T, o opened) map[string]int {
 		}
 		return nil
 	})
+	if totals["dossiers"] < 1500 || totals["petitions"] < 200 {
+		t.Errorf("the sample office has %v; want some 2,000 dossiers and 300 petitions", totals)
+	}
 	return totals
+}
+
+// listen opens a page's stream of events, and leaves it open.
+func listen(t *testing.T, p *page) {
+	t.Helper()
+	r, err := p.request("GET", "events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, err := p.http.Do(r)
+	if err != nil || events.StatusCode != 200 {
+		t.Fatalf("events: %v, %v", events, err)
+	}
+	t.Cleanup(func() { _ = events.Body.Close() })
 }
 
 func secondCopy(t *testing.T, dir string) {
@@ -209,9 +230,7 @@ func TestDemoKilledInTheFirstFill(t *testing.T) {
 		t.Fatalf("ready %v, %v: the kill came too late", ready, err)
 	}
 	p, o := startDemo(t, dir)
-	if totals := demoTotals(t, o); totals["dossiers"] < 1500 || totals["petitions"] < 200 {
-		t.Errorf("made again it has %v", totals)
-	}
+	sampleTotals(t, o.pages(t))
 	if code := p.stop(t, syscall.SIGINT); code != 0 {
 		t.Errorf("it ends with %d: %s", code, p.err.String())
 	}
@@ -237,7 +256,7 @@ func TestDemoApart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	p, o := startDemo(t, dir, "--apart")
-	totals := demoTotals(t, o)
+	totals := sampleTotals(t, o.pages(t))
 	for _, n := range o.Nodes {
 		if n.PID == p.Process.Pid || n.PID == 0 {
 			t.Errorf("%s runs in process %d", n.Name, n.PID)
@@ -250,7 +269,7 @@ func TestDemoApart(t *testing.T) {
 	gone(t, o)
 
 	p, o = startDemo(t, dir, "--apart")
-	if after := demoTotals(t, o); !maps.Equal(after, totals) {
+	if after := sampleTotals(t, o.pages(t)); !maps.Equal(after, totals) {
 		t.Errorf("after kill -9 it has %v; want %v as before", after, totals)
 	}
 	if code := p.stop(t, syscall.SIGINT); code != 0 {

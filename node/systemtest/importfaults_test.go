@@ -88,9 +88,11 @@ func TestImportFaults(t *testing.T) {
 		d.into(p, fewer).says(t, 0, "new 0, changed 0, unchanged 2")
 		d.into(p, d.file("changed.csv", head+"1,Đường hỏng nặng,01/03/2025 08:00\n")).says(t, 0, "new 0, changed 1, unchanged 0")
 	}
-	c.run(c.laptop)
+	c.box.kill() // which leaves its control.json behind
+	d.into(c.box, d.file("more.csv", head+"6,Mương cạn,03/03/2025 08:00\n")).says(t, 0, "new 1, changed 0, unchanged 0")
+	c.run(c.box, c.laptop)
 	c.settled()
-	c.holds(c.province, 2)
+	c.holds(c.province, 3)
 	c.stop()
 }
 

@@ -20,6 +20,9 @@ func TestKill9(t *testing.T) {
 	rng := chance(t)
 	t.Logf("%d kills (-kills)", *kills)
 	c := newCommune(t)
+	for range *kills / 2 {
+		killEarly(t, rng, c.places()[rng.IntN(3)]) // no node has ever been ready yet
+	}
 	c.run()
 	c.atWork(func() { killAndRestart(t, rng, c.places()) })
 	c.stop()
@@ -35,19 +38,24 @@ func killAndRestart(t *testing.T, rng *rand.Rand, places []*place) {
 		p.kill()
 		pause(rng, 300*time.Millisecond)
 		if rng.IntN(3) == 0 {
-			early, err := begin("run", "--json", "--dir", p.dir)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			pause(rng, 400*time.Millisecond)
-			early.kill()
+			killEarly(t, rng, p)
 		}
 		if err := p.run(); err != nil {
 			t.Errorf("%s doesn't start after kill -9: %v", p.name, err)
 			return
 		}
 	}
+}
+
+// killEarly kills a node while it starts.
+func killEarly(t *testing.T, rng *rand.Rand, p *place) {
+	early, err := begin("run", "--json", "--dir", p.dir)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	pause(rng, 400*time.Millisecond)
+	early.kill()
 }
 
 // pause lets up to so much time go by: what it waits for is chance.

@@ -27,7 +27,7 @@ import (
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
-var powercuts = flag.Int("powercuts", 4, "how many times the power is cut")
+var powercuts = flag.Int("powercuts", 4, "how often the power of a store is cut; that of the province, and of the laptop, half as often")
 
 const cutScope = crdt.Scope("c/01290")
 
