@@ -347,28 +347,20 @@ export interface components {
             dry_run?: boolean;
             rows: components["schemas"]["ImportRow"][];
         };
-        ImportFault: {
-            field: string;
-            message: components["schemas"]["Label"];
-        };
         ImportOutcome: {
             /** @description Checks that mark the record. */
             flags: string[];
             /** Format: int64 */
             number: number;
-            /** @description The record's id. */
+            /** @description The record's id; empty if the row could not be read. */
             record: string;
-            refusal?: components["schemas"]["ImportReason"];
+            /** @description Why the row was refused; without values. */
+            refusal?: components["schemas"]["Label"];
             /** @enum {string} */
             result: "created" | "changed" | "unchanged" | "refused";
         };
         ImportOutcomes: {
             outcomes: components["schemas"]["ImportOutcome"][];
-        };
-        ImportReason: {
-            code: string;
-            fields: components["schemas"]["ImportFault"][];
-            message: components["schemas"]["Label"];
         };
         ImportRow: {
             /** @description The source's own key of the record; never a personal identifier. */
@@ -582,7 +574,7 @@ export interface components {
         Unsent: {
             /**
              * Format: int64
-             * @description Saves of this device that the province has not received.
+             * @description Saves held here that the province is not known to have received.
              */
             count: number;
             /** Format: int64 */
