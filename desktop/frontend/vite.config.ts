@@ -12,6 +12,8 @@ export default defineConfig({
     // The page's policy is default-src 'self': no font or image may become a data: address.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // One file, read from the node beside the browser: cutting it up would save nothing.
+    chunkSizeWarningLimit: 800,
   },
   server: node === undefined ? {} : { proxy: { '/api': { target: node, changeOrigin: true } } },
   test: {

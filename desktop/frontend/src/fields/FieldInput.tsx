@@ -5,6 +5,7 @@ import { parseDate, parseDateTime, showDate, showDateTime } from '../format/time
 import { pick, useWords } from '../i18n'
 import { splitLines } from '../schema/fields'
 import { FieldLabel } from './FieldLabel'
+import { useSuggestions } from './suggestions'
 
 export type FieldInputProps = {
   collection: Collection
@@ -113,12 +114,8 @@ function ChoiceInput(props: WithList) {
 
 /** A list with no official text: its items are suggestions, any text is taken. */
 function SuggestionInput(props: WithList) {
-  const { language } = useWords()
   const common = useCommon(props)
-  const byLabel = new Map(props.list.items.map((item) => [pick(item.label, language), item.code]))
-  const shown = props.list.items.find((item) => item.code === props.typed)
-  const text = shown === undefined ? props.typed : pick(shown.label, language)
-  return <Autocomplete {...common} openOnFocus={false} data={[...byLabel.keys()]} value={text} onChange={(v) => props.onType(byLabel.get(v) ?? v)} />
+  return <Autocomplete {...common} openOnFocus={false} {...useSuggestions(props.list, props.typed, props.onType)} />
 }
 
 function ListInput(props: FieldInputProps) {

@@ -39,7 +39,7 @@ export const en: typeof vi = {
     cut: 'cut (demo)',
     lastContact: 'last contact {{at}}',
     last: 'last {{at}}',
-    never: 'never in contact',
+    never: 'no contact since the start',
     reason: 'Reason: {{why}}',
     none: 'No other device is known yet',
   },

@@ -1,6 +1,7 @@
 // One field's filter, of the kind that its type calls for.
-import { Checkbox, Select, TextInput } from '@mantine/core'
-import type { Field, Schema } from '../api/types'
+import { Autocomplete, Checkbox, Select, TextInput, type AutocompleteProps } from '@mantine/core'
+import type { CodeList, Field, Schema } from '../api/types'
+import { useSuggestions } from '../fields/suggestions'
 import { parseDate, showDate } from '../format/time'
 import { pick, useWords } from '../i18n'
 import { listOf } from '../schema/fields'
@@ -35,21 +36,21 @@ function ChoiceFilter({ schema, field, condition, set }: Props) {
 function TextFilter({ schema, field, condition, set }: Props) {
   const { label } = useWords()
   const list = listOf(schema, field)
-  const options = list?.items.map((item) => item.code) ?? []
-  const id = `suggest-${field.name}`
+  const common = { size: 'xs' as const, label: label(field.label), disabled: condition.empty === true }
+  const typed = condition.eq ?? ''
+  const onType = (eq: string) => set({ eq })
   return (
     <div>
-      <TextInput size="xs" label={label(field.label)} value={condition.eq ?? ''} disabled={condition.empty === true} onChange={(e) => set({ eq: e.currentTarget.value })} list={options.length > 0 ? id : undefined} />
-      {options.length > 0 && (
-        <datalist id={id}>
-          {options.map((code) => (
-            <option key={code} value={code} />
-          ))}
-        </datalist>
-      )}
+      {list === null ? <TextInput {...common} value={typed} onChange={(e) => onType(e.currentTarget.value)} /> : <SuggestionFilter {...common} codes={list} typed={typed} onType={onType} />}
       <EmptyBox condition={condition} set={set} name={label(field.label)} />
     </div>
   )
+}
+
+type SuggestionProps = AutocompleteProps & { codes: CodeList; typed: string; onType: (typed: string) => void }
+
+function SuggestionFilter({ codes, typed, onType, ...common }: SuggestionProps) {
+  return <Autocomplete {...common} openOnFocus={false} {...useSuggestions(codes, typed, onType)} />
 }
 
 function RangeFilter({ field, condition, set }: Props) {
