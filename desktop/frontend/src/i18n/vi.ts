@@ -33,11 +33,11 @@ export const vi = {
   },
   line: {
     connected: 'đang nối',
-    down: 'không có đường truyền',
+    down: 'không có đường',
     cut: 'đã cắt (trình diễn)',
     lastContact: 'liên lạc lần cuối {{at}}',
     last: 'lần cuối {{at}}',
-    never: 'chưa liên lạc từ khi khởi động',
+    never: 'chưa liên lạc từ khi chạy',
     reason: 'Lý do: {{why}}',
     none: 'Chưa biết máy nào khác',
   },

@@ -46,11 +46,16 @@ const ariaSort = { true: 'descending', false: 'ascending' } as const
 
 function ColumnHead({ field, sort, sortBy }: { field: Field; sort: Sort; sortBy: Props['sortBy'] }) {
   const { t, label } = useWords()
-  if (!field.sortable) return <th scope="col">{label(field.label)}</th>
+  if (!field.sortable)
+    return (
+      <th scope="col" data-type={field.type}>
+        {label(field.label)}
+      </th>
+    )
   const active = sort.field === field.name
   const hint = active ? (sort.desc ? t('list.sortDesc') : t('list.sortAsc')) : t('list.sortNone')
   return (
-    <th scope="col" aria-sort={active ? ariaSort[`${sort.desc}`] : 'none'}>
+    <th scope="col" data-type={field.type} aria-sort={active ? ariaSort[`${sort.desc}`] : 'none'}>
       <button type="button" className={css.sort} title={hint} aria-label={`${label(field.label)}: ${hint}`} onClick={() => sortBy({ field: field.name, desc: active && !sort.desc })}>
         {label(field.label)}
         {active && <Icon name={sort.desc ? 'down' : 'up'} size={12} />}

@@ -20,7 +20,7 @@ export function Unsent({ unsent }: { unsent: NodeState['unsent'] }) {
   const oldest = waiting && unsent.oldest_ms !== null && now !== null ? t('header.oldest', { age: ageText(unsent.oldest_ms, now, t) }) : t('header.unsentOwn')
   return (
     <Tooltip label={waiting ? t('header.unsentHint') : t('header.unsentNoneHint')}>
-      <span className={css.line} data-unsent={unsent.count} tabIndex={0}>
+      <span className={[css.line, css.own].join(' ')} data-unsent={unsent.count} tabIndex={0}>
         <Icon name={waiting ? 'clock' : 'province'} size={16} />
         <span>
           <b>{`${t('header.unsent')}: ${showCount(unsent.count, language)}`}</b>
