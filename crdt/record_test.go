@@ -279,3 +279,24 @@ func TestManyForeignStampsDoNotAddUp(t *testing.T) {
 		t.Errorf("%d ms ahead; want at most %d", ahead, MaxAhead.Milliseconds())
 	}
 }
+
+// Who has seen more of a log than the cell holds knows no more of the cell.
+func TestLimitIsTheLesserOfBoth(t *testing.T) {
+	a, b, c := testLog(0), testLog(1), testLog(2)
+	got := Limit([]Pos{{a, 3}, {b, 9}, {c, 1}}, []Pos{{a, 5}, {b, 2}})
+	if want := []Pos{{a, 3}, {b, 2}}; !slices.Equal(got, want) {
+		t.Errorf("got %v; want %v", got, want)
+	}
+}
+
+// A clock that is set back still goes after the stamps of those whose clock is right.
+func TestAbsorbGoesByTheBestOwnTime(t *testing.T) {
+	const best = int64(1_790_000_000_000)
+	back := best - 2*MaxAhead.Milliseconds()
+	c := Clock{Own: best}
+	foreign := StampAt(best + 1)
+	c.Absorb(foreign, back)
+	if next := c.Next(back); next <= foreign {
+		t.Errorf("stamp %v after absorbing %v", next, foreign)
+	}
+}

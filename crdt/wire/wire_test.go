@@ -263,3 +263,32 @@ func TestTheFullestSegmentCanBeSent(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestCheckValueRefuses(t *testing.T) {
+	for name, b := range map[string][]byte{
+		"a long form of 1": {0x18, 0x01}, "two items": {0x01, 0x01}, "unsorted keys": {0xa2, 0x02, 0x01, 0x01, 0x01},
+	} {
+		if err := CheckValue(b); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %v; want ErrFormat", name, err)
+		}
+	}
+}
+
+func TestSegmentOfTooManyEntriesIsRefused(t *testing.T) {
+	s, _ := testSegment(t)
+	s.Entries = make([][]byte, MaxSegmentEntries+1)
+	s.Seal.Seq = s.Last()
+	body, err := Marshal(s.Entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Marshal(wireSegment{
+		Scope: string(s.Log.Scope), Log: nameOf(s.Log), First: s.First, Seal: s.Seal, Body: zstdEncoder.EncodeAll(body, nil),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := DecodeSegment(b); !errors.Is(err, ErrFormat) {
+		t.Errorf("%d entries: %v; want ErrFormat", len(s.Entries), err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -640,5 +641,120 @@ func TestAnotherPackMakesTheIndexAnew(t *testing.T) {
 	laptop.openWith(strings.Replace(testPack, "lww, search: true}\n      - {id: 7", "lww}\n      - {id: 7", 1))
 	if n, all := laptop.search(Query{Text: "ban"}).Total, laptop.search(Query{}).Total; n != 0 || all != 1 {
 		t.Errorf("a field that is searched no more: %d found, %d in all; want 0 and 1", n, all)
+	}
+}
+
+func TestDueNowIsNotOverdue(t *testing.T) {
+	p := testEngine(t, "box", identity.RoleBox, map[crdt.Device]identity.Role{})
+	p.create(map[string]any{"subject": "Việc", "received": testNow.UnixMilli() - 1, "due": testNow.UnixMilli()})
+	if n := p.search(Query{Overdue: true}).Total; n != 0 {
+		t.Errorf("%d overdue at the due moment; want 0", n)
+	}
+	p.now = testNow.Add(time.Millisecond)
+	if n := p.search(Query{Overdue: true}).Total; n != 1 {
+		t.Errorf("%d overdue past the due moment; want 1", n)
+	}
+}
+
+func TestACursorOfAnotherListIsRefused(t *testing.T) {
+	p := testEngine(t, "box", identity.RoleBox, map[crdt.Device]identity.Role{})
+	for range 2 {
+		p.create(map[string]any{"subject": "Việc", "received": testNow.UnixMilli()})
+	}
+	next := p.search(Query{SortField: "subject", Limit: 1}).Next
+	_, err := p.Search(context.Background(), Query{Collection: "cases", SortField: "received", Cursor: next, Limit: 1})
+	if node.CodeOf(err) != node.Invalid {
+		t.Errorf("a cursor of the list by subject in the list by received: %v; want invalid", err)
+	}
+}
+
+func TestAnOlderReceiptIsPassedOver(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, laptop := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "laptop", identity.RoleLaptop, others)
+	box.create(map[string]any{"subject": "Một"})
+	older := box.receipt()
+	box.create(map[string]any{"subject": "Hai"})
+	for _, r := range []*identity.Receipt{box.receipt(), older} {
+		if err := laptop.StoreReceipt(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held, err := laptop.Receipts(testScope)
+	if err != nil || len(held) != 1 || held[0].Heads[0].Head.Seq != 2 {
+		t.Errorf("held %v, %v; want the newer alone", held, err)
+	}
+}
+
+// What is saved while the records are being read is counted when they are.
+func TestFiguresCountWhatWaited(t *testing.T) {
+	p := testEngine(t, "box", identity.RoleBox, map[crdt.Device]identity.Role{})
+	p.figures.mu.Lock()
+	p.figures.ready = false
+	p.figures.mu.Unlock()
+	p.create(map[string]any{"subject": "Việc", "received": testNow.UnixMilli()})
+	if answer, err := p.KPIs(0); answer.Ready || err != nil {
+		t.Fatalf("ready %v, %v; want not yet", answer.Ready, err)
+	}
+	p.figures.finish(nil)
+	answer, err := p.KPIs(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, ok := answer.Sets[0].Figures.Get(kpi.Received); !ok || v.Num != 1 {
+		t.Errorf("received %v, %v; want 1", v.Num, ok)
+	}
+}
+
+// The digest follows what the source says: its newest row, again, changes nothing.
+func TestUpsertRemembersTheNewestRow(t *testing.T) {
+	p := testEngine(t, "box", identity.RoleBox, map[crdt.Device]identity.Role{})
+	put := func(subject string) Outcome {
+		t.Helper()
+		o, err := p.Upsert(context.Background(), "nhập", "cases", []Row{{Key: "17", Values: map[string]any{"subject": subject}}}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o[0]
+	}
+	put("Rác")
+	id := put("Rác nhiều").Record
+	p.edit(id, "", map[string]any{"subject": "Rác thải"})
+	if o := put("Rác nhiều"); o.Changed || p.get(id).Values["subject"] != "Rác thải" {
+		t.Errorf("again: %+v, %v; want nothing, and the officer's edit kept", o, p.get(id).Values["subject"])
+	}
+}
+
+func TestTheIndexOfHeldSegmentsIsKept(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, hub := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "hub", identity.RoleHub, others)
+	box.create(map[string]any{"subject": "Việc"})
+	for index := range uint64(2) {
+		if err := hub.ApplySegments(7+index, must(box.segmentsAll())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if index, err := hub.Applied(); index != 8 || err != nil {
+		t.Errorf("applied %d, %v; want 8", index, err)
+	}
+}
+
+// The first new entry names the one before it: another branch is seen there too.
+func TestAForkBeforeTheSegmentIsRefused(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	laptop := testEngine(t, "laptop", identity.RoleLaptop, others)
+	box, twin := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "box", identity.RoleBox, others)
+	box.create(map[string]any{"subject": "Một"})
+	laptop.pull(box)
+	twin.create(map[string]any{"subject": "Lịch sử khác"})
+	for _, head := range twin.receipt().Heads {
+		twin.create(map[string]any{"subject": "Hai"})
+		twin.receipt() // seals
+		s, err := twin.Segment(head.Log, 1)
+		if err != nil || s == nil {
+			t.Fatal(s, err)
+		}
+		if err := laptop.Ingest(context.Background(), []*wire.Segment{s}); !errors.Is(err, ErrFork) {
+			t.Errorf("the second entry of another branch: %v; want ErrFork", err)
+		}
 	}
 }

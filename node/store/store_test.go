@@ -180,3 +180,26 @@ func TestLogsKeepTheirHeads(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestAnOlderSealMovesNothingBack(t *testing.T) {
+	s := open(t, t.TempDir())
+	update(t, s, func(tx *Tx) error {
+		l := Log{ID: crdt.LogID{Device: crdt.Device{1}, Scope: "c/1", Class: 2}}
+		var heads []crdt.Head
+		for i := range byte(3) {
+			if err := tx.Append(&l, []byte{i}); err != nil {
+				return err
+			}
+			heads = append(heads, l.Head)
+		}
+		for _, h := range []crdt.Head{heads[2], heads[1]} {
+			if err := tx.Seal(&l, wire.Seal{Seq: h.Seq, Hash: h.Hash}); err != nil {
+				return err
+			}
+		}
+		if l.Sealed != heads[2] {
+			t.Errorf("sealed %d; want 3", l.Sealed.Seq)
+		}
+		return nil
+	})
+}
