@@ -119,3 +119,14 @@ func TestProblemsSpeakBothLanguages(t *testing.T) {
 		t.Errorf("problem %s", a.raw)
 	}
 }
+
+func TestCodesHaveTheirStatus(t *testing.T) {
+	for code, status := range map[node.Code]int{
+		node.Invalid: 422, node.NotFound: 404, node.Conflict: 409, node.Unauthenticated: 401, node.Forbidden: 403, node.RateLimited: 429,
+		node.ReadOnly: 403, node.TooLarge: 413, node.Unavailable: 503, node.Damaged: 500, node.Internal: 500,
+	} {
+		if p := problemOf(&node.Error{Code: code}, english); p.Status != status || p.Title == "" {
+			t.Errorf("%s: status %d, title %q; want %d", code, p.Status, p.Title, status)
+		}
+	}
+}

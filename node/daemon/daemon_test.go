@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -99,5 +100,31 @@ func TestTheProvincesReceiptNamesItsIndex(t *testing.T) {
 		case <-ctx.Done():
 			t.Fatal("no receipt came")
 		}
+	}
+}
+
+// Certificates that came over the lines are known at the next start.
+func TestStoredCertificatesAreKnown(t *testing.T) {
+	dir := filepath.Join(provision(t), "box")
+	files, err := filepath.Glob(filepath.Join(dir, "certificates", "*.cose"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	d := open(t, dir)
+	for _, name := range files {
+		cert, err := os.ReadFile(name)
+		if err = errors.Join(err, d.Engine().StoreCertificate(cert), os.Remove(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d = open(t, dir)
+	if n := len(d.Certified()); n != len(demo.Nodes) {
+		t.Errorf("%d devices are known; want %d", n, len(demo.Nodes))
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -15,6 +15,7 @@ type batch struct {
 	logs   map[crdt.LogID]*store.Log
 	lookup map[recordName]*touched
 	order  []*touched
+	moved  bool // a log's head or seal has moved
 }
 
 type recordName struct {
@@ -106,6 +107,7 @@ func (b *batch) apply(entry *crdt.Entry, raw []byte) error {
 	if err != nil {
 		return err
 	}
+	b.moved = true
 	if err := b.tx.Append(l, raw); err != nil {
 		return err
 	}

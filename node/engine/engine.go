@@ -197,8 +197,8 @@ func (e *Engine) publish(b *batch) {
 			e.figures.apply(t.before.fact, t.after.fact)
 		}
 	}
-	if len(b.logs) == 0 {
-		return // nothing was written
+	if !b.moved {
+		return
 	}
 	e.state.Lock()
 	for _, t := range b.order {

@@ -273,6 +273,7 @@ func (e *Engine) ingestSome(s *wire.Segment, rest []*crdt.Entry, records int, la
 		if err != nil {
 			return err
 		}
+		b.moved = true
 		if err := b.tx.Seal(l, s.Seal); err != nil || last == nil {
 			return err
 		}

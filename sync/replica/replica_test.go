@@ -39,6 +39,9 @@ func TestReceiptsComeBackThroughTheBox(t *testing.T) {
 		if hub.heardFrom()[laptop.node.Claims.Device] == 0 {
 			t.Error("the hub has not heard from the laptop through the box")
 		}
+		if hub.kept.Load() == 0 {
+			t.Error("the hub did not keep the laptop's certificate")
+		}
 		if s := laptop.state(box); !s.Connected || s.LastContactMS == nil || s.Why.VI != "" {
 			t.Errorf("state: %+v", s)
 		}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,6 +60,7 @@ var root = memlog.Key("authority")
 
 // station is a node with its replica, which can be stopped and started again.
 type station struct {
+	kept   atomic.Int32 // certificates stored
 	t      *testing.T
 	net    *network
 	name   string
@@ -107,6 +109,17 @@ func newStation(t *testing.T, net *network, name string, role identity.Role) *st
 	return &station{t: t, net: net, name: name, node: n, heard: map[crdt.Device]int64{}}
 }
 
+// keeper counts the certificates that its node is given to keep.
+type keeper struct {
+	*memlog.Node
+	kept *atomic.Int32
+}
+
+func (k *keeper) StoreCertificate(cert []byte) error {
+	k.kept.Add(1)
+	return k.Node.StoreCertificate(cert)
+}
+
 // join lets a call b.
 func join(a, b *station) {
 	a.peers = append(a.peers, replica.Peer{Device: b.node.Claims.Device, PeerKey: b.node.Claims.PeerKey, Address: b.name})
@@ -123,7 +136,7 @@ func (s *station) start() {
 	s.r, err = replica.New(replica.Config{
 		Root: identity.Public(root), Certificate: s.node.Certificate, Directory: s.node.Directory,
 		Scopes: s.node.Claims.Scopes, Peers: s.peers,
-		Log: s.node, Ingest: ingest, Sign: s.node.Sign, Hear: s, Carrier: s.net.host(s.name, s.node.Claims.PeerKey),
+		Log: &keeper{Node: s.node, kept: &s.kept}, Ingest: ingest, Sign: s.node.Sign, Hear: s, Carrier: s.net.host(s.name, s.node.Claims.PeerKey),
 		Now: time.Now, Rand: rand.NewChaCha8([32]byte{1}), RetryMax: s.retry,
 	})
 	if err != nil {
