@@ -21,5 +21,7 @@ export default defineConfig({
     include: ['src/**/*.test.{ts,tsx}'],
     setupFiles: ['src/testing/setup.ts'],
     restoreMocks: true,
+    // A guard against hanging, not a measure: the machine may be busy with other tests.
+    testTimeout: 60_000,
   },
 })

@@ -4,7 +4,7 @@
 export async function openOffice(browser, node) {
   const context = await browser.newContext({ viewport: { width: 1366, height: 768 }, locale: 'vi-VN', timezoneId: 'America/New_York' })
   const page = await context.newPage()
-  page.setDefaultTimeout(20_000)
+  page.setDefaultTimeout(60_000)
   const faults = []
   const host = new URL(node.url).host
   page.on('request', (request) => {
@@ -29,7 +29,7 @@ export async function postponePassword({ page }) {
 }
 
 /** Waits until `read` gives what `good` accepts; says what it last gave when it doesn't. */
-export async function until(what, read, good, withinMs = 45_000) {
+export async function until(what, read, good, withinMs = 90_000) {
   const deadline = performance.now() + withinMs
   let last
   for (;;) {

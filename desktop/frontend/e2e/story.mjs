@@ -157,7 +157,7 @@ const steps = [
     await box.page.getByText('Đã giữ giá trị bạn chọn.').waitFor()
     await as.openRecord(province, known.disputed)
     for (const office of [box, laptop, province]) {
-      await office.page.locator('[data-conflict-of]').waitFor({ state: 'detached', timeout: 45_000 })
+      await office.page.locator('[data-conflict-of]').waitFor({ state: 'detached', timeout: 90_000 })
       await office.page.locator('[data-field="ChuHoSo"]').getByText(values.laptop).waitFor()
     }
   }],

@@ -1,5 +1,6 @@
 // The input of any field of any pack, chosen by the field's type and list alone.
 import { Autocomplete, MultiSelect, Select, TagsInput, Textarea, TextInput } from '@mantine/core'
+import { memo } from 'react'
 import type { CodeList, Collection, Field } from '../api/types'
 import { parseDate, parseDateTime, showDate, showDateTime } from '../format/time'
 import { pick, useWords } from '../i18n'
@@ -7,28 +8,33 @@ import { splitLines } from '../schema/fields'
 import { FieldLabel } from './FieldLabel'
 import { useSuggestions } from './suggestions'
 
-export type FieldInputProps = {
+type FieldInputProps = {
   collection: Collection
   field: Field
   list: CodeList | null
   typed: string
-  onType: (typed: string) => void
+  /** Should stay the same function from one drawing to the next. */
+  onType: (name: string, typed: string) => void
   error: string | undefined
 }
 
+type InputProps = Omit<FieldInputProps, 'onType'> & { onType: (typed: string) => void }
+
 export const inputId = (name: string) => `field-${name}`
 
-export function FieldInput(props: FieldInputProps) {
-  const { field, list } = props
+/** Memoised: a key pressed in one field of a long form draws that field alone. */
+export const FieldInput = memo(function FieldInput({ onType, ...rest }: FieldInputProps) {
+  const { field, list } = rest
+  const props: InputProps = { ...rest, onType: (typed) => onType(field.name, typed) }
   if (field.type === 'date' || field.type === 'datetime') return <DateInput {...props} />
   if (field.type === 'bool') return <BoolInput {...props} />
   if (field.type === 'list') return <ListInput {...props} />
   if (list === null) return <PlainInput {...props} />
   return list.open ? <SuggestionInput {...props} list={list} /> : <ChoiceInput {...props} list={list} />
-}
+})
 
 /** What every input shares: its label with its sources, hint, error and the name that errors point to. */
-function useCommon({ collection, field, list, error }: FieldInputProps, format?: string) {
+function useCommon({ collection, field, list, error }: InputProps, format?: string) {
   const { label } = useWords()
   const hint = field.hint === null ? '' : label(field.hint)
   return {
@@ -45,7 +51,7 @@ function useCommon({ collection, field, list, error }: FieldInputProps, format?:
   }
 }
 
-function PlainInput(props: FieldInputProps) {
+function PlainInput(props: InputProps) {
   const { t } = useWords()
   const { field, typed, onType } = props
   const common = useCommon(props)
@@ -58,7 +64,7 @@ function PlainInput(props: FieldInputProps) {
   )
 }
 
-function DateInput(props: FieldInputProps) {
+function DateInput(props: InputProps) {
   const { t } = useWords()
   const { field, typed, onType } = props
   const moment = field.type === 'datetime'
@@ -74,7 +80,7 @@ function DateInput(props: FieldInputProps) {
   )
 }
 
-function BoolInput(props: FieldInputProps) {
+function BoolInput(props: InputProps) {
   const { t } = useWords()
   const common = useCommon(props)
   const data = [
@@ -84,7 +90,7 @@ function BoolInput(props: FieldInputProps) {
   return <Select {...common} data={data} clearable placeholder={t('form.choose')} value={props.typed || null} onChange={(v) => props.onType(v ?? '')} />
 }
 
-type WithList = FieldInputProps & { list: CodeList }
+type WithList = InputProps & { list: CodeList }
 
 function useChoices(list: CodeList, chosen: string[]) {
   const { language } = useWords()
@@ -118,7 +124,7 @@ function SuggestionInput(props: WithList) {
   return <Autocomplete {...common} openOnFocus={false} {...useSuggestions(props.list, props.typed, props.onType)} />
 }
 
-function ListInput(props: FieldInputProps) {
+function ListInput(props: InputProps) {
   const { t } = useWords()
   const { list, typed, onType } = props
   const common = useCommon(props, list === null ? t('form.onePerLine') : undefined)

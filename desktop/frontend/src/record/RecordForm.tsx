@@ -120,7 +120,7 @@ function Sections({ schema, collection, record, form }: SectionsProps) {
               field={field}
               list={listOf(schema, field)}
               typed={form.typed(field.name)}
-              onType={(text) => form.type(field.name, text)}
+              onType={form.type}
               error={form.errors[field.name]}
             />
           </div>

@@ -1,6 +1,8 @@
 // What jsdom lacks and Mantine asks for.
 import { afterEach, vi } from 'vitest'
-import { cleanup } from '@testing-library/react'
+import { cleanup, configure } from '@testing-library/react'
+
+configure({ asyncUtilTimeout: 20_000 })
 
 afterEach(() => {
   cleanup()
