@@ -197,7 +197,7 @@ const shutdown = 5 * time.Second
 func (d *Daemon) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if d.hub != nil {
-		if err := d.hub.Ready(ctx); err != nil {
+		if err := d.hub.Ready(ctx); ctx.Err() == nil && err != nil {
 			return fmt.Errorf("wait for raft: %w", err)
 		}
 		group.Go(func() error { return d.watchHub(ctx) })

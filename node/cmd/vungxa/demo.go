@@ -38,7 +38,7 @@ func (r demoCmd) Run(ctx context.Context, c *console) (err error) {
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	if err := r.prepare(ctx, c); err != nil {
-		return err
+		return r.interrupted(ctx, c, err)
 	}
 	run := r.together
 	if r.Apart {
@@ -49,6 +49,18 @@ func (r demoCmd) Run(ctx context.Context, c *console) (err error) {
 		c.say("\nĐã dừng. Lần chạy sau tiếp tục với dữ liệu trong %s.", "\nStopped. The next start goes on with what is in %s.", r.Dir)
 	}
 	return err
+}
+
+// interrupted is no error when someone stopped the first fill, and only that: what
+// is half made is made again.
+func (r demoCmd) interrupted(ctx context.Context, c *console, err error) error {
+	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
+		return err
+	}
+	if !r.JSON {
+		c.say("\nĐã dừng khi văn phòng mẫu chưa tạo xong. Lần chạy sau sẽ tạo lại.", "\nStopped before the sample office was made. The next start makes it again.")
+	}
+	return nil
 }
 
 func (r demoCmd) prepare(ctx context.Context, c *console) error {
