@@ -212,27 +212,30 @@ func TestDemoSparesOthersDirectories(t *testing.T) {
 	command(t, "demo", "--dir", file, "--listen", "127.0.0.1:0").says(t, 1, file)
 }
 
-// A demonstration that was killed while it was being filled is made again.
-func TestDemoKilledInTheFirstFill(t *testing.T) {
+// A demonstration that is killed or stopped while it is filled for the first time
+// is made again; to be stopped is no error.
+func TestDemoEndedInTheFirstFill(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	p := spawn(t, "demo", "--dir", dir, "--listen", "127.0.0.1:0", "--json")
-	var left int64
-	eventually(t, "the box's store to grow", func() error {
-		left = bytesBelow(filepath.Join(dir, "box", "store"))
-		if left == 0 {
-			return errors.New("there is none")
+	for signal, code := range map[syscall.Signal]int{syscall.SIGKILL: -1, syscall.SIGINT: 0} {
+		dir := t.TempDir()
+		p := spawn(t, "demo", "--dir", dir, "--listen", "127.0.0.1:0", "--json")
+		eventually(t, "the box's store to grow", func() error {
+			if bytesBelow(filepath.Join(dir, "box", "store")) == 0 {
+				return errors.New("there is none")
+			}
+			return nil
+		})
+		if got := p.stop(t, signal); got != code || p.out.String()+p.err.String() != "" {
+			t.Errorf("%v in the first fill: exit code %d, %q, %q", signal, got, p.out.String(), p.err.String())
 		}
-		return nil
-	})
-	p.kill()
-	if ready, err := demo.Ready(dir); err != nil || ready {
-		t.Fatalf("ready %v, %v: the kill came too late", ready, err)
-	}
-	p, o := startDemo(t, dir)
-	sampleTotals(t, o.pages(t))
-	if code := p.stop(t, syscall.SIGINT); code != 0 {
-		t.Errorf("it ends with %d: %s", code, p.err.String())
+		if ready, err := demo.Ready(dir); err != nil || ready {
+			t.Fatalf("ready %v, %v: %v came too late", ready, err, signal)
+		}
+		p, o := startDemo(t, dir)
+		sampleTotals(t, o.pages(t))
+		if code := p.stop(t, syscall.SIGINT); code != 0 {
+			t.Errorf("it ends with %d: %s", code, p.err.String())
+		}
 	}
 }
 

@@ -52,14 +52,13 @@ func cutPower(t *testing.T, which func(*commune) *place, meanwhile func(*commune
 	}
 }
 
-// received waits until the laptop has heard that the province has so many of the
-// dossiers.
+// received waits until the box shows so many dossiers as received by the province.
 func (c *commune) received(want int) {
 	c.t.Helper()
 	eventually(c.t, "dossiers at the province", func() error {
-		n, err := c.laptop.page.total("dossiers", values{"tick": "province"})
+		n, err := c.box.page.total("dossiers", values{"tick": "province"})
 		if err == nil && n < want {
-			err = fmt.Errorf("the laptop knows of %d; want %d", n, want)
+			err = fmt.Errorf("the box knows of %d; want %d", n, want)
 		}
 		return err
 	})
