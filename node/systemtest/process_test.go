@@ -11,8 +11,10 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // output is what a process says. Anyone may read it meanwhile.
@@ -38,6 +40,7 @@ type process struct {
 	*exec.Cmd
 	out, err output
 	ended    chan struct{} // closed when it has been waited for
+	peak     atomic.Int64  // the most that it had in memory so far, in bytes
 }
 
 // spawn starts the program. What still runs at the end of the test is killed.
@@ -68,7 +71,30 @@ func begin(args ...string) (*process, error) {
 		_ = p.Wait() // ProcessState says how it ended
 		close(p.ended)
 	}()
+	go p.watch()
 	return p, nil
+}
+
+// watch follows how much memory the process has had at most, by what the kernel
+// says of it now and then. Its rusage won't do: that begins with what the test
+// itself had when it forked.
+func (p *process) watch() {
+	now := time.NewTicker(20 * time.Millisecond)
+	defer now.Stop()
+	for {
+		select {
+		case <-p.ended:
+			return
+		case <-now.C:
+		}
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid)) // it may be gone
+		var kib int64
+		if _, rest, ok := strings.Cut(string(status), "VmHWM:"); ok {
+			if _, err := fmt.Sscan(rest, &kib); err == nil {
+				p.peak.Store(max(p.peak.Load(), kib<<10))
+			}
+		}
+	}
 }
 
 // running is nil while the process runs.
@@ -124,8 +150,28 @@ func (p *process) code(t *testing.T) int {
 	return p.ProcessState.ExitCode()
 }
 
-// memory is the most that the process had in memory, in bytes.
-func (p *process) memory() int64 { return p.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10 }
+// memory waits for the end and gives the most that the process had in memory, in
+// bytes. The kernel's own figure, maxrss, would count what the test had when it
+// started the process.
+func (p *process) memory(t *testing.T) (most int64) {
+	t.Helper()
+	eventually(t, "the end of "+strings.Join(p.Args[1:], " "), func() error {
+		if p.running() != nil {
+			return nil
+		}
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
+		if err != nil {
+			return nil // it has just ended
+		}
+		_, peak, _ := strings.Cut(string(b), "VmHWM:")
+		var kib int64
+		if _, err := fmt.Sscan(peak, &kib); err == nil {
+			most = max(most, kib<<10)
+		}
+		return errors.New("it runs")
+	})
+	return most
+}
 
 // command runs the program to its end.
 func command(t *testing.T, args ...string) *process {
