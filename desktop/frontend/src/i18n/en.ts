@@ -200,7 +200,7 @@ export const en: typeof vi = {
     coverage: 'Which devices these figures cover',
     covers: 'Devices covered: {{count}} of {{all}}',
     complete: 'Every known device is counted up to its last contact. Saves made after that are not here yet.',
-    incomplete: 'Incomplete: some device has not been heard from, or has saves that are not here yet. The truth may differ.',
+    incomplete: 'Some device is not directly connected to this one now: it may have saves that are not here yet. The truth may differ.',
     device: 'Device',
     role: 'Role',
     lastHeard: 'Last heard from',

@@ -198,7 +198,7 @@ export const vi = {
     coverage: 'Số liệu này gồm những máy nào',
     covers: 'Gồm {{count}}/{{all}} máy',
     complete: 'Mọi máy đã biết đều được tính tới lần liên lạc cuối. Việc lưu sau lần đó chưa có ở đây.',
-    incomplete: 'Chưa đủ: có máy chưa nghe tin, hoặc còn lần lưu chưa tới đây. Số thật có thể khác.',
+    incomplete: 'Có máy không nối trực tiếp với máy này lúc này: nó có thể có lần lưu chưa tới đây. Số thật có thể khác.',
     device: 'Máy',
     role: 'Vai trò',
     lastHeard: 'Nghe tin lần cuối',
