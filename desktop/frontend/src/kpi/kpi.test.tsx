@@ -48,7 +48,7 @@ it('says which devices the figures cover and which were never heard from', async
   await screen.findByRole('table', { name: 'Thuyền' })
   expect(row('Hộp xã').textContent).toContain('chưa nghe lần nào')
   expect(row('Tỉnh').textContent).toContain('chính máy này')
-  expect(screen.getByText(/có máy chưa nghe tin/)).toBeDefined()
+  expect(screen.getByText(/Có máy không nối trực tiếp/)).toBeDefined()
 })
 
 it('asks for the month of the office by the node’s clock', async () => {
