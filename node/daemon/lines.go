@@ -30,7 +30,7 @@ func (d *Daemon) listenSync() (err error) {
 		Key: d.self.keys.Peer, Listen: address, Allow: d.self.directory.Allows, MaxConns: maxPeers, Log: d.opts.Log,
 	})
 	if errors.Is(err, link.ErrPortTaken) {
-		return portTaken(address, err)
+		return PortTaken(address, err)
 	}
 	if err != nil {
 		return fmt.Errorf("listen for other nodes on %s: %w", address, err)
@@ -39,7 +39,8 @@ func (d *Daemon) listenSync() (err error) {
 	return nil
 }
 
-func portTaken(address string, err error) error {
+// PortTaken is the sentence about a port that something else listens on.
+func PortTaken(address string, err error) error {
 	_, port, splitErr := net.SplitHostPort(address)
 	if splitErr != nil {
 		port = address

@@ -54,7 +54,7 @@ func (d *Daemon) listenHTTP() (err error) {
 	}
 	d.listener, err = net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return portTaken(address, err)
+		return PortTaken(address, err)
 	}
 	if err != nil {
 		return fmt.Errorf("listen for the page on %s: %w", address, err)

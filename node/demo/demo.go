@@ -183,6 +183,25 @@ func Address(dir, listen string) error {
 	return nil
 }
 
+// Free says whether the ports that Address would give are free.
+func Free(listen string) error {
+	host, first, err := split(listen)
+	if err != nil || first == 0 {
+		return err
+	}
+	for i := range 2 * len(Nodes) {
+		at := net.JoinHostPort(host, strconv.Itoa(first+i))
+		l, err := net.Listen("tcp", at)
+		if err != nil {
+			return daemon.PortTaken(at, err)
+		}
+		if err := l.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func split(listen string) (host string, port int, err error) {
 	host, p, err := net.SplitHostPort(listen)
 	if err == nil {

@@ -268,7 +268,20 @@ func TestDemoApart(t *testing.T) {
 	if err := syscall.Kill(o.Nodes[1].PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	p.says(t, 1, "Nút "+o.Nodes[1].Name+" đã dừng")
+	eventually(t, "word of the node that was killed", func() error {
+		if said := p.err.String(); !strings.Contains(said, "Nút "+o.Nodes[1].Name+" đã dừng") {
+			return errors.New(said)
+		}
+		return nil
+	})
+	for i, n := range o.Nodes { // the others go on
+		if err := syscall.Kill(n.PID, 0); (i == 1) != errors.Is(err, syscall.ESRCH) {
+			t.Errorf("%s after another was killed: %v", n.Name, err)
+		}
+	}
+	if code := p.stop(t, syscall.SIGINT); code != 0 {
+		t.Errorf("Ctrl-C ends what is left with %d: %s", code, p.err.String())
+	}
 	gone(t, o)
 
 	p, o = startDemo(t, dir, "--apart")

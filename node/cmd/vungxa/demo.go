@@ -68,6 +68,9 @@ func (r demoCmd) prepare(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
+	if err := demo.Free(r.Listen); err != nil {
+		return err // before an office is made that then can't be shown
+	}
 	if !ready {
 		if !r.JSON {
 			c.say("Tạo một văn phòng mẫu trong %s (lần đầu mất vài giây)…", "Making a sample office in %s (some seconds, the first time)…", r.Dir)
@@ -106,8 +109,8 @@ func (r demoCmd) together(ctx context.Context, c *console) (err error) {
 	return group.Wait()
 }
 
-// apart runs the nodes as processes, `vungxa run`, and stops them all when one
-// ends or this one is told to.
+// apart runs the nodes as processes, `vungxa run`, and stops them when this one is
+// told to. A node that ends before is told of, and the others go on.
 func (r demoCmd) apart(ctx context.Context, c *console) (err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -115,10 +118,10 @@ func (r demoCmd) apart(ctx context.Context, c *console) (err error) {
 	}
 	var nodes []opened
 	ctx, stop := context.WithCancel(ctx)
-	group, ctx := errgroup.WithContext(ctx)
+	var running errgroup.Group
 	defer func() { // no node outlives this process
 		stop()
-		err = errors.Join(err, group.Wait())
+		err = errors.Join(err, running.Wait())
 	}()
 	for _, n := range demo.Nodes {
 		args := []string{"run", "--json", "--dir", filepath.Join(r.Dir, n.Name)}
@@ -133,13 +136,32 @@ func (r demoCmd) apart(ctx context.Context, c *console) (err error) {
 			return fmt.Errorf("%s: %w", n.Name, err)
 		}
 		nodes = append(nodes, o)
-		group.Go(wait)
+		running.Go(func() error {
+			if ended := wait(); ended != nil {
+				fmt.Fprintln(os.Stderr, "vungxa:", explain(c, ended))
+			}
+			return nil
+		})
 	}
 	if err := r.announce(c, nodes); err != nil {
 		return err
 	}
-	<-ctx.Done() // told to stop, or a node has ended
-	return nil
+	return r.untilStopped(ctx, &running)
+}
+
+// untilStopped waits until this process is told to stop, or no node runs.
+func (r demoCmd) untilStopped(ctx context.Context, nodes *errgroup.Group) error {
+	ended := make(chan error, 1)
+	go func() { ended <- nodes.Wait() }()
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-ended:
+		if ctx.Err() != nil {
+			return err
+		}
+		return errors.Join(err, node.Errorf(node.Unavailable, "Không còn nút nào chạy.", "no node runs any more"))
+	}
 }
 
 // start starts a node's process and waits until it says that it is ready.
@@ -167,7 +189,9 @@ func start(ctx context.Context, self string, args []string) (o opened, wait func
 		if ctx.Err() != nil {
 			return nil
 		}
-		return node.Errorf(node.Unavailable, "Nút %s đã dừng: %v", "the node %s has stopped: %v", o.Name, err)
+		return node.Errorf(node.Unavailable,
+			"Nút %s đã dừng (%v). Các nút khác vẫn chạy. Chạy lại nó: vungxa run --dir %s",
+			"the node %s has stopped (%v); the others go on. Run it again: vungxa run --dir %s", o.Name, err, o.Dir)
 	}, nil
 }
 
