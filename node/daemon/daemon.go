@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/auth"
 	"github.com/vungxa/vungxa/node/engine"
 	"github.com/vungxa/vungxa/node/packs"
@@ -143,7 +144,9 @@ func (d *Daemon) openEngine() (err error) {
 		Scopes: d.self.config.Scopes, Sign: d.sign, RoleOf: d.roleOf, Now: d.opts.Now, Rand: d.opts.Rand,
 	})
 	if err != nil {
-		return err
+		return node.Errorf(node.Damaged,
+			"Dữ liệu trong %s không đọc được; có lẽ do một bản khác của chương trình ghi (định dạng 0 chưa hứa gì). Hãy dùng bản đó, hoặc --dir khác: %w",
+			"what is in %s can't be read; perhaps another version of the program wrote it (format 0 makes no promise): use that, or another --dir: %w", d.dir, err)
 	}
 	d.onClose(d.engine.Close)
 	return nil

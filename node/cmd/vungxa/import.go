@@ -34,7 +34,13 @@ func (r importCmd) Run(ctx context.Context, c *console) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, done()) }()
+	defer func() {
+		closing := done()
+		if closing != nil && errors.Is(err, errRowsLeft) {
+			err = nil // the worse of the two is told
+		}
+		err = errors.Join(err, closing)
+	}()
 	report, err := imports.Run(ctx, imports.File(r.File), mapping, collection, sink)
 	if report != nil {
 		if r.DryRun {
@@ -42,8 +48,15 @@ func (r importCmd) Run(ctx context.Context, c *console) (err error) {
 		}
 		err = errors.Join(err, report.Print(c.out, c.english))
 	}
+	if err == nil && report.Rejected > 0 {
+		err = errRowsLeft
+	}
 	return err
 }
+
+// errRowsLeft is an import that did what it could: the report has said which rows
+// were left out, and a script learns it from the exit code.
+var errRowsLeft = errors.New("some rows were left out")
 
 func (r importCmd) mapping() (*imports.Mapping, error) {
 	b, err := os.ReadFile(r.Map)

@@ -63,6 +63,13 @@ func (versionCmd) Run(c *console) error {
 	return err
 }
 
+// Exit codes besides 0 (done).
+const (
+	exitFailed   = 1
+	exitUsage    = 2
+	exitRowsLeft = 3 // an import whose report names rows that it left out
+)
+
 func main() { os.Exit(run()) }
 
 func run() int {
@@ -71,7 +78,7 @@ func run() int {
 	parsed, err := parser.Parse(os.Args[1:])
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "vungxa: %v\n", err)
-		return 2
+		return exitUsage
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -80,9 +87,12 @@ func run() int {
 		log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
-	if err := parsed.Run(c); err != nil {
+	switch err := parsed.Run(c); {
+	case errors.Is(err, errRowsLeft):
+		return exitRowsLeft
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "vungxa:", explain(c, err))
-		return 1
+		return exitFailed
 	}
 	return 0
 }
