@@ -3,7 +3,6 @@
 package systemtest
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -27,33 +26,35 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	code := m.Run()
-	if err := removeProgram(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(test(m))
 }
 
-// program is the path of the whole program, built once, as `make build` does.
-var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "vungxa-systemtest-")
-	if err != nil {
-		return "", err
+// test runs the tests with a directory for the program, and takes that away.
+func test(m *testing.M) int {
+	var err error
+	if programDir, err = os.MkdirTemp("", "vungxa-systemtest-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
-	build := exec.Command("go", "build", "-o", dir, "github.com/vungxa/vungxa/node/cmd/vungxa")
+	code := m.Run()
+	if err := os.RemoveAll(programDir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
+var programDir string // set before the tests run
+
+// program is the path of the whole program, built once, when it is first wanted.
+var program = sync.OnceValues(func() (string, error) {
+	build := exec.Command("go", "build", "-o", programDir, "github.com/vungxa/vungxa/node/cmd/vungxa")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		return dir, fmt.Errorf("go build: %w\n%s", err, out)
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	return filepath.Join(dir, "vungxa"), nil
+	return filepath.Join(programDir, "vungxa"), nil
 })
-
-// removeProgram builds the program if no test has, which says that it builds.
-func removeProgram() error {
-	path, err := program()
-	return errors.Join(err, os.RemoveAll(filepath.Dir(path)))
-}
 
 // chance is a generator for one test; the log says how to have it again.
 func chance(t *testing.T) *rand.Rand {
