@@ -51,6 +51,9 @@ func Open(dir string, opts Options) (*Store, error) {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
 	db, err := badger.Open(badgerOptions(dir, opts.Log))
+	for again := 0; again < 3 && begun(err); again++ {
+		db, err = badger.Open(badgerOptions(dir, opts.Log))
+	}
 	if err != nil {
 		return nil, openError(dir, err)
 	}
@@ -80,6 +83,12 @@ func SyncDir(dir string) error {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
+
+// begun says that a crash left a log of Badger's that was made and not yet given
+// its length. It holds nothing. Badger fails on it with an error that means no
+// failure (its issue 2207), but has finished making it by then; there may be one
+// of each kind.
+func begun(err error) bool { return err != nil && strings.Contains(err.Error(), "Create a new file") }
 
 func badgerOptions(dir string, log *slog.Logger) badger.Options {
 	return badger.DefaultOptions(dir).

@@ -80,8 +80,8 @@ func TestCollectionWithoutCode(t *testing.T) {
 	write(t, list, "so_hieu,ten,nguon,bao_hong\n7,Giếng Nà Lầu,GK,11/03/2025\n8,Giếng Khuổi,GIẾNG,11/03/2025\n")
 	write(t, mapping, overlayMapping)
 	in := command(t, "import", "--lang", "en", "--dir", c.box.dir, "--packs", packs, "--collection", "water_points", "--map", mapping, list)
-	in.says(t, 0, "new 1")
-	in.says(t, 0, `row 3, column nguon, "GIẾNG"`)
+	in.says(t, 3, "new 1")
+	in.says(t, 3, `row 3, column nguon, "GIẾNG"`)
 
 	eventually(t, "both water points at the province", func() error {
 		for _, p := range c.places() {

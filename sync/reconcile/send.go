@@ -36,10 +36,11 @@ func (s *Session) fill() Action {
 // fillReceipt passes a receipt on that the peer lacks and will be able to check:
 // it has been sent every entry that the receipt names.
 func (s *Session) fillReceipt(l *lane) bool {
-	for _, r := range s.view[l.scope].Receipts {
-		if r.Signer == s.peer.Device || weight(r) <= l.given[r.Signer] {
+	for _, newest := range s.view[l.scope].Receipts {
+		if newest.Signer == s.peer.Device || weight(newest) <= l.given[newest.Signer] {
 			continue
 		}
+		r := l.next(newest)
 		if slices.ContainsFunc(r.Heads, func(h identity.LogHead) bool { return l.sent[h.Log].Seq < h.Head.Seq }) {
 			continue
 		}
@@ -55,6 +56,17 @@ func (s *Session) fillReceipt(l *lane) bool {
 		return true
 	}
 	return false
+}
+
+// next is the signer's receipt to pass on: the one that has waited, or else the
+// newest.
+func (l *lane) next(newest *identity.Receipt) *identity.Receipt {
+	r := l.due[newest.Signer]
+	if r == nil || weight(r) <= l.given[newest.Signer] {
+		r = newest
+		l.due[newest.Signer] = r
+	}
+	return r
 }
 
 // fillHeads says which segments were stored, when no receipt can say so because

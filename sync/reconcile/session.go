@@ -116,6 +116,10 @@ type lane struct {
 	// given is the weight of the newest receipt that the peer has or was sent, per
 	// signer.
 	given map[crdt.Device]uint64
+	// due is the receipt of each signer that is passed on next. It keeps its place
+	// until it has been sent, though newer ones come: the newest may always name
+	// something that the peer has not been sent yet.
+	due map[crdt.Device]*identity.Receipt
 	// owed are the logs whose newest segment the peer doesn't know to be stored.
 	owed map[crdt.LogID]bool
 }
@@ -305,7 +309,7 @@ func (s *Session) takeHello(m *hello) *Refusal {
 // open begins a lane: with all that the hello was about, if the peer's digest
 // says that it holds the same, otherwise by stating what this side holds.
 func (s *Session) open(scope crdt.Scope, theirs [16]byte) *lane {
-	l := &lane{scope: scope, sent: map[crdt.LogID]crdt.Head{}, given: map[crdt.Device]uint64{}, owed: map[crdt.LogID]bool{}}
+	l := &lane{scope: scope, sent: map[crdt.LogID]crdt.Head{}, given: map[crdt.Device]uint64{}, due: map[crdt.Device]*identity.Receipt{}, owed: map[crdt.LogID]bool{}}
 	if s.digests[scope] != theirs {
 		s.put(s.own.Device, s.view[scope].state(scope), nil)
 		return l
