@@ -24,9 +24,9 @@ export const en: typeof vi = {
   header: {
     lines: 'Lines',
     unsent: 'Not yet at the province',
-    unsentOwn: 'saves of this device',
-    unsentNoneHint: 'No save of this device waits: each has a receipt that the province signed after its commit.',
-    unsentHint: 'Saves of this device for which the province has signed no receipt yet. They are safe on this device and go out by themselves when there is a line.',
+    unsentOwn: 'saves held here',
+    unsentNoneHint: 'No save held on this device waits: each has a receipt that the province signed after its commit.',
+    unsentHint: 'Saves held on this device, its own or of others, for which no receipt of the province is known here. They are safe on this device and go out by themselves when there is a line.',
     oldest: 'oldest {{age}}',
     officer: 'Officer',
     signOut: 'Sign out',

@@ -22,9 +22,9 @@ export const vi = {
   header: {
     lines: 'Đường truyền',
     unsent: 'Chưa tới tỉnh',
-    unsentOwn: 'lần lưu của máy này',
-    unsentNoneHint: 'Không lần lưu nào của máy này còn chờ: đều có biên nhận do tỉnh ký sau khi ghi chắc chắn.',
-    unsentHint: 'Số lần lưu của máy này mà tỉnh chưa ký biên nhận. Dữ liệu vẫn an toàn trên máy và tự gửi khi có đường truyền.',
+    unsentOwn: 'lần lưu có ở máy này',
+    unsentNoneHint: 'Không lần lưu nào có ở máy này còn chờ: đều có biên nhận do tỉnh ký sau khi ghi chắc chắn.',
+    unsentHint: 'Số lần lưu có ở máy này, của nó hay nhận từ máy khác, mà chưa thấy biên nhận của tỉnh. Dữ liệu vẫn an toàn trên máy và tự gửi khi có đường truyền.',
     oldest: 'cũ nhất {{age}}',
     officer: 'Cán bộ',
     signOut: 'Đăng xuất',

@@ -37,7 +37,7 @@ it('counts what waits and how long the oldest has, by the node’s clock', async
 it('speaks of this device alone when nothing waits', async () => {
   await draw(<Unsent unsent={{ count: 0, oldest_ms: null }} />)
   expect(screen.getByText('Chưa tới tỉnh: 0')).toBeDefined()
-  expect(screen.getByText('lần lưu của máy này')).toBeDefined()
+  expect(screen.getByText('lần lưu có ở máy này')).toBeDefined()
 })
 
 it('cuts a line of the demo and says that it is cut', async () => {

@@ -25,12 +25,14 @@ describe('a form of a collection that no code knows', () => {
     expect(screen.getByPlaceholderText('nn/tt/nnnn gg:pp')).toBeDefined()
   })
 
-  it('opens with the first input to fill in under the keyboard, and saves by Enter', async () => {
+  it('opens with the first input to fill in under the keyboard, and saves by Ctrl+Enter, not by Enter', async () => {
     const create = vi.fn(() => Promise.resolve(boat()))
     await draw(form(null), { api: fakeApi({ create }) })
     const user = userEvent.setup()
     expect(document.activeElement).toBe(input('Ten'))
     await user.keyboard('Sao Mai{Enter}')
+    expect(create).not.toHaveBeenCalled()
+    await user.keyboard('{Control>}{Enter}{/Control}')
     await waitFor(() => expect(onSaved).toHaveBeenCalled())
     expect(create).toHaveBeenCalledWith('boats', { Ten: 'Sao Mai' })
   })
@@ -39,7 +41,7 @@ describe('a form of a collection that no code knows', () => {
     const create = vi.fn(() => Promise.resolve(boat()))
     await draw(form(null), { api: fakeApi({ create }) })
     const user = userEvent.setup()
-    await user.type(input('NgayDen'), '31/04/2026{Enter}')
+    await user.type(input('NgayDen'), '31/04/2026{Control>}{Enter}{/Control}')
     const alert = screen.getByRole('alert')
     expect(within(alert).getByText(/Ten \(vi\)/)).toBeDefined()
     expect(input('NgayDen').getAttribute('aria-invalid')).toBe('true')
@@ -70,7 +72,7 @@ describe('an edit', () => {
     rerender(form(boat({ GhiChu: 'đổi ở nơi khác' }, { version: 'v2' })))
     expect(screen.getByText(/vừa đổi ở nơi khác/)).toBeDefined()
     expect(input('GhiChu')).toHaveProperty('value', '')
-    await user.keyboard('{Enter}')
+    await user.keyboard('{Control>}{Enter}{/Control}')
     await waitFor(() => expect(change).toHaveBeenCalledWith('boats', 'b1', { version: 'v1', values: { Ten: 'Sao Hôm' } }))
   })
 
@@ -83,7 +85,7 @@ describe('an edit', () => {
     const change = vi.fn(() => Promise.reject(new Problem('invalid', 422, 'Chưa lưu được: có trường cần sửa.', [{ location: 'values.Ten', message: 'Tên này đã có.' }])))
     await draw(form(boat()), { api: fakeApi({ change }) })
     const user = userEvent.setup()
-    await user.type(input('Ten'), ' 2{Enter}')
+    await user.type(input('Ten'), ' 2{Control>}{Enter}{/Control}')
     await screen.findByText('Chưa lưu được: có trường cần sửa.')
     expect(screen.getAllByText(/Tên này đã có/).length).toBe(2)
     expect(input('Ten')).toHaveProperty('value', 'Sao Mai 2')
@@ -94,7 +96,7 @@ describe('an edit', () => {
     const change = vi.fn(() => Promise.reject(new TypeError('fetch failed')))
     await draw(form(boat()), { api: fakeApi({ change }), language: 'en' })
     const user = userEvent.setup()
-    await user.type(screen.getByRole('textbox', { name: 'Ten (en)' }), '2{Enter}')
+    await user.type(screen.getByRole('textbox', { name: 'Ten (en)' }), '2{Control>}{Enter}{/Control}')
     expect(await screen.findByText(/does not answer/)).toBeDefined()
   })
 

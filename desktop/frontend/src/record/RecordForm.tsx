@@ -1,6 +1,6 @@
 // The form of any collection, for a new record or an edit, laid out by the pack's sections.
 import { Button } from '@mantine/core'
-import { useEffect, useRef, useState, type FocusEvent, type SyntheticEvent } from 'react'
+import { useEffect, useRef, useState, type FocusEvent, type KeyboardEvent as ReactKeyboardEvent, type SyntheticEvent } from 'react'
 import type { Collection, Field, Rec, Schema } from '../api/types'
 import { useLeaveGuard } from '../app/router'
 import { isQuiet } from '../app/shortcuts'
@@ -35,7 +35,7 @@ export function RecordForm({ schema, collection, record, onSaved, onCancel }: Pr
     form.submit()
   }
   return (
-    <form ref={ref} className={css.form} onSubmit={submit} onFocus={field.note} noValidate>
+    <form ref={ref} className={css.form} onSubmit={submit} onKeyDown={keepOpen} onFocus={field.note} noValidate>
       {openedOn !== null && record !== null && record.version !== openedOn.version && (
         <Note tone="wait" title={t('record.changedElsewhere')}>
           {t('record.changedElsewhereHint')}
@@ -58,6 +58,11 @@ export function RecordForm({ schema, collection, record, onSaved, onCancel }: Pr
       <LeaveDialog guard={guard} onStay={field.back} />
     </form>
   )
+}
+
+/** Enter in a one-line field saves nothing: the form is long, and half of it would go to the province. */
+function keepOpen(event: ReactKeyboardEvent) {
+  if (event.key === 'Enter' && event.target instanceof HTMLInputElement) event.preventDefault()
 }
 
 /** Ctrl+Enter and Ctrl+S save wherever the focus is, a text area too. Escape cancels (and asks when something was typed). */
