@@ -236,10 +236,10 @@ func (e *Engine) ingest(s *wire.Segment, last func(*store.Tx) error) error {
 	if err != nil {
 		return err
 	}
-	if held >= s.Last() && e.sealedAt(s.Log) >= s.Last() {
+	if held.Sealed.Seq >= s.Last() {
 		return nil
 	}
-	rest := all[min(uint64(len(all)), held+1-s.First):]
+	rest := all[min(uint64(len(all)), held.Head.Seq+1-s.First):]
 	for {
 		done, err := e.ingestSome(s, rest, crdt.MaxRecords, last)
 		if errors.Is(err, store.ErrTooBig) {
@@ -292,19 +292,17 @@ func (e *Engine) meetOwn(tx *store.Tx, log crdt.LogID) error {
 	return e.newIncarnation(tx)
 }
 
-// fit says up to which seq the log is held, after checking that the segment
+// fit is what is held of a segment's log, after checking that the segment
 // continues it.
-func (e *Engine) fit(s *wire.Segment) (held uint64, err error) {
+func (e *Engine) fit(s *wire.Segment) (held store.Log, err error) {
 	err = e.cfg.Store.View(func(tx *store.Tx) error {
-		l, err := tx.Log(s.Log)
-		if err != nil {
+		if held, err = tx.Log(s.Log); err != nil {
 			return err
 		}
-		held = l.Head.Seq
-		if s.First > held+1 {
+		if s.First > held.Head.Seq+1 {
 			return ErrGap
 		}
-		return checkOverlap(tx, l, s)
+		return checkOverlap(tx, held, s)
 	})
 	return held, err
 }
@@ -332,14 +330,4 @@ func checkOverlap(tx *store.Tx, l store.Log, s *wire.Segment) error {
 		return ErrFork
 	}
 	return nil
-}
-
-func (e *Engine) sealedAt(id crdt.LogID) (seq uint64) {
-	// An error here shows again in the transaction that follows.
-	_ = e.cfg.Store.View(func(tx *store.Tx) error {
-		l, err := tx.Log(id)
-		seq = l.Sealed.Seq
-		return err
-	})
-	return seq
 }
