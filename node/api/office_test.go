@@ -31,7 +31,6 @@ import (
 	"github.com/vungxa/vungxa/node/engine"
 	"github.com/vungxa/vungxa/node/packs"
 	"github.com/vungxa/vungxa/node/schema"
-	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
@@ -170,22 +169,15 @@ func (o *office) openEngine() {
 	pack, err := packs.Commune()
 	o.must(err)
 	o.pack = pack
-	st, err := store.Open(o.t.TempDir(), store.Options{Log: slog.New(slog.DiscardHandler)})
-	o.must(err)
 	seed := sha256.Sum256([]byte("box"))
 	key := ed25519.NewKeyFromSeed(seed[:])
-	device := identity.DeviceOf(key.Public().(ed25519.PublicKey))
-	o.engine, err = engine.Open(engine.Config{
-		Store: st, Pack: pack, Device: device, Role: identity.RoleBox, Scopes: []crdt.Scope{"c/03646"},
-		Sign:   func(m []byte) []byte { return ed25519.Sign(key, m) },
-		RoleOf: func(crdt.Device) (identity.Role, bool) { return "", false },
-		Now:    o.Now, Rand: rand.NewChaCha8(seed),
+	bare, err := engine.OpenBare(o.t.TempDir(), key, engine.Config{
+		Pack: pack, Role: identity.RoleBox, Scopes: []crdt.Scope{"c/03646"}, Now: o.Now, Rand: rand.NewChaCha8(seed),
 	})
 	o.must(err)
-	o.t.Cleanup(func() {
-		o.must(o.engine.Close())
-		o.must(st.Close())
-	})
+	o.engine = bare.Engine
+	o.t.Cleanup(func() { o.must(bare.Close()) })
+	device := identity.DeviceOf(identity.Public(key))
 	o.here = &surroundings{info: Info{
 		Name: "Hộp của xã", Role: "box", Device: device.String(), Scope: "c/03646", Commune: &Commune{"03646", "Xã Thử"},
 	}}

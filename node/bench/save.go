@@ -2,11 +2,9 @@ package bench
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,19 +12,13 @@ import (
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node/engine"
 	"github.com/vungxa/vungxa/node/packs"
-	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
 const benchScope = crdt.Scope("c/01290")
 
-// office is a real engine on a real store in a directory.
-type office struct {
-	*engine.Engine
-	store *store.Store
-}
-
-func openOffice(dir string, now func() time.Time) (*office, error) {
+// openOffice opens a real engine on a real store in a directory.
+func openOffice(dir string, now func() time.Time) (*engine.Bare, error) {
 	key, err := identity.NewKey(rand.Reader)
 	if err != nil {
 		return nil, err
@@ -35,23 +27,10 @@ func openOffice(dir string, now func() time.Time) (*office, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := store.Open(dir, store.Options{Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return nil, err
-	}
-	e, err := engine.Open(engine.Config{
-		Store: s, Pack: pack, Device: identity.DeviceOf(identity.Public(key)), Role: identity.RoleBox,
-		Scopes: []crdt.Scope{benchScope}, Now: now, Rand: rand.Reader,
-		Sign:   func(m []byte) []byte { return ed25519.Sign(key, m) },
-		RoleOf: func(crdt.Device) (identity.Role, bool) { return "", false },
+	return engine.OpenBare(dir, key, engine.Config{
+		Pack: pack, Role: identity.RoleBox, Scopes: []crdt.Scope{benchScope}, Now: now, Rand: rand.Reader,
 	})
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return &office{e, s}, nil
 }
-
-func (o *office) close() error { return errors.Join(o.Close(), o.store.Close()) }
 
 // Save times durable saves of one dossier each, beside the same disk's own
 // fsync of 4 KiB at the end of a file: turn by turn, so that both see the same
@@ -66,7 +45,7 @@ func Save(ctx context.Context, dir string, n int, now func() time.Time, report R
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, o.close()) }()
+	defer func() { err = errors.Join(err, o.Close()) }()
 	f, err := os.Create(filepath.Join(dir, "fsync"))
 	if err != nil {
 		return err

@@ -10,7 +10,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -23,7 +22,6 @@ import (
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node/engine"
 	"github.com/vungxa/vungxa/node/packs"
-	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
@@ -34,8 +32,7 @@ const cutScope = crdt.Scope("c/01290")
 // office is a real engine on a store in dir. Its province is a key of the test's,
 // so that it can give itself receipts.
 type office struct {
-	*engine.Engine
-	store    *store.Store
+	*engine.Bare
 	province ed25519.PrivateKey
 }
 
@@ -45,19 +42,14 @@ func openOffice(dir string) (*office, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := store.Open(dir, store.Options{Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return nil, err
-	}
-	e, err := engine.Open(engine.Config{
-		Store: s, Pack: pack, Device: identity.DeviceOf(identity.Public(box)), Role: identity.RoleLaptop,
-		Scopes: []crdt.Scope{cutScope}, Now: time.Now, Rand: rand.NewChaCha8(sha256.Sum256([]byte(dir))),
-		Sign: func(m []byte) []byte { return ed25519.Sign(box, m) },
+	bare, err := engine.OpenBare(dir, box, engine.Config{
+		Pack: pack, Role: identity.RoleLaptop, Scopes: []crdt.Scope{cutScope},
+		Now: time.Now, Rand: rand.NewChaCha8(sha256.Sum256([]byte(dir))),
 		RoleOf: func(d crdt.Device) (identity.Role, bool) {
 			return identity.RoleHub, d == identity.DeviceOf(identity.Public(province))
 		},
 	})
-	return &office{e, s, province}, err
+	return &office{bare, province}, err
 }
 
 func testKey(name string) ed25519.PrivateKey {
@@ -135,9 +127,6 @@ func powerCut(t *testing.T, after int) {
 	}
 	defer func() {
 		if err := o.Close(); err != nil {
-			t.Error(err)
-		}
-		if err := o.store.Close(); err != nil {
 			t.Error(err)
 		}
 	}()

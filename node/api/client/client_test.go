@@ -25,7 +25,6 @@ import (
 	"github.com/vungxa/vungxa/node/imports"
 	"github.com/vungxa/vungxa/node/packs"
 	"github.com/vungxa/vungxa/node/schema"
-	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
@@ -56,16 +55,12 @@ func newBox(t *testing.T) *box {
 	var err error
 	b.pack, err = packs.Commune()
 	b.must(err)
-	st, err := store.Open(t.TempDir(), store.Options{Log: slog.New(slog.DiscardHandler)})
-	b.must(err)
 	seed := sha256.Sum256([]byte("box"))
-	key := ed25519.NewKeyFromSeed(seed[:])
-	b.engine, err = engine.Open(engine.Config{
-		Store: st, Pack: b.pack, Device: identity.DeviceOf(key.Public().(ed25519.PublicKey)), Role: identity.RoleBox,
-		Scopes: []crdt.Scope{"c/03646"}, Sign: func(m []byte) []byte { return ed25519.Sign(key, m) },
-		RoleOf: func(crdt.Device) (identity.Role, bool) { return "", false }, Now: now, Rand: rand.NewChaCha8(seed),
+	bare, err := engine.OpenBare(t.TempDir(), ed25519.NewKeyFromSeed(seed[:]), engine.Config{
+		Pack: b.pack, Role: identity.RoleBox, Scopes: []crdt.Scope{"c/03646"}, Now: now, Rand: rand.NewChaCha8(seed),
 	})
 	b.must(err)
+	b.engine = bare.Engine
 	a, err := auth.New(noOfficers{}, now, rand.NewChaCha8(seed))
 	b.must(err)
 	srv := httptest.NewUnstartedServer(nil)
@@ -78,8 +73,7 @@ func newBox(t *testing.T) *box {
 	b.page = "http://" + host + "/"
 	t.Cleanup(func() {
 		srv.Close()
-		b.must(b.engine.Close())
-		b.must(st.Close())
+		b.must(bare.Close())
 	})
 	return b
 }
