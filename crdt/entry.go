@@ -1,14 +1,5 @@
 package crdt
 
-import (
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
-	"errors"
-	"fmt"
-	"slices"
-)
-
 // Limits of an entry. MaxEntry is the size of its canonical encoding in bytes.
 // MaxRecords bounds what one entry can touch, so that a store can take any entry,
 // with all that its records need of indexes, in one transaction.
@@ -17,92 +8,87 @@ const (
 	MaxOps     = 4096
 	MaxRecords = 32
 	MaxOver    = 256
+	MaxPins    = 1024
+	MaxElem    = 256
 	MaxOfficer = 64
 	MaxName    = 48
 )
 
-// FieldExistence is the field of a record's existence cell. Fields of packs
-// start at 1.
-const FieldExistence uint32 = 0
+// Fields that no pack can name. Fields of packs lie between them.
+const (
+	// FieldExistence is the existence cell: assigns of true and false.
+	FieldExistence uint32 = 0
+	// FieldReserved is where the program's own fields begin.
+	FieldReserved uint32 = 1 << 31
+	// SameAs is a set of the ids of records that a person says are the same.
+	SameAs uint32 = FieldReserved + 1
+)
 
-// Ref names a record: by the dot of the operation that created it, or, in
-// collections with a natural key, by a hash of (scope, collection, key), so
-// that two offices importing one file make one record. Just one is set.
-type Ref struct {
-	Dot   Dot
-	Key   [16]byte
-	Scope Scope // of a key; a dot has its log's
-}
+// Kind is the merge kind of an operation, fixed for ever per field.
+type Kind uint8
 
-// RecordID is a Ref in 16 bytes, for store keys and for the world outside.
-type RecordID [16]byte
+// The merge kinds.
+const (
+	Assign Kind = 0 // a value; writes that haven't seen each other stand side by side
+	Set    Kind = 1 // an element is in the set or isn't; add wins
+)
 
-// RefByKey names a record by its source's own key: never a personal identifier.
-func RefByKey(scope Scope, collection, key string) Ref {
-	h := sha256.New()
-	for _, part := range []string{"vungxa record key 0", string(scope), collection, key} {
-		var n [4]byte
-		binary.BigEndian.PutUint32(n[:], uint32(len(part)))
-		h.Write(n[:])
-		h.Write([]byte(part))
-	}
-	return Ref{Key: [16]byte(h.Sum(nil)), Scope: scope}
-}
+// True and False are CBOR's, the values of existence and of a set's elements.
+const (
+	True  byte = 0xf5
+	False byte = 0xf4
+)
 
-// ByKey says whether the record is named by a natural key.
-func (r Ref) ByKey() bool { return r.Key != [16]byte{} }
+// Key is a commitment key: of an entry, from which those of its operations are
+// derived, or of one operation. The zero Key is none.
+type Key [16]byte
 
-// ID is the record's id: a hash of the key, or of the creation dot, and either
-// way of the scope. So an entry of one scope can't name a record of another,
-// whatever key it makes up.
-func (r Ref) ID() RecordID {
-	h := sha256.New()
-	if r.ByKey() {
-		h.Write([]byte("vungxa record id 0"))
-		h.Write([]byte{byte(len(r.Scope))})
-		h.Write([]byte(r.Scope))
-		h.Write(r.Key[:])
-		return RecordID(h.Sum(nil))
-	}
-	h.Write([]byte("vungxa record dot 0"))
-	h.Write(r.Dot.Log.Device[:])
-	h.Write(r.Dot.Log.Incarnation[:])
-	h.Write([]byte{byte(r.Dot.Log.Class), byte(len(r.Dot.Log.Scope))})
-	h.Write([]byte(r.Dot.Log.Scope))
-	var n [10]byte
-	binary.BigEndian.PutUint64(n[:], r.Dot.Seq)
-	binary.BigEndian.PutUint16(n[8:], r.Dot.Index)
-	h.Write(n[:])
-	return RecordID(h.Sum(nil))
-}
-
-func (id RecordID) String() string { return hex.EncodeToString(id[:]) }
-
-// ParseRecordID reads what RecordID.String writes: 32 hexadecimal digits.
-func ParseRecordID(s string) (RecordID, error) {
-	var id RecordID
-	b, err := hex.DecodeString(s)
-	if err != nil || len(b) != len(id) {
-		return id, fmt.Errorf("record id %q: want 32 hexadecimal digits", s)
-	}
-	return RecordID(b), nil
-}
-
-// Op assigns a value to one cell of one record. Over lists what it supersedes
-// in that cell: every write that its device knew, as one (log, highest seq)
-// per log, sorted. Value is canonical CBOR, opaque to this package.
+// Op writes one cell of one record: a field of kind Assign, or one element of a
+// field of kind Set.
 type Op struct {
 	Collection string
 	Record     Ref
 	Field      uint32
-	Value      []byte
-	Over       []Pos
+	Kind       Kind
+	Elem       []byte // of a Set: the element, canonical CBOR, at most MaxElem bytes
+	// Value is canonical CBOR, opaque to this package; of a Set and of
+	// FieldExistence it is True (present) or False.
+	Value []byte
+	// Over lists what it supersedes in its cell, sorted by log: every write that
+	// its device knew, as one (log, highest seq) per log, each the seq of a write
+	// of that cell. A delete's lists what was known of the whole record.
+	Over []Pos
+	// Made is, in a record named by a natural key, a write of its existence that
+	// the writer saw: whether an absent record was deleted is judged by it. Zero
+	// where this entry writes the existence, or none was seen.
+	Made Pos
+	// Key opens the commitment of this operation alone. It is set in an entry of
+	// which another operation was erased, and nowhere else.
+	Key Key
+	// Erased is the commitment that stands in the place of a payload (Elem and
+	// Value) which was erased; zero while the payload is there.
+	Erased Hash
 }
 
 // Pack names the version of the pack under which an entry was made.
 type Pack struct {
 	ID      string
 	Version uint32
+}
+
+// Pin says which branch of a foreign log an entry means: the chain hash of Log
+// at Seq, the highest seq of it that the entry names.
+type Pin struct {
+	Log  LogID
+	Seq  uint64
+	Hash Hash
+}
+
+// Cite names a checkpoint by hub epoch and raft index. The zero Cite, in an
+// entry, is the one that the entry before it in its log cites.
+type Cite struct {
+	Epoch uint64
+	Index uint64
 }
 
 // Entry is one Save, whole.
@@ -114,45 +100,22 @@ type Entry struct {
 	Officer string // who was signed in
 	Pack    Pack
 	Epoch   uint64 // authority epoch; 0 until there is an authority log
-	Ops     []Op
+	Cites   Cite   // the newest checkpoint that its device held
+	// Pins has at most one pin for each foreign log that the operations name,
+	// sorted by log. A log may lack one if the checkpoint cited covers what is
+	// named of it.
+	Pins []Pin
+	Ops  []Op
+	// Key opens the commitments of all operations. It is no part of the
+	// structure that is hashed, and zero once an operation was erased.
+	Key Key
 }
 
 // Dot is the dot of the entry's i-th operation.
 func (e *Entry) Dot(i int) Dot { return Dot{Log: e.Log, Seq: e.Seq, Index: uint16(i)} }
 
-// Errors of Validate and of encoding: every one wraps ErrEntry; ErrTooLarge is
-// wrapped where a smaller Save would do.
-var (
-	ErrEntry    = errors.New("malformed entry")
-	ErrTooLarge = fmt.Errorf("%w: too large for one save", ErrEntry)
-)
-
-// Validate holds an entry to what its form promises, whoever wrote it. It does
-// not judge the domain: a value may be nonsense and still be an entry.
-func (e *Entry) Validate() error {
-	switch {
-	case e.Seq == 0:
-		return fmt.Errorf("%w: seq 0; entries count from 1", ErrEntry)
-	case (e.Seq == 1) != (e.Prev == Hash{}):
-		return fmt.Errorf("%w: seq %d: only the first entry has no previous hash", ErrEntry, e.Seq)
-	case len(e.Log.Scope) == 0 || len(e.Log.Scope) > MaxScope:
-		return fmt.Errorf("%w: scope of %d bytes; want 1 to %d", ErrEntry, len(e.Log.Scope), MaxScope)
-	case len(e.Officer) > MaxOfficer || !isName(e.Pack.ID):
-		return fmt.Errorf("%w: an officer's name too long, or a pack's that is no name", ErrEntry)
-	case len(e.Ops) == 0 || len(e.Ops) > MaxOps:
-		return fmt.Errorf("%w: %d operations; want 1 to %d", ErrEntry, len(e.Ops), MaxOps)
-	}
-	cells := make(map[cellName]bool, len(e.Ops))
-	for i := range e.Ops {
-		if err := e.validateOp(i, cells); err != nil {
-			return fmt.Errorf("%w: operation %d: %w", ErrEntry, i, err)
-		}
-	}
-	if n := e.Records(); n > MaxRecords {
-		return fmt.Errorf("%w: it touches %d records; at most %d", ErrTooLarge, n, MaxRecords)
-	}
-	return nil
-}
+// Pos is the entry's place in its log.
+func (e *Entry) Pos() Pos { return Pos{Log: e.Log, Seq: e.Seq} }
 
 // Records counts the records that the entry touches.
 func (e *Entry) Records() int {
@@ -167,58 +130,22 @@ func (e *Entry) Records() int {
 	return len(names)
 }
 
-// isName says whether s can name a collection or a pack. Names are parts of
-// store keys: one must never hold another's end.
-func isName(s string) bool {
-	for _, r := range s {
-		if (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' {
-			return false
+// Named is the foreign logs that the entry's operations name, each with the
+// highest seq named of it, sorted by log.
+func (e *Entry) Named() []Pos {
+	var named []Pos
+	for i := range e.Ops {
+		op := &e.Ops[i]
+		named = union(named, op.Over)
+		if !op.Record.ByKey() {
+			named = union(named, []Pos{{op.Record.Dot.Log, op.Record.Dot.Seq}})
+		}
+		if op.Made.Seq > 0 {
+			named = union(named, []Pos{op.Made})
 		}
 	}
-	return len(s) > 0 && len(s) <= MaxName
-}
-
-type cellName struct {
-	record RecordID
-	field  uint32
-}
-
-func (e *Entry) validateOp(i int, cells map[cellName]bool) error {
-	op := &e.Ops[i]
-	name := cellName{op.Record.ID(), op.Field}
-	switch {
-	case cells[name]:
-		return errors.New("the entry writes one cell twice")
-	case !isName(op.Collection):
-		return fmt.Errorf("a collection's name is 1 to %d letters a-z, digits, - and _", MaxName)
-	case len(op.Value) == 0:
-		return errors.New("no value; a missing value is CBOR null")
-	case len(op.Over) > MaxOver:
-		return fmt.Errorf("supersedes %d logs; want at most %d", len(op.Over), MaxOver)
-	case op.Record.ByKey() && (op.Record.Dot != (Dot{}) || op.Record.Scope != e.Log.Scope):
-		return errors.New("the record's key is not of the entry's scope, or it has a dot too")
-	case !op.Record.ByKey() && (op.Record.Dot.Log.Scope != e.Log.Scope || op.Record.Dot.Seq == 0):
-		return errors.New("the record's creation dot lies outside the entry's scope")
+	if i, own := find(named, e.Log); own {
+		named = append(named[:i], named[i+1:]...)
 	}
-	cells[name] = true
-	return e.validateOver(op)
-}
-
-func (e *Entry) validateOver(op *Op) error {
-	if !slices.IsSortedFunc(op.Over, func(a, b Pos) int { return a.Log.Compare(b.Log) }) {
-		return errors.New("what it supersedes is not sorted by log")
-	}
-	for i, p := range op.Over {
-		switch {
-		case p.Seq == 0:
-			return errors.New("supersedes seq 0")
-		case i > 0 && p.Log == op.Over[i-1].Log:
-			return errors.New("supersedes one log twice")
-		case p.Log.Scope != e.Log.Scope:
-			return errors.New("supersedes a write of another scope")
-		case p.Log == e.Log && p.Seq >= e.Seq:
-			return errors.New("supersedes its own future")
-		}
-	}
-	return nil
+	return named
 }

@@ -15,6 +15,9 @@ func testLog(i int) LogID {
 	return LogID{Device: Device{byte(i + 1)}, Incarnation: Incarnation{1}, Scope: testScope, Class: ClassRecords}
 }
 
+// trusting holds whatever is named.
+func trusting(LogID, uint64) (Hash, bool) { return Hash{}, true }
+
 var testRef = RefByKey(testScope, "things", "1")
 
 // replica is a writer of one log that reads those of the others.
@@ -51,7 +54,7 @@ func (r *replica) write(field uint32, value byte, now int64, seen []Pos) *Entry 
 
 func (r *replica) receive(e *Entry) {
 	for i := range e.Ops {
-		r.record.Apply(e, i)
+		r.record.Apply(e, i, trusting)
 	}
 	r.have[e.Log]++
 	r.clock.Absorb(e.Stamp, e.Stamp.Millis())
@@ -152,7 +155,7 @@ func deliver(r *replica, log []*Entry, id LogID, n int) {
 	at := r.have[id]
 	for _, e := range log[at:min(at+n, len(log))] {
 		r.receive(e)
-		r.record.Apply(e, 0)
+		r.record.Apply(e, 0, trusting)
 	}
 }
 
@@ -214,7 +217,7 @@ func TestValidateRefuses(t *testing.T) {
 	foreign := LogID{Device: Device{9}, Scope: "c/00004", Class: ClassRecords}
 	good := func() *Entry {
 		return &Entry{Log: testLog(0), Seq: 2, Prev: Hash{1}, Pack: Pack{ID: "test"}, Ops: []Op{{
-			Collection: "things", Record: testRef, Field: 1, Value: []byte{1}, Over: []Pos{{testLog(0), 1}, {testLog(1), 4}},
+			Collection: "things", Record: testRef, Field: 1, Kind: Assign, Value: []byte{1}, Over: []Pos{{testLog(0), 1}, {testLog(1), 4}},
 		}}}
 	}
 	if err := good().Validate(); err != nil {

@@ -16,6 +16,9 @@ func testLog(device byte) crdt.LogID {
 	}
 }
 
+// trusting holds whatever is named.
+func trusting(crdt.LogID, uint64) (crdt.Hash, bool) { return crdt.Hash{}, true }
+
 func testEntry() *crdt.Entry {
 	a, b := testLog(1), testLog(2)
 	return &crdt.Entry{
@@ -164,8 +167,8 @@ func TestDecompressionIsBounded(t *testing.T) {
 func TestRecordRoundTrip(t *testing.T) {
 	e := testEntry()
 	r := crdt.NewRecord(e.Log.Scope, "dossiers", e.Ops[0].Record)
-	r.Apply(e, 0)
-	r.Apply(e, 1)
+	r.Apply(e, 0, trusting)
+	r.Apply(e, 1, trusting)
 	b, err := EncodeRecord(r)
 	if err != nil {
 		t.Fatal(err)
@@ -215,7 +218,7 @@ func FuzzDecodeSegment(f *testing.F) {
 func FuzzDecodeRecord(f *testing.F) {
 	e := testEntry()
 	r := crdt.NewRecord(e.Log.Scope, "dossiers", e.Ops[0].Record)
-	r.Apply(e, 1)
+	r.Apply(e, 1, trusting)
 	b, err := EncodeRecord(r)
 	if err != nil {
 		f.Fatal(err)
