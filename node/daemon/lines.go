@@ -132,7 +132,7 @@ func (d *Daemon) taken(segments []*wire.Segment) error {
 	for _, s := range segments {
 		hash, held, err := d.engine.HashAt(s.Log, s.Last())
 		if err == nil && (!held || hash != s.Seal.Hash) {
-			err = fmt.Errorf("take in %v from %d: %w", s.Log, s.First, engine.ErrFork)
+			err = fmt.Errorf("take in %v from %d: %w", s.Log, s.First, d.refusal(s, held))
 		}
 		if err != nil {
 			return err
@@ -140,6 +140,21 @@ func (d *Daemon) taken(segments []*wire.Segment) error {
 	}
 	return nil
 }
+
+// refusal is why a committed segment isn't held.
+func (d *Daemon) refusal(s *wire.Segment, otherHeld bool) error {
+	if otherHeld {
+		return engine.ErrFork
+	}
+	if err := d.engine.Fits(s); err != nil {
+		return err
+	}
+	return errNotApplied
+}
+
+// errNotApplied says that a segment fits what is held and still isn't there: the
+// sender may send it again.
+var errNotApplied = errors.New("committed, and not yet applied here")
 
 // receipt signs what this node holds durably; on a hub with the raft index that
 // it had applied.

@@ -93,16 +93,16 @@ func (b *batch) record(scope crdt.Scope, collection string, ref crdt.Ref) (*touc
 	return t, nil
 }
 
-// takes says whether the transaction has room for another entry, on at most so
-// many records in all. A store takes the index rows of crdt.MaxRecords records in
-// one transaction, so it takes any entry, and several that touch no more together.
-func (b *batch) takes(entry *crdt.Entry, records int) bool {
-	return len(b.order) == 0 || len(b.order)+entry.Records() <= records
-}
-
 // apply appends an entry to its log and merges its operations. Its place in the
 // chain has been checked; what it says is not judged.
 func (b *batch) apply(entry *crdt.Entry, raw []byte) error {
+	if err := b.append(entry, raw); err != nil {
+		return err
+	}
+	return b.merge(entry, nil)
+}
+
+func (b *batch) append(entry *crdt.Entry, raw []byte) error {
 	l, err := b.log(entry.Log)
 	if err != nil {
 		return err
@@ -111,8 +111,22 @@ func (b *batch) apply(entry *crdt.Entry, raw []byte) error {
 	if err := b.tx.Append(l, raw); err != nil {
 		return err
 	}
+	for _, name := range recordsOf(entry) {
+		if err := b.tx.PutHistory(name.id, *l, entry.Seq); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// merge merges an entry's operations, or only those on one record.
+func (b *batch) merge(entry *crdt.Entry, only *recordName) error {
 	for i := range entry.Ops {
-		t, err := b.record(entry.Log.Scope, entry.Ops[i].Collection, entry.Ops[i].Record)
+		op := &entry.Ops[i]
+		if only != nil && *only != (recordName{op.Collection, op.Record.ID()}) {
+			continue
+		}
+		t, err := b.record(entry.Log.Scope, op.Collection, op.Record)
 		if err != nil {
 			return err
 		}

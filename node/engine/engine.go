@@ -73,6 +73,9 @@ func Open(cfg Config) (*Engine, error) {
 	if err := e.reindex(); err != nil {
 		return nil, fmt.Errorf("open the engine: %w", err)
 	}
+	if err := e.completeAll(); err != nil {
+		return nil, fmt.Errorf("open the engine: %w", err)
+	}
 	if err := cfg.Store.View(e.loadLocals); err != nil {
 		return nil, fmt.Errorf("open the engine: %w", err)
 	}

@@ -80,8 +80,8 @@ func exist(ref crdt.Ref) crdt.Op {
 }
 
 // What a certified device can put into an entry must not stop a hub, which would
-// meet it in raft's log again at every start. What the store can't take is
-// dropped, and the next command is applied.
+// meet it in raft's log again at every start. All of it is held and counted,
+// whatever its size, and the next command is applied.
 func TestPoisonDoesNotStopAHub(t *testing.T) {
 	ref := crdt.RefByKey(testScope, "cases", "poison")
 	for name, poison := range map[string]func(f *forger) []*wire.Segment{
@@ -114,7 +114,8 @@ func TestPoisonDoesNotStopAHub(t *testing.T) {
 			others := map[crdt.Device]identity.Role{}
 			hub, box := testEngine(t, "hub", identity.RoleHub, others), testEngine(t, "box", identity.RoleBox, others)
 			index := uint64(0)
-			for _, s := range poison(newForger(t, testScope)) {
+			f := newForger(t, testScope)
+			for _, s := range poison(f) {
 				index++
 				if err := hub.ApplySegments(index, []*wire.Segment{s}); err != nil {
 					t.Fatalf("command %d stops the hub: %.300v", index, err)
@@ -126,6 +127,9 @@ func TestPoisonDoesNotStopAHub(t *testing.T) {
 			}
 			hub.close()
 			hub.open()
+			if heads, err := hub.Heads(testScope); err != nil || heads[f.log] != f.head {
+				t.Errorf("of %d entries %d are held (%v); nothing may be dropped", f.head.Seq, heads[f.log].Seq, err)
+			}
 			if applied, err := hub.Applied(); applied != index+1 || err != nil || hub.get(id).Values["subject"] != "Tốt" {
 				t.Errorf("applied %d, %v; want %d, and the good record", applied, err, index+1)
 			}

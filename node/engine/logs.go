@@ -200,13 +200,13 @@ func (e *Engine) ApplySegments(index uint64, segments []*wire.Segment) error {
 		return tx.PutMeta("raft/applied", applied)
 	}
 	for i, s := range segments {
-		last := func(*store.Tx) error { return nil }
+		var last func(*store.Tx) error
 		if i == len(segments)-1 {
 			last = note
 		}
 		if err := e.ingest(s, last); err != nil {
 			noted = false
-			if !dropped(err) {
+			if !misfit(err) {
 				return fmt.Errorf("apply raft index %d: %w", index, err)
 			}
 		}
@@ -217,76 +217,78 @@ func (e *Engine) ApplySegments(index uint64, segments []*wire.Segment) error {
 	return e.cfg.Store.Update(note)
 }
 
-// dropped says whether a segment is passed over: it doesn't fit what is held, or
-// no store of this form can take it. Every member finds the same.
-func dropped(err error) bool {
-	return errors.Is(err, ErrGap) || errors.Is(err, ErrFork) || errors.Is(err, store.ErrTooBig)
+// misfit says whether a segment is passed over because it doesn't continue what
+// is held. Every member finds the same.
+func misfit(err error) bool { return errors.Is(err, ErrGap) || errors.Is(err, ErrFork) }
+
+// Fits says whether a segment continues what is held, or is held: ErrGap and
+// ErrFork say why not.
+func (e *Engine) Fits(s *wire.Segment) error {
+	_, err := e.fit(s)
+	return err
 }
 
-// ingest applies what a segment has beyond what is held, in transactions that
-// the store can take, and its seal with the last, together with what last writes,
-// if set. Entries that a crash leaves unsealed are in no head, and are passed over
-// when the segment comes again.
+// ingest applies what a segment has beyond what is held, and its seal, in one
+// transaction if the store takes that, together with what last writes, if set. A
+// longer one is staged, so that a crash leaves no entry without its seal.
 func (e *Engine) ingest(s *wire.Segment, last func(*store.Tx) error) error {
 	all, err := s.Open()
 	if err != nil {
 		return err
 	}
 	held, err := e.fit(s)
-	if err != nil {
+	if err != nil || held.Sealed.Seq >= s.Last() {
 		return err
 	}
-	if held.Sealed.Seq >= s.Last() {
-		return nil
-	}
-	rest := all[min(uint64(len(all)), held.Head.Seq+1-s.First):]
-	for {
-		done, err := e.ingestSome(s, rest, crdt.MaxRecords, last)
-		if errors.Is(err, store.ErrTooBig) {
-			done, err = e.ingestSome(s, rest, 1, last) // long records: one by one
-		}
-		if err != nil || done == len(rest) {
+	from := min(uint64(len(all)), held.Head.Seq+1-s.First)
+	rest := stage(s.Log, s.First+from, s.Entries[from:], s.Seal)
+	if few(all[from:]) {
+		err = e.ingestWhole(rest, all[from:], last)
+		if !errors.Is(err, store.ErrTooBig) {
 			return err
 		}
-		rest = rest[done:]
 	}
+	return e.applyStaged(rest, last)
 }
 
-// ingestSome applies the first of the entries, on at most so many records, or
-// just one, and with the last of them the seal.
-func (e *Engine) ingestSome(s *wire.Segment, rest []*crdt.Entry, records int, last func(*store.Tx) error) (done int, err error) {
-	err = e.update(func(b *batch) error {
-		if err := e.meetOwn(b.tx, s.Log); err != nil {
+// few says whether entries touch so few records together that a transaction of
+// the store takes them, as long as the records are of the usual size.
+func few(entries []*crdt.Entry) bool {
+	n := 0
+	for _, entry := range entries {
+		n += entry.Records()
+	}
+	return n <= crdt.MaxRecords
+}
+
+func (e *Engine) ingestWhole(s *staged, entries []*crdt.Entry, last func(*store.Tx) error) error {
+	return e.update(func(b *batch) error {
+		if err := e.meetOwn(b.tx, s); err != nil {
 			return err
 		}
-		for done = 0; done < len(rest) && b.takes(rest[done], records); done++ {
-			entry := rest[done]
+		for i, entry := range entries {
 			e.clock.Absorb(entry.Stamp, e.nowMS())
-			if err := b.apply(entry, s.Entries[entry.Seq-s.First]); err != nil {
+			if err := b.apply(entry, s.Entries[i]); err != nil {
 				return err
 			}
 		}
-		if done < len(rest) {
-			return nil
-		}
-		l, err := b.log(s.Log)
+		l, err := b.log(s.log())
 		if err != nil {
 			return err
 		}
 		b.moved = true
-		if err := b.tx.Seal(l, s.Seal); err != nil || last == nil {
+		if err := b.tx.Seal(l, s.Seals[0]); err != nil || last == nil {
 			return err
 		}
 		return last(b.tx)
 	})
-	return done, err
 }
 
 // meetOwn begins a new incarnation when this device meets its own log ahead of
 // itself: its store was rolled back, and what it writes under the old name would
-// be a second history of it.
-func (e *Engine) meetOwn(tx *store.Tx, log crdt.LogID) error {
-	if log != e.ownLog(log.Class) {
+// be a second history of it. What it is just writing itself has no seal yet.
+func (e *Engine) meetOwn(tx *store.Tx, s *staged) error {
+	if log := s.log(); len(s.Seals) == 0 || log != e.ownLog(log.Class) {
 		return nil
 	}
 	return e.newIncarnation(tx)

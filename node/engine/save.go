@@ -46,18 +46,17 @@ func (e *Engine) Save(ctx context.Context, s Save) ([]crdt.RecordID, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	ids := make([]crdt.RecordID, len(s.Changes))
-	err := e.update(func(b *batch) error {
-		w, err := b.begin(s.Officer, s.Class)
-		if err != nil {
-			return err
-		}
+	var ids []crdt.RecordID
+	err := e.compose(s.Officer, s.Class, func(w *writer) error {
+		ids = make([]crdt.RecordID, len(s.Changes))
 		for i, c := range s.Changes {
-			if ids[i], err = w.change(c); err != nil {
+			id, err := w.change(c)
+			if err != nil {
 				return err
 			}
+			ids[i] = id
 		}
-		return w.finish()
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -92,19 +91,79 @@ func (b *batch) begin(officer string, class crdt.Class) (*writer, error) {
 	}}, nil
 }
 
+// compose makes one entry of this device's own log by build and applies it, in one
+// transaction if the store can take it. The caller holds e.write.
+func (e *Engine) compose(officer string, class crdt.Class, build func(*writer) error) error {
+	err := e.update(func(b *batch) error {
+		w, err := b.begin(officer, class)
+		if err != nil {
+			return err
+		}
+		if err := build(w); err != nil {
+			return err
+		}
+		return w.finish()
+	})
+	if errors.Is(err, store.ErrTooBig) {
+		return e.composeLong(officer, class, build)
+	}
+	return err
+}
+
+// composeLong makes the entry without storing it, and then applies it in as many
+// transactions as it needs.
+func (e *Engine) composeLong(officer string, class crdt.Class, build func(*writer) error) error {
+	var s *staged
+	err := e.update(func(b *batch) error {
+		w, err := b.begin(officer, class)
+		if err != nil {
+			return err
+		}
+		if err := build(w); err != nil {
+			return err
+		}
+		raw, err := w.encode()
+		if err != nil {
+			return err
+		}
+		if err := w.recordsFit(); err != nil {
+			return err
+		}
+		s = stage(w.entry.Log, w.entry.Seq, [][]byte{raw})
+		return errDry
+	})
+	if !errors.Is(err, errDry) {
+		return err
+	}
+	return e.applyStaged(s, nil)
+}
+
+// recordsFit refuses a save after which a record would be larger than any value
+// of the store.
+func (w *writer) recordsFit() error {
+	if err := w.merge(w.entry, nil); err != nil {
+		return err
+	}
+	for _, t := range w.order {
+		b, err := wire.EncodeRecord(t.record)
+		if err != nil {
+			return err
+		}
+		if len(b) > store.MaxValue {
+			return node.Errorf(node.TooLarge, "Hồ sơ sẽ quá lớn (tối đa %d KiB). Hãy rút ngắn các trường dài.",
+				"the record would be too large (at most %d KiB); shorten its long fields", store.MaxValue>>10)
+		}
+	}
+	return nil
+}
+
 // finish appends the entry, unless it says nothing new, and seals the log when
 // much of it is unsealed.
 func (w *writer) finish() error {
 	if len(w.entry.Ops) == 0 {
 		return nil
 	}
-	raw, err := wire.EncodeEntry(w.entry)
-	if errors.Is(err, crdt.ErrTooLarge) {
-		return &node.Error{Code: node.TooLarge, Err: err, Message: node.Text{
-			VI: fmt.Sprintf("Lần lưu này quá lớn (tối đa %d KiB). Hãy chia nhỏ ra.", crdt.MaxEntry>>10),
-			EN: fmt.Sprintf("this save is too large (at most %d KiB); divide it", crdt.MaxEntry>>10),
-		}}
-	}
+	raw, err := w.encode()
 	if err != nil {
 		return err
 	}
@@ -112,6 +171,17 @@ func (w *writer) finish() error {
 		return err
 	}
 	return w.sealIfLong()
+}
+
+func (w *writer) encode() ([]byte, error) {
+	raw, err := wire.EncodeEntry(w.entry)
+	if errors.Is(err, crdt.ErrTooLarge) {
+		return nil, &node.Error{Code: node.TooLarge, Err: err, Message: node.Text{
+			VI: fmt.Sprintf("Lần lưu này quá lớn (tối đa %d KiB). Hãy chia nhỏ ra.", crdt.MaxEntry>>10),
+			EN: fmt.Sprintf("this save is too large (at most %d KiB); divide it", crdt.MaxEntry>>10),
+		}}
+	}
+	return raw, err
 }
 
 func (w *writer) sealIfLong() error {

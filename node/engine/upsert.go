@@ -52,11 +52,7 @@ func (e *Engine) Upsert(ctx context.Context, officer, collection string, rows []
 		return nil, err
 	}
 	var outcomes []Outcome
-	put := func(b *batch) error {
-		w, err := b.begin(officer, crdt.ClassBulk)
-		if err != nil {
-			return err
-		}
+	err := e.compose(officer, crdt.ClassBulk, func(w *writer) error {
 		outcomes = outcomes[:0]
 		for _, row := range rows {
 			o, err := w.upsert(c, row)
@@ -65,12 +61,18 @@ func (e *Engine) Upsert(ctx context.Context, officer, collection string, rows []
 			}
 			outcomes = append(outcomes, o)
 		}
-		if err := w.finish(); err != nil || !dry {
+		if !dry {
+			return nil
+		}
+		if len(w.entry.Ops) == 0 {
+			return errDry
+		}
+		if _, err := w.encode(); err != nil {
 			return err
 		}
 		return errDry
-	}
-	if err := e.update(put); err != nil && !errors.Is(err, errDry) {
+	})
+	if err != nil && !errors.Is(err, errDry) {
 		return nil, err
 	}
 	return outcomes, nil

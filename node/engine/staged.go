@@ -1,0 +1,187 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/store"
+)
+
+// staged is entries that are too much for one transaction of the store. They are
+// written down whole before the first of them is applied, and taken away with the
+// last: what a crash leaves is completed when the engine opens, so that an entry
+// is never half there, and none is dropped for its size. Merging an operation
+// again changes nothing, so all of them are merged again.
+type staged struct {
+	_       struct{} `cbor:",toarray"`
+	Scope   string
+	Log     stagedLog
+	First   uint64
+	Entries [][]byte
+	Seals   []wire.Seal // of the last entry, if it has one yet
+}
+
+type stagedLog struct {
+	_           struct{} `cbor:",toarray"`
+	Device      crdt.Device
+	Incarnation crdt.Incarnation
+	Class       uint8
+}
+
+const localStaged = "staged"
+
+// maxStaged bounds what is read back: a segment, with all that stands around it.
+const maxStaged = store.MaxValue
+
+func (s *staged) log() crdt.LogID {
+	return crdt.LogID{Device: s.Log.Device, Incarnation: s.Log.Incarnation, Scope: crdt.Scope(s.Scope), Class: crdt.Class(s.Log.Class)}
+}
+
+func (s *staged) last() uint64 { return s.First + uint64(len(s.Entries)) - 1 }
+
+func stage(log crdt.LogID, first uint64, raw [][]byte, seals ...wire.Seal) *staged {
+	return &staged{
+		Scope: string(log.Scope), Log: stagedLog{Device: log.Device, Incarnation: log.Incarnation, Class: uint8(log.Class)},
+		First: first, Entries: raw, Seals: seals,
+	}
+}
+
+// applyStaged writes entries down and applies them in as many transactions as
+// they need; last, if set, writes into the last of them.
+func (e *Engine) applyStaged(s *staged, last func(*store.Tx) error) error {
+	b, err := wire.Marshal(s)
+	if err != nil {
+		return err
+	}
+	err = e.cfg.Store.Update(func(tx *store.Tx) error { return tx.PutLocal(localStaged, s.log().String(), b) })
+	if err != nil {
+		return fmt.Errorf("write down what is to be applied: %w", err)
+	}
+	return e.complete(s, last)
+}
+
+// complete applies what was written down.
+func (e *Engine) complete(s *staged, last func(*store.Tx) error) error {
+	for i := range s.Entries {
+		if err := e.applyLong(s, i); err != nil {
+			return err
+		}
+	}
+	return e.update(func(b *batch) error {
+		l, err := b.log(s.log())
+		if err != nil {
+			return err
+		}
+		for _, seal := range s.Seals {
+			b.moved = true
+			if err := b.tx.Seal(l, seal); err != nil {
+				return err
+			}
+		}
+		if err := b.tx.DeleteLocal(localStaged, l.ID.String()); err != nil || last == nil {
+			return err
+		}
+		return last(b.tx)
+	})
+}
+
+// applyLong applies one entry: whole if the store can take it, and else the
+// entry first and its records one by one.
+func (e *Engine) applyLong(s *staged, i int) error {
+	entry, err := wire.DecodeEntry(s.Entries[i])
+	if err != nil {
+		return err
+	}
+	appendIt := func(b *batch) error {
+		l, err := b.log(entry.Log)
+		if err != nil || l.Head.Seq >= entry.Seq {
+			return err
+		}
+		if err := e.meetOwn(b.tx, s); err != nil {
+			return err
+		}
+		e.clock.Absorb(entry.Stamp, e.nowMS())
+		if len(s.Seals) == 0 { // its own stamp
+			e.clock.Last = max(e.clock.Last, entry.Stamp)
+		}
+		return b.append(entry, s.Entries[i])
+	}
+	err = e.update(func(b *batch) error {
+		if err := appendIt(b); err != nil {
+			return err
+		}
+		return b.merge(entry, nil)
+	})
+	if !errors.Is(err, store.ErrTooBig) {
+		return err
+	}
+	if err := e.update(appendIt); err != nil {
+		return err
+	}
+	for _, id := range recordsOf(entry) {
+		err := e.update(func(b *batch) error { return b.merge(entry, &id) })
+		if errors.Is(err, store.ErrTooBig) {
+			err = e.overfull(entry, id)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordsOf is the ids of the records that an entry touches, each once.
+func recordsOf(entry *crdt.Entry) []recordName {
+	var names []recordName
+	for _, op := range entry.Ops {
+		if name := (recordName{op.Collection, op.Record.ID()}); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// overfull notes that a record can't hold what an entry writes into it: with it
+// the record would be larger than any value of the store. The entry itself is
+// held, counted and passed on like any other.
+func (e *Engine) overfull(entry *crdt.Entry, name recordName) error {
+	pos, err := wire.EncodePositions([]crdt.Pos{{Log: entry.Log, Seq: entry.Seq}})
+	if err != nil {
+		return err
+	}
+	return e.cfg.Store.Update(func(tx *store.Tx) error {
+		return tx.PutLocal(localOverfull, fmt.Sprintf("%s/%v/%x", name.collection, name.id, pos), pos)
+	})
+}
+
+const localOverfull = "overfull"
+
+// completeAll completes what a crash interrupted.
+func (e *Engine) completeAll() error {
+	var left []*staged
+	err := e.cfg.Store.View(func(tx *store.Tx) error {
+		return tx.Locals(localStaged, func(name string, b []byte) error {
+			s := &staged{}
+			if err := wire.Unmarshal(b, maxStaged, s); err != nil {
+				return node.Errorf(node.Damaged, "Phần đang nhập dở của nhật ký %s bị hỏng: %w", "what was being taken in of log %s is damaged: %w", name, err)
+			}
+			left = append(left, s)
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	e.write.Lock()
+	defer e.write.Unlock()
+	for _, s := range left {
+		if err := e.complete(s, nil); err != nil {
+			return fmt.Errorf("complete entries %d to %d of %v: %w", s.First, s.last(), s.log(), err)
+		}
+	}
+	return nil
+}
