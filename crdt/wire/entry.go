@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -18,11 +19,20 @@ type logName struct {
 	Class       crdt.Class
 }
 
-// wireEntry is an entry. Logs lists every log that its operations name, sorted,
-// each once; operations name them by their place in it.
+// wireEntry is the carried form of an entry: what stores keep and nodes send.
 type wireEntry struct {
+	_      struct{} `cbor:",toarray"`
+	Format uint
+	Keys   cbor.RawMessage // byte string of 16: the entry's. Array: of the operations that stay
+	Body   wireBody
+}
+
+// wireBody is an entry without its keys. In the carried form operations have
+// payloads, in the structure, which is hashed, commitments. Logs lists every log
+// that the body names, sorted, and Records every record, in the order in which
+// operations first name them; all else names them by their places.
+type wireBody struct {
 	_       struct{} `cbor:",toarray"`
-	Format  uint
 	Scope   string
 	Log     logName
 	Seq     uint64
@@ -32,17 +42,40 @@ type wireEntry struct {
 	Pack    string
 	Version uint32
 	Epoch   uint64
+	Cites   wireCite
 	Logs    []logName
+	Records []wireRecordName
+	Pins    []wirePin
 	Ops     []wireOp
 }
 
-type wireOp struct {
+type wireCite struct {
+	_     struct{} `cbor:",toarray"`
+	Epoch uint64
+	Index uint64
+}
+
+type wireRecordName struct {
 	_          struct{} `cbor:",toarray"`
 	Collection string
 	Record     cbor.RawMessage // byte string of 16: a key. Array [log, seq, index]: a dot
-	Field      uint32
-	Value      []byte
-	Over       []wirePos
+	Made       []wirePos       // one or none
+}
+
+type wirePin struct {
+	_    struct{} `cbor:",toarray"`
+	Log  uint
+	Seq  uint64
+	Hash crdt.Hash
+}
+
+type wireOp struct {
+	_       struct{} `cbor:",toarray"`
+	Record  uint
+	Kind    uint8
+	Field   uint32
+	Over    []wirePos
+	Payload []byte // or the commitment, 32 bytes, where it was erased
 }
 
 type wirePos struct {
@@ -58,62 +91,21 @@ type wireDot struct {
 	Index uint16
 }
 
-// logTable gives logs their places in a sorted list.
-type logTable []logName
-
-func nameOf(l crdt.LogID) logName {
-	return logName{Device: l.Device, Incarnation: l.Incarnation, Class: l.Class}
-}
-
-func (n logName) in(scope crdt.Scope) crdt.LogID {
-	return crdt.LogID{Device: n.Device, Incarnation: n.Incarnation, Scope: scope, Class: n.Class}
-}
-
-func compareNames(a, b logName) int { return a.in("").Compare(b.in("")) }
-
-func newLogTable(logs map[crdt.LogID]bool) logTable {
-	t := make(logTable, 0, len(logs))
-	for l := range logs {
-		t = append(t, nameOf(l))
-	}
-	slices.SortFunc(t, compareNames)
-	return t
-}
-
-func (t logTable) place(l crdt.LogID) uint {
-	i, _ := slices.BinarySearchFunc(t, nameOf(l), compareNames)
-	return uint(i)
-}
-
-func (t logTable) log(i uint, scope crdt.Scope) (crdt.LogID, error) {
-	if i >= uint(len(t)) {
-		return crdt.LogID{}, fmt.Errorf("%w: log %d of a table of %d", ErrFormat, i, len(t))
-	}
-	return t[i].in(scope), nil
-}
-
-// EncodeEntry gives the canonical bytes of an entry, the ones that are hashed.
-// It refuses an entry that Validate refuses or that exceeds crdt.MaxEntry.
+// EncodeEntry gives the carried form of an entry. It refuses an entry that
+// Validate refuses or that exceeds crdt.MaxEntry.
 func EncodeEntry(e *crdt.Entry) ([]byte, error) {
 	if err := e.Validate(); err != nil {
 		return nil, err
 	}
-	t := newLogTable(namedLogs(e))
-	w := wireEntry{
-		Format: Format, Scope: string(e.Log.Scope), Log: nameOf(e.Log), Seq: e.Seq, Prev: e.Prev,
-		Stamp: uint64(e.Stamp), Officer: e.Officer, Pack: e.Pack.ID, Version: e.Pack.Version,
-		Epoch: e.Epoch, Logs: t, Ops: make([]wireOp, len(e.Ops)),
+	keys, err := encodeKeys(e)
+	if err != nil {
+		return nil, err
 	}
-	for i, op := range e.Ops {
-		ref, err := encodeRef(op.Record, t)
-		if err != nil {
-			return nil, err
-		}
-		w.Ops[i] = wireOp{
-			Collection: op.Collection, Record: ref, Field: op.Field, Value: op.Value, Over: encodeOver(op.Over, t),
-		}
+	body, err := bodyOf(e, carriedPayload)
+	if err != nil {
+		return nil, err
 	}
-	b, err := Marshal(w)
+	b, err := Marshal(wireEntry{Format: Format, Keys: keys, Body: body})
 	if err != nil {
 		return nil, err
 	}
@@ -123,11 +115,111 @@ func EncodeEntry(e *crdt.Entry) ([]byte, error) {
 	return b, nil
 }
 
+func carriedPayload(e *crdt.Entry, i int) []byte {
+	if h := e.Ops[i].Erased; h != (crdt.Hash{}) {
+		return h[:]
+	}
+	return payload(&e.Ops[i])
+}
+
+func committed(e *crdt.Entry, i int) []byte {
+	h := Commitment(e, i)
+	return h[:]
+}
+
+func isErased(e *crdt.Entry) bool {
+	return slices.ContainsFunc(e.Ops, func(op crdt.Op) bool { return op.Erased != crdt.Hash{} })
+}
+
+func encodeKeys(e *crdt.Entry) (cbor.RawMessage, error) {
+	if !isErased(e) {
+		return Marshal(e.Key[:])
+	}
+	keys := make([][]byte, len(e.Ops))
+	for i := range e.Ops {
+		if key := e.Ops[i].Key; key != (crdt.Key{}) {
+			keys[i] = key[:]
+		}
+	}
+	return Marshal(keys)
+}
+
+// bodyOf is the entry as its body, with what in the place of each payload.
+func bodyOf(e *crdt.Entry, what func(*crdt.Entry, int) []byte) (wireBody, error) {
+	t := newLogTable(namedLogs(e))
+	w := wireBody{
+		Scope: string(e.Log.Scope), Log: nameOf(e.Log), Seq: e.Seq, Prev: e.Prev, Stamp: uint64(e.Stamp),
+		Officer: e.Officer, Pack: e.Pack.ID, Version: e.Pack.Version, Epoch: e.Epoch,
+		Cites: wireCite{Epoch: e.Cites.Epoch, Index: e.Cites.Index}, Logs: t, Ops: make([]wireOp, len(e.Ops)),
+	}
+	for _, p := range e.Pins {
+		w.Pins = append(w.Pins, wirePin{Log: t.place(p.Log), Seq: p.Seq, Hash: p.Hash})
+	}
+	places := map[recordName]uint{}
+	for i := range e.Ops {
+		op := &e.Ops[i]
+		name := recordNameOf(op)
+		place, ok := places[name]
+		if !ok {
+			place = uint(len(places))
+			places[name] = place
+			record, err := name.encode(t)
+			if err != nil {
+				return w, err
+			}
+			w.Records = append(w.Records, record)
+		}
+		w.Ops[i] = wireOp{
+			Record: place, Kind: uint8(op.Kind), Field: op.Field, Over: encodeOver(op.Over, t), Payload: what(e, i),
+		}
+	}
+	return w, nil
+}
+
+// recordName is what an operation says of its record.
+type recordName struct {
+	collection string
+	ref        crdt.Ref
+	made       crdt.Pos
+}
+
+func recordNameOf(op *crdt.Op) recordName { return recordName{op.Collection, op.Record, op.Made} }
+
+func (r recordName) encode(t logTable) (wireRecordName, error) {
+	ref, err := encodeRef(r.ref, t)
+	w := wireRecordName{Collection: r.collection, Record: ref}
+	if r.made.Seq > 0 {
+		w.Made = encodeOver([]crdt.Pos{r.made}, t)
+	}
+	return w, err
+}
+
+func (w wireRecordName) decode(t logTable, scope crdt.Scope) (r recordName, err error) {
+	r.collection = w.Collection
+	if r.ref, err = decodeRef(w.Record, t, scope); err != nil {
+		return r, err
+	}
+	made, err := decodeOver(w.Made, t, scope)
+	switch {
+	case err != nil:
+		return r, err
+	case len(made) > 1 || (len(made) == 1 && made[0].Seq == 0):
+		return r, fmt.Errorf("%w: a record's existence is named once, by a seq from 1", ErrFormat)
+	case len(made) == 1:
+		r.made = made[0]
+	}
+	return r, nil
+}
+
 func namedLogs(e *crdt.Entry) map[crdt.LogID]bool {
 	logs := map[crdt.LogID]bool{}
-	for _, op := range e.Ops {
+	for i := range e.Ops {
+		op := &e.Ops[i]
 		if !op.Record.ByKey() {
 			logs[op.Record.Dot.Log] = true
+		}
+		if op.Made.Seq > 0 {
+			logs[op.Made.Log] = true
 		}
 		for _, p := range op.Over {
 			logs[p.Log] = true
@@ -136,118 +228,177 @@ func namedLogs(e *crdt.Entry) map[crdt.LogID]bool {
 	return logs
 }
 
-func encodeRef(r crdt.Ref, t logTable) (cbor.RawMessage, error) {
-	if r.ByKey() {
-		return Marshal(r.Key[:])
-	}
-	return Marshal(wireDot{Log: t.place(r.Dot.Log), Seq: r.Dot.Seq, Index: r.Dot.Index})
-}
-
-func encodeOver(over []crdt.Pos, t logTable) []wirePos {
-	out := make([]wirePos, len(over))
-	for i, p := range over {
-		out[i] = wirePos{Log: t.place(p.Log), Seq: p.Seq}
-	}
-	return out
-}
-
-// DecodeEntry reads what EncodeEntry writes, and nothing else: a canonical
-// encoding of a valid entry, whose table names exactly the logs it uses.
+// DecodeEntry reads what EncodeEntry writes, and nothing else: the one encoding
+// of a valid entry.
 func DecodeEntry(b []byte) (*crdt.Entry, error) {
 	var w wireEntry
 	if err := Unmarshal(b, crdt.MaxEntry, &w); err != nil {
 		return nil, fmt.Errorf("entry: %w", err)
 	}
-	if w.Format != Format {
-		return nil, fmt.Errorf("entry: %w: format %d; this program knows %d", ErrFormat, w.Format, Format)
+	if err := checkFormat(w.Format); err != nil {
+		return nil, fmt.Errorf("entry: %w", err)
 	}
-	scope := crdt.Scope(w.Scope)
-	e := &crdt.Entry{
-		Log: w.Log.in(scope), Seq: w.Seq, Prev: w.Prev, Stamp: crdt.Stamp(w.Stamp), Officer: w.Officer,
-		Pack: crdt.Pack{ID: w.Pack, Version: w.Version}, Epoch: w.Epoch, Ops: make([]crdt.Op, len(w.Ops)),
-	}
-	for i, op := range w.Ops {
-		if err := decodeOp(&e.Ops[i], op, w.Logs, scope); err != nil {
-			return nil, fmt.Errorf("entry: operation %d: %w", i, err)
-		}
+	e, err := w.decode()
+	if err != nil {
+		return nil, fmt.Errorf("entry: %w", err)
 	}
 	if err := e.Validate(); err != nil {
 		return nil, err
 	}
-	if !slices.Equal(newLogTable(namedLogs(e)), w.Logs) {
-		return nil, fmt.Errorf("entry: %w: its table of logs is not the logs it names", ErrFormat)
+	// The bytes are canonical; that leaves the tables, which have one form too.
+	if body, err := bodyOf(e, carriedPayload); err != nil || !sameTables(&body, &w.Body) {
+		return nil, fmt.Errorf("entry: %w: its tables are not those of what it names", ErrFormat)
 	}
 	return e, nil
 }
 
-func decodeOp(op *crdt.Op, w wireOp, t logTable, scope crdt.Scope) error {
-	ref, err := decodeRef(w.Record, t, scope)
-	if err != nil {
-		return err
+func (w *wireEntry) decode() (*crdt.Entry, error) {
+	b := &w.Body
+	scope := crdt.Scope(b.Scope)
+	e := &crdt.Entry{
+		Log: b.Log.in(scope), Seq: b.Seq, Prev: b.Prev, Stamp: crdt.Stamp(b.Stamp), Officer: b.Officer,
+		Pack: crdt.Pack{ID: b.Pack, Version: b.Version}, Epoch: b.Epoch,
+		Cites: crdt.Cite{Epoch: b.Cites.Epoch, Index: b.Cites.Index}, Ops: make([]crdt.Op, len(b.Ops)),
 	}
-	if err := CheckValue(w.Value); err != nil {
-		return fmt.Errorf("value: %w", err)
-	}
-	over, err := decodeOver(w.Over, t, scope)
-	*op = crdt.Op{Collection: w.Collection, Record: ref, Field: w.Field, Value: w.Value, Over: over}
-	return err
-}
-
-func decodeRef(b []byte, t logTable, scope crdt.Scope) (crdt.Ref, error) {
-	switch major(b) {
-	case majorBytes:
-		var key [16]byte
-		if err := Unmarshal(b, 17, &key); err != nil {
-			return crdt.Ref{}, err
-		}
-		if key == [16]byte{} {
-			return crdt.Ref{}, fmt.Errorf("%w: a record key of zeros", ErrFormat)
-		}
-		return crdt.Ref{Key: key, Scope: scope}, nil
-	case majorArray:
-		var d wireDot
-		if err := Unmarshal(b, 32, &d); err != nil {
-			return crdt.Ref{}, err
-		}
-		log, err := t.log(d.Log, scope)
-		return crdt.Ref{Dot: crdt.Dot{Log: log, Seq: d.Seq, Index: d.Index}}, err
-	}
-	return crdt.Ref{}, fmt.Errorf("%w: a record is named by a key or a dot", ErrFormat)
-}
-
-// Major types of CBOR that a record's name may have.
-const (
-	majorBytes = 2
-	majorArray = 4
-)
-
-func major(b []byte) int {
-	if len(b) == 0 {
-		return -1
-	}
-	return int(b[0] >> 5)
-}
-
-func decodeOver(w []wirePos, t logTable, scope crdt.Scope) ([]crdt.Pos, error) {
-	if len(w) == 0 {
-		return nil, nil
-	}
-	over := make([]crdt.Pos, len(w))
-	for i, p := range w {
-		log, err := t.log(p.Log, scope)
+	for _, p := range b.Pins {
+		log, err := logTable(b.Logs).log(p.Log, scope)
 		if err != nil {
 			return nil, err
 		}
-		over[i] = crdt.Pos{Log: log, Seq: p.Seq}
+		e.Pins = append(e.Pins, crdt.Pin{Log: log, Seq: p.Seq, Hash: p.Hash})
 	}
-	return over, nil
+	records := make([]recordName, len(b.Records))
+	for i, r := range b.Records {
+		var err error
+		if records[i], err = r.decode(b.Logs, scope); err != nil {
+			return nil, fmt.Errorf("record %d: %w", i, err)
+		}
+	}
+	keys, err := w.decodeKeys(e)
+	if err != nil {
+		return nil, err
+	}
+	for i := range b.Ops {
+		if err := b.decodeOp(&e.Ops[i], i, records, keys); err != nil {
+			return nil, fmt.Errorf("operation %d: %w", i, err)
+		}
+	}
+	return e, nil
 }
 
-// ChainHash is the hash of an entry, given its canonical bytes. The bytes hold
-// the hash before it, so it covers the log's whole prefix.
+// decodeKeys sets the entry's key, or gives those of its operations, of which an
+// erased one has none.
+func (w *wireEntry) decodeKeys(e *crdt.Entry) (keys [][]byte, err error) {
+	if major(w.Keys) == majorBytes {
+		return nil, Unmarshal(w.Keys, 1+len(e.Key), &e.Key)
+	}
+	if err := Unmarshal(w.Keys, len(w.Keys), &keys); err != nil {
+		return nil, err
+	}
+	erased := false
+	for _, k := range keys {
+		if len(k) != 0 && len(k) != len(crdt.Key{}) {
+			return nil, fmt.Errorf("%w: a key of %d bytes", ErrFormat, len(k))
+		}
+		erased = erased || len(k) == 0
+	}
+	if len(keys) != len(w.Body.Ops) || !erased {
+		return nil, fmt.Errorf("%w: %d keys of %d operations, of which one was erased", ErrFormat, len(keys), len(w.Body.Ops))
+	}
+	return keys, nil
+}
+
+func (b *wireBody) decodeOp(op *crdt.Op, i int, records []recordName, keys [][]byte) error {
+	w := &b.Ops[i]
+	if w.Record >= uint(len(records)) {
+		return fmt.Errorf("%w: record %d of a table of %d", ErrFormat, w.Record, len(records))
+	}
+	r := records[w.Record]
+	over, err := decodeOver(w.Over, b.Logs, crdt.Scope(b.Scope))
+	if err != nil {
+		return err
+	}
+	*op = crdt.Op{
+		Collection: r.collection, Record: r.ref, Made: r.made, Field: w.Field, Kind: crdt.Kind(w.Kind), Over: over,
+	}
+	if keys != nil && len(keys[i]) == 0 {
+		if len(w.Payload) != len(op.Erased) || crdt.Hash(w.Payload) == (crdt.Hash{}) {
+			return fmt.Errorf("%w: an erased operation has a commitment of %d bytes", ErrFormat, len(op.Erased))
+		}
+		op.Erased = crdt.Hash(w.Payload)
+		return nil
+	}
+	if keys != nil {
+		op.Key = crdt.Key(keys[i])
+	}
+	if err := CheckValue(w.Payload); err != nil {
+		return fmt.Errorf("value: %w", err)
+	}
+	op.Elem, op.Value = splitPayload(op.Kind, w.Payload)
+	if op.Kind != crdt.Set {
+		return nil
+	}
+	if err := CheckValue(op.Elem); err != nil {
+		return fmt.Errorf("element: %w", err)
+	}
+	return nil
+}
+
+// sameTables compares what decoding an entry and encoding it again could change.
+func sameTables(a, b *wireBody) bool {
+	return slices.Equal(a.Logs, b.Logs) &&
+		slices.EqualFunc(a.Records, b.Records, func(x, y wireRecordName) bool {
+			return x.Collection == y.Collection && bytes.Equal(x.Record, y.Record) && slices.Equal(x.Made, y.Made)
+		}) &&
+		slices.EqualFunc(a.Ops, b.Ops, func(x, y wireOp) bool {
+			return x.Record == y.Record && bytes.Equal(x.Payload, y.Payload)
+		})
+}
+
+// Hash is the chain hash of an entry: of its structure, in which commitments
+// stand for payloads. It holds the hash before it, so it covers the log's whole
+// prefix, and an erasure doesn't change it. The entry must be valid.
+func Hash(e *crdt.Entry) (crdt.Hash, error) {
+	body, err := bodyOf(e, committed)
+	if err != nil {
+		return crdt.Hash{}, err
+	}
+	b, err := Marshal(body)
+	if err != nil {
+		return crdt.Hash{}, err
+	}
+	return tagged("vungxa entry 1", b), nil
+}
+
+// ChainHash is Hash of an entry in its carried form. Bytes that are no entry
+// hash too, to what no entry does.
 func ChainHash(entry []byte) crdt.Hash {
+	e, err := DecodeEntry(entry)
+	if err != nil {
+		return tagged("vungxa bytes 1", entry)
+	}
+	h, err := Hash(e)
+	if err != nil {
+		return tagged("vungxa bytes 1", entry)
+	}
+	return h
+}
+
+func tagged(domain string, b []byte) crdt.Hash {
 	h := sha256.New()
-	h.Write([]byte("vungxa entry 0\x00"))
-	h.Write(entry)
+	h.Write([]byte(domain))
+	h.Write([]byte{0})
+	h.Write(b)
 	return crdt.Hash(h.Sum(nil))
+}
+
+// ForkName is the incarnation under which a branch goes on that doesn't keep its
+// log's name, given the chain hash of the first entry in which it differs.
+func ForkName(first crdt.Hash) crdt.Incarnation {
+	h := tagged("vungxa fork 1", first[:])
+	return crdt.Incarnation(h[:8])
+}
+
+func noSuchOp(i, n int) error {
+	return fmt.Errorf("%w: operation %d of %d", ErrFormat, i, n)
 }

@@ -4,8 +4,19 @@
 // hashed and signed can't be written in two ways.
 //
 // Every top-level item is an array that begins with its format number. FORMAT.md
-// lists the items, their fields and limits. Nothing here does I/O; every decoder
-// bounds what it allocates by the length of its input.
+// lists the items, their fields and limits, well enough for a second program.
+// Nothing here does I/O; what a decoder allocates is bounded by the length of its
+// input and by the limits.
+//
+// An entry has two forms. The carried form has its payloads and the key that opens
+// their commitments; stores keep it and nodes send it. The structure has
+// commitments in the place of payloads, and its hash is the chain hash. So what an
+// officer wrote can be erased by law (Erase), and the chain still verifies and
+// tells nothing.
+//
+// A segment is a run of a log's entries, to be sent: as columns, so that like
+// stands beside like, and compressed in whichever way is the smallest. What comes
+// out is byte for byte what went in.
 package wire
 
 import (
@@ -16,9 +27,9 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// Format is the number that begins every item. 0 makes no promise: it may
-// change until 1 is fixed.
-const Format = 0
+// Format is the number that begins every item. What is written under 1 is read
+// for ever; 0 was never promised, and nothing reads it any more.
+const Format = 1
 
 // ErrFormat is wrapped by every error of a decoder.
 var ErrFormat = errors.New("malformed bytes")
@@ -78,6 +89,18 @@ func Unmarshal(b []byte, limit int, v any) error {
 		return fmt.Errorf("%w: not the canonical encoding", ErrFormat)
 	}
 	return nil
+}
+
+// checkFormat refuses an item of another format, in words for who looks after the
+// machine.
+func checkFormat(format uint) error {
+	switch {
+	case format == Format:
+		return nil
+	case format < Format:
+		return fmt.Errorf("%w: format %d came before the first that is kept, %d; it was written by a trial version, save its data anew", ErrFormat, format, Format)
+	}
+	return fmt.Errorf("%w: format %d is newer than this program, which knows %d; update it", ErrFormat, format, Format)
 }
 
 // CheckValue says whether b is one canonical CBOR item, as the value of an

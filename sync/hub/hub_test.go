@@ -277,10 +277,10 @@ func TestWrongBytesAreFatal(t *testing.T) {
 		"nothing":        {},
 		"noise":          []byte("garbage"),
 		"trailing byte":  append(bytes.Clone(good), 0),
-		"another format": append([]byte{good[0], 1}, good[2:]...),
+		"another format": append([]byte{good[0], 2}, good[2:]...),
 		"another kind":   append([]byte{good[0], good[1], 2}, good[3:]...),
-		"no segments":    {0x83, 0, 1, 0x80},
-		"no segment":     {0x83, 0, 1, 0x81, 0x41, 0},
+		"no segments":    {0x83, 1, 1, 0x80},
+		"no segment":     {0x83, 1, 1, 0x81, 0x41, 0},
 		"too large":      make([]byte, MaxCommand+1),
 	} {
 		t.Run(name, func(t *testing.T) {

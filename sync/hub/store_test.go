@@ -189,6 +189,7 @@ func (l *testLog) next(t testing.TB) *wire.Segment {
 	}
 	e := &crdt.Entry{
 		Log: l.id, Seq: l.head.Seq + 1, Prev: l.head.Hash, Officer: "x", Pack: crdt.Pack{ID: "commune", Version: 1},
+		Key: crdt.Key{1},
 		Ops: []crdt.Op{{Collection: "dossiers", Record: crdt.RefByKey("c/03646", "dossiers", "1"), Field: 1, Value: encodedValue}},
 	}
 	b, err := wire.EncodeEntry(e)

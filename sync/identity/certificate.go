@@ -18,7 +18,7 @@ import (
 // over anything else that the authority signs.
 const (
 	deviceType        = "application/vnd.vungxa.device+cwt"
-	deviceExternalAAD = "vungxa device certificate 0"
+	deviceExternalAAD = "vungxa device certificate 1"
 )
 
 // The values of a COSE_Key (RFC 9053, section 7.2) that this package accepts.

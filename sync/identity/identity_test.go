@@ -111,7 +111,7 @@ func newForgery(c Claims) *forgery {
 		claims: map[any]any{
 			int64(1): c.Issuer, int64(2): c.Device.String(), int64(7): c.ID[:],
 			int64(8):      map[any]any{int64(1): okp(int64(6), int64(-8), c.SealKey)},
-			int64(-70000): uint64(0), int64(-70001): scopes, int64(-70002): string(c.Role),
+			int64(-70000): uint64(1), int64(-70001): scopes, int64(-70002): string(c.Role),
 			int64(-70003): c.Epoch, int64(-70004): okp(int64(6), int64(-8), c.PeerKey), int64(-70005): c.Name,
 		},
 		external: deviceExternalAAD, signer: signer, after: func(b []byte) []byte { return b },
@@ -184,7 +184,7 @@ func TestVerifyRefuses(t *testing.T) {
 		{"another authority under our key id", "signature", func(f *forgery) {
 			f.signer, _ = cose.NewSigner(cose.AlgorithmEdDSA, testKey("another root"))
 		}},
-		{"other external data", "signature", func(f *forgery) { f.external = "vungxa officer certificate 0" }},
+		{"other external data", "signature", func(f *forgery) { f.external = "vungxa officer certificate 1" }},
 		{"no external data", "signature", func(f *forgery) { f.external = "" }},
 		{"one bit of the signature", "signature", func(f *forgery) {
 			f.after = func(b []byte) []byte { b[len(b)-1] ^= 1; return b }
@@ -224,7 +224,7 @@ func TestVerifyRefuses(t *testing.T) {
 		{"a wildcard scope", "scope", func(f *forgery) { f.claims[int64(-70001)] = []any{"c/*"} }},
 		{"a scope with a line break", "scope", func(f *forgery) { f.claims[int64(-70001)] = []any{"c/1\n2"} }},
 		{"an unknown role", "role", func(f *forgery) { f.claims[int64(-70002)] = "root" }},
-		{"an unknown format", "format 1", func(f *forgery) { f.claims[int64(-70000)] = uint64(1) }},
+		{"an unknown format", "format 2", func(f *forgery) { f.claims[int64(-70000)] = uint64(2) }},
 		{"an unknown claim", "malformed", func(f *forgery) { f.claims[int64(4)] = int64(1) }},
 		{"a name with a control character", "name", func(f *forgery) { f.claims[int64(-70005)] = "a\x1b[2J" }},
 		{"a name of 65 bytes", "name", func(f *forgery) { f.claims[int64(-70005)] = strings.Repeat("a", 65) }},

@@ -192,7 +192,7 @@ func TestReceiptHasOneEncoding(t *testing.T) {
 	for name, bad := range map[string][]byte{
 		"trailing byte": append(bytes.Clone(b), 0), "cut short": b[:len(b)-1], "nothing": nil,
 		"null heads": bytes.Replace(b, b[bytes.IndexByte(b, 0x82):bytes.IndexByte(b, 0x82)+1], []byte{0xf6}, 1),
-		"format 1":   append([]byte{b[0], 1}, b[2:]...),
+		"format 2":   append([]byte{b[0], 2}, b[2:]...),
 	} {
 		if _, err := DecodeReceipt(bad); !errors.Is(err, ErrReceipt) {
 			t.Errorf("%s: got %v; want ErrReceipt", name, err)
@@ -217,7 +217,7 @@ func TestLargestReceipt(t *testing.T) {
 	}
 }
 
-var update = flag.Bool("update", false, "write testdata/v0.txt anew")
+var update = flag.Bool("update", false, "write testdata/v1.txt anew")
 
 // The vectors of FORMAT.md: fixed keys give fixed bytes.
 func TestVectors(t *testing.T) {
@@ -243,7 +243,7 @@ func TestVectors(t *testing.T) {
 	} {
 		fmt.Fprintf(&got, "%s %s\n", v.name, hex.EncodeToString(v.b))
 	}
-	const path = "testdata/v0.txt"
+	const path = "testdata/v1.txt"
 	if *update {
 		if err := os.WriteFile(path, []byte(got.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -254,7 +254,7 @@ func TestVectors(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.String() != string(want) {
-		t.Errorf("the bytes of format 0 have changed:\n%s", got.String())
+		t.Errorf("the bytes of format 1 have changed:\n%s", got.String())
 	}
 }
 

@@ -108,6 +108,7 @@ func (n *Node) Save(scope crdt.Scope, class crdt.Class, text string) (crdt.Pos, 
 			Collection: "dossiers", Record: crdt.Ref{Dot: crdt.Dot{Log: id, Seq: 1}}, Field: 1, Value: value,
 		}},
 	}
+	e.Key = wire.EntryKey(salt(id, wire.Span(e.Seq)), e.Seq)
 	b, err := wire.EncodeEntry(e)
 	if err != nil {
 		return crdt.Pos{}, err
@@ -115,6 +116,12 @@ func (n *Node) Save(scope crdt.Scope, class crdt.Class, text string) (crdt.Pos, 
 	l.add(b)
 	n.change()
 	return crdt.Pos{Log: id, Seq: e.Seq}, nil
+}
+
+// salt is the secret of a span, made from its name: names are all that it protects.
+func salt(id crdt.LogID, span uint64) wire.Salt {
+	h := sha256.Sum256(fmt.Appendf(nil, "memlog salt %v %d", id, span))
+	return wire.Salt(h[:16])
 }
 
 // Renew begins a new incarnation, as a node does whose store was restored.
