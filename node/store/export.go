@@ -1,0 +1,94 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// localSecret begins the kinds of local items that never leave their device, also
+// not in a backup: officers' wrapped keys, second factors. A restored device has
+// none of them.
+const localSecret = "secret"
+
+// notExported are the prefixes of what a backup doesn't carry: what this store makes
+// for itself (index rows, counts, its format), and what a restored device must not
+// go on with. It draws a new incarnation, since what it wrote since is elsewhere,
+// and begins raft's log anew.
+var notExported = [][]byte{
+	{keyIndex}, metaKey("index"), metaKey("count/"), metaKey("format"), metaKey("incarnation"), metaKey("raft/"),
+	append([]byte{keyLocal}, localSecret...),
+}
+
+func exported(key []byte) bool {
+	for _, prefix := range notExported {
+		if bytes.HasPrefix(key, prefix) {
+			return false
+		}
+	}
+	return true
+}
+
+// Export calls f with everything that a backup carries, of one moment, keys
+// ascending, values without what this store adds to them. The slices are f's only
+// until it returns. The store may be written meanwhile.
+func (s *Store) Export(f func(key, value []byte) error) error {
+	return s.View(func(tx *Tx) error {
+		return tx.Scan(Scan{Values: true}, func(key, value []byte) (bool, error) {
+			if !exported(key) {
+				return true, nil
+			}
+			return true, f(key, value)
+		})
+	})
+}
+
+// Limits of one transaction of Load.
+const (
+	loadBytes = 512 << 10
+	loadKeys  = 4096
+)
+
+// Load fills an empty store with items of Export; items calls its argument with each.
+// They are durable when it returns. What an engine makes of them (indexes) is not
+// there yet.
+func (s *Store) Load(items func(put func(key, value []byte) error) error) error {
+	l := loader{store: s}
+	if err := items(l.put); err != nil {
+		return fmt.Errorf("load the store: %w", err)
+	}
+	if err := l.write(); err != nil {
+		return fmt.Errorf("load the store: %w", err)
+	}
+	return nil
+}
+
+type loader struct {
+	store *Store
+	rows  [][2][]byte
+	bytes int
+}
+
+func (l *loader) put(key, value []byte) error {
+	if !exported(key) {
+		return fmt.Errorf("an item that no backup carries, of kind %q", key[:1])
+	}
+	l.rows = append(l.rows, [2][]byte{bytes.Clone(key), append([]byte{}, value...)})
+	l.bytes += len(key) + len(value)
+	if l.bytes < loadBytes && len(l.rows) < loadKeys {
+		return nil
+	}
+	return l.write()
+}
+
+func (l *loader) write() error {
+	err := l.store.Update(func(tx *Tx) error {
+		for _, row := range l.rows {
+			if err := tx.Put(row[0], row[1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	l.rows, l.bytes = l.rows[:0], 0
+	return err
+}
