@@ -53,6 +53,7 @@ type Engine interface {
 	Save(context.Context, engine.Save) ([]crdt.RecordID, error)
 	Upsert(ctx context.Context, officer, collection string, rows []engine.Row, dry bool) ([]engine.Outcome, error)
 	Get(ctx context.Context, collection string, id crdt.RecordID) (*engine.View, error)
+	History(ctx context.Context, collection string, id crdt.RecordID) ([]engine.Event, error)
 	Search(context.Context, engine.Query) (engine.Page, error)
 	KPIs(kpi.Month) (engine.KPIs, error)
 	Devices() ([]engine.Device, error)

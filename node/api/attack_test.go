@@ -59,7 +59,7 @@ var signedInRoutes = [][2]string{
 	{"GET", "/api/v0/session"}, {"DELETE", "/api/v0/session"}, {"PUT", "/api/v0/session/password"}, {"GET", "/api/v0/node"},
 	{"GET", "/api/v0/schema"}, {"POST", "/api/v0/collections/petitions/search"}, {"POST", "/api/v0/collections/petitions/records"},
 	{"GET", "/api/v0/collections/petitions/records/x"}, {"PATCH", "/api/v0/collections/petitions/records/x"},
-	{"GET", "/api/v0/kpis"}, {"GET", "/api/v0/events"}, {"POST", "/api/v0/demo/lines/" + peerDevice},
+	{"GET", "/api/v0/collections/petitions/records/x/history"}, {"GET", "/api/v0/kpis"}, {"GET", "/api/v0/events"}, {"POST", "/api/v0/demo/lines/" + peerDevice},
 }
 
 // A session of one node is none at its neighbour on another port.

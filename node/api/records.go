@@ -117,6 +117,7 @@ func (s *server) registerRecords(api huma.API) {
 	op.DefaultStatus = http.StatusCreated
 	add(s, api, op, s.create)
 	add(s, api, s.signedIn(http.MethodGet, "/collections/{c}/records/{id}", "record", "One record, with all that stands in its fields."), s.record)
+	add(s, api, s.signedIn(http.MethodGet, "/collections/{c}/records/{id}/history", "history", "Every write of a record, newest first."), s.history)
 	add(s, api, s.signedIn(http.MethodPatch, "/collections/{c}/records/{id}", "change", "Save fields of a record."), s.change)
 }
 

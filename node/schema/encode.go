@@ -42,6 +42,24 @@ func (f *Field) Decode(b []byte) (any, error) {
 	return v, nil
 }
 
+// EncodeElem gives the canonical CBOR of one item of a set.
+func (f *Field) EncodeElem(item string) ([]byte, error) {
+	b, err := wire.Marshal(item)
+	if err != nil {
+		return nil, fmt.Errorf("field %s: %w", f.Name, err)
+	}
+	return b, nil
+}
+
+// DecodeElem reads what EncodeElem wrote.
+func (f *Field) DecodeElem(b []byte) (string, error) {
+	var item string
+	if err := wire.Unmarshal(b, len(b), &item); err != nil {
+		return "", fmt.Errorf("field %s: an item: %w", f.Name, err)
+	}
+	return item, nil
+}
+
 // goForm turns what a CBOR decoder gives into the Go form, where there is one.
 func goForm(raw any) any {
 	switch v := raw.(type) {

@@ -181,7 +181,7 @@ func (f *Field) setDefaults() {
 	if f.Kind == "" {
 		f.Kind = KindAssign
 	}
-	if f.Policy == "" {
+	if f.Policy == "" && f.Kind == KindAssign {
 		f.Policy = PolicyLWW
 	}
 }

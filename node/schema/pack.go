@@ -121,11 +121,21 @@ const (
 // S from a secondary source, ? looked for and not found. Empty: our own.
 type Confidence string
 
-// Merge kinds and policies. There is one kind so far.
+// Merge kinds, fixed for ever per field.
 const (
-	KindAssign   = "assign"
-	PolicyLWW    = "lww"    // the newest write is shown; others stay in the log
-	PolicyReview = "review" // differing writes wait for a person
+	KindAssign = "assign" // one value; writes that don't know each other stand side by side
+	KindSet    = "set"    // a list whose items are added and removed one by one; adding wins
+)
+
+// Policies are ways of reading the writes that stand in a field of kind assign. A
+// pack may change them.
+const (
+	PolicyLWW    = "lww"    // the newest by its effective time is shown
+	PolicyReview = "review" // so it is, and writes that differ wait for a person
+	PolicyMax    = "max"    // the largest is shown
+	PolicyMin    = "min"    // the smallest is shown
+	PolicySerial = "serial" // the earliest stands: what was printed never changes; more is a conflict
+	PolicyState  = "state"  // a step of a workflow: confirmed before provisional
 )
 
 // GeneratedTemporary marks a code that the program fills with a temporary one
@@ -153,8 +163,8 @@ type Field struct {
 	Person bool `yaml:"person"`
 
 	Generated string `yaml:"generated"` // "" or GeneratedTemporary
-	Kind      string `yaml:"kind"`      // KindAssign
-	Policy    string `yaml:"policy"`    // PolicyLWW or PolicyReview
+	Kind      string `yaml:"kind"`      // KindAssign or KindSet
+	Policy    string `yaml:"policy"`    // one of the policies; of a set, none
 
 	Source     string     `yaml:"source"`
 	Confidence Confidence `yaml:"confidence"`
@@ -163,7 +173,10 @@ type Field struct {
 }
 
 // Review says whether differing writes of the field wait for a person.
-func (f *Field) Review() bool { return f.Policy == PolicyReview }
+func (f *Field) Review() bool { return f.Policy == PolicyReview || f.Policy == PolicySerial }
+
+// IsSet says whether the field's items are added and removed one by one.
+func (f *Field) IsSet() bool { return f.Kind == KindSet }
 
 // CodeList is a list of codes and what they mean.
 type CodeList struct {

@@ -37,11 +37,30 @@ func (v *verifier) field(key string, f *Field) {
 		v.label(f.Hint, key+".hint")
 	}
 	v.want(slices.Contains(allTypes, f.Type), key+".type", "want one of %v, not %q", allTypes, f.Type)
-	v.want(f.Kind == "" || f.Kind == KindAssign, key+".kind", "want %s, the only merge kind so far, not %q", KindAssign, f.Kind)
-	v.want(f.Policy == "" || f.Policy == PolicyLWW || f.Policy == PolicyReview, key+".policy", "want %s or %s, not %q", PolicyLWW, PolicyReview, f.Policy)
+	v.fieldMerge(key, f)
 	v.founded(f.Source, f.Confidence, key)
 	v.fieldList(key, f)
 	v.fieldUse(key, f)
+}
+
+// policyTypes is which types a policy can read; nil: all.
+var policyTypes = map[string][]Type{
+	"": nil, PolicyLWW: nil, PolicyReview: nil,
+	PolicyMax: {Date, Datetime, Bool, Integer}, PolicyMin: {Date, Datetime, Bool, Integer},
+	PolicySerial: {Text}, PolicyState: {Code},
+}
+
+// fieldMerge holds kind and policy to each other and to the type.
+func (v *verifier) fieldMerge(key string, f *Field) {
+	v.want(f.Kind == "" || f.Kind == KindAssign || f.Kind == KindSet, key+".kind", "want %s or %s, not %q", KindAssign, KindSet, f.Kind)
+	if f.Kind == KindSet {
+		v.want(f.Type == List, key+".kind", "only a list is a set, not a %s; make the type list, or the kind assign", f.Type)
+		v.want(f.Policy == "", key+".policy", "a set has no policy: what one adds and another removes stays; delete this key")
+		return
+	}
+	types, known := policyTypes[f.Policy]
+	v.want(known, key+".policy", "want one of lww, review, max, min, serial and state, not %q", f.Policy)
+	v.want(types == nil || slices.Contains(types, f.Type), key+".policy", "%s is for %v, not for a %s", f.Policy, types, f.Type)
 }
 
 func (v *verifier) fieldList(key string, f *Field) {
