@@ -10,12 +10,13 @@ import (
 // batch is one transaction of applied entries. A record that several of them
 // touch is read once, and written, indexed and told of once, by finish.
 type batch struct {
-	engine *Engine
-	tx     *store.Tx
-	logs   map[crdt.LogID]*store.Log
-	lookup map[recordName]*touched
-	order  []*touched
-	moved  bool // a log's head or seal has moved
+	engine   *Engine
+	tx       *store.Tx
+	logs     map[crdt.LogID]*store.Log
+	lookup   map[recordName]*touched
+	order    []*touched
+	moved    bool   // a log's head or seal has moved
+	position uint64 // of the store after it, if it changes records
 }
 
 type recordName struct {
@@ -143,21 +144,24 @@ func trusting(crdt.LogID, uint64) (crdt.Hash, bool) { return crdt.Hash{}, true }
 // finish writes the touched records, and of their indexes what has changed.
 func (b *batch) finish() error {
 	b.order = slices.DeleteFunc(b.order, func(t *touched) bool { return !t.dirty })
-	counts := map[string]int{}
+	x, err := b.engine.indexes(b.tx)
+	if err != nil {
+		return err
+	}
 	for _, t := range b.order {
 		if err := b.tx.PutRecord(t.record); err != nil {
 			return err
 		}
 		t.after = b.engine.read(t.record)
-		if err := b.reindex(t.before.keys, t.after.keys); err != nil {
+		if err := x.change(t.record, t.before, t.after, b.engine.parts); err != nil {
 			return err
 		}
-		counts[t.record.Collection] += shown(t.after) - shown(t.before)
 	}
-	for collection, n := range counts {
-		if err := addCount(b.tx, collection, n); err != nil {
-			return err
-		}
+	if err := x.finish(); err != nil {
+		return err
+	}
+	if err := b.advance(); err != nil {
+		return err
 	}
 	if err := b.engine.writeHeard(b.tx); err != nil {
 		return err
@@ -170,24 +174,6 @@ func shown(r reading) int {
 		return 1
 	}
 	return 0
-}
-
-func (b *batch) reindex(before, after [][]byte) error {
-	for _, k := range before {
-		if !containsKey(after, k) {
-			if err := b.tx.Delete(k); err != nil {
-				return err
-			}
-		}
-	}
-	for _, k := range after {
-		if !containsKey(before, k) {
-			if err := b.tx.Put(k, []byte{}); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // containsKey looks in keys, which are sorted.

@@ -13,6 +13,8 @@
 package engine
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -38,6 +40,8 @@ type Config struct {
 	RoleOf func(crdt.Device) (identity.Role, bool)
 	Now    func() time.Time
 	Rand   io.Reader // names the store's incarnation
+
+	step func(name string) error // for tests: called before each step that a crash may cut off
 }
 
 // Engine is an open engine. Its methods may be called from several goroutines.
@@ -57,7 +61,10 @@ type Engine struct {
 	heard       map[crdt.Device]int64                   // ms
 	unwritten   map[crdt.Device]bool                    // heard from since it was last written
 
+	parts   *parts // what today's pack makes an index of
+	made    *parts // of the last index that was made of something else
 	figures figures
+	rebuild rebuild
 }
 
 // Open makes an engine of a store, and begins to compute the KPIs behind it.
@@ -70,7 +77,15 @@ func Open(cfg Config) (*Engine, error) {
 	if err := e.begin(); err != nil {
 		return nil, fmt.Errorf("open the engine: %w", err)
 	}
-	if err := e.reindex(); err != nil {
+	e.rebuild.ctx, e.rebuild.cancel = context.WithCancel(context.Background())
+	var err error
+	if e.parts, err = partsOf(cfg.Pack); err != nil {
+		return nil, fmt.Errorf("open the engine: %w", err)
+	}
+	if err := e.planIndex(); err != nil {
+		return nil, fmt.Errorf("open the engine: %w", err)
+	}
+	if err := e.completeAll(); err != nil {
 		return nil, fmt.Errorf("open the engine: %w", err)
 	}
 	if err := e.completeAll(); err != nil {
@@ -81,16 +96,20 @@ func Open(cfg Config) (*Engine, error) {
 	}
 	e.write.Lock()
 	defer e.write.Unlock()
-	e.figures.start(e)
+	if err := e.figures.open(e); err != nil {
+		return nil, fmt.Errorf("open the engine: %w", err)
+	}
+	e.rebuild.start(e)
 	return e, nil
 }
 
 // Close waits for what is under way. The store is its owner's to close.
 func (e *Engine) Close() error {
+	e.rebuild.stop()
 	e.figures.stop()
 	e.write.Lock()
 	defer e.write.Unlock()
-	return e.cfg.Store.Update(e.writeHeard)
+	return errors.Join(e.cfg.Store.Update(e.writeHeard), e.figures.keep(e))
 }
 
 // begin reads the store's incarnation and clock, or draws and starts them.
@@ -196,9 +215,13 @@ func group(scope crdt.Scope, collection string) string {
 // publish hands a committed transaction's changes to the views.
 func (e *Engine) publish(b *batch) {
 	for _, t := range b.order {
-		if t.before.fact != nil || t.after.fact != nil {
-			e.figures.apply(t.before.fact, t.after.fact)
-		}
+		e.figures.apply(t.before.fact, t.after.fact)
+	}
+	if len(b.order) > 0 {
+		e.figures.reach(b.position)
+	}
+	if e.rebuild.failed() != nil {
+		e.rebuild.start(e) // there is room again, perhaps
 	}
 	if !b.moved {
 		return

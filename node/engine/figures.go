@@ -9,14 +9,19 @@ import (
 	"github.com/vungxa/vungxa/node/store"
 )
 
-// figures is the KPI view. It is computed from the records when the engine
-// opens, behind it, and from then on by what changes.
+// figures is the KPI view. It is computed from the records behind the first
+// answers, and from then on by what changes: changes add up, so those that come
+// while the records are read are taken in at once. At a clean end it is kept, with
+// the position of the store that it was computed at, and taken up again if the store
+// still stands there.
 type figures struct {
-	mu      sync.Mutex // guards what follows
-	kpi     *kpi.Engine
-	ready   bool
-	waiting []change // committed while the records were being read
-	err     error
+	mu       sync.Mutex // guards what follows
+	kpi      *kpi.Engine
+	ready    bool
+	position uint64 // of the store, up to which the changes are in
+	read     uint64 // records, while they are being read
+	unread   uint64 // records that are damaged, and in no figure
+	err      error
 
 	done chan struct{} // of the last start
 	quit chan struct{}
@@ -28,20 +33,32 @@ const leap = 60_000 // ms
 
 var errStopped = errors.New("the engine is closing")
 
-type change struct{ before, after *kpi.Fact }
+// open takes up the figures that were kept, or begins to compute them. The caller
+// holds e.write.
+func (f *figures) open(e *Engine) error {
+	f.quit = make(chan struct{})
+	kept, position, err := e.keptFigures()
+	if err != nil {
+		return err
+	}
+	f.position = position
+	if kept == nil {
+		f.start(e)
+		return nil
+	}
+	f.kpi, f.ready, f.done = kept, true, make(chan struct{})
+	close(f.done)
+	return nil
+}
 
 // start begins to read the records. The caller holds e.write, so that no
-// transaction comes between the state that is read and the changes that wait.
+// transaction comes between the state that is read and the changes that follow.
 func (f *figures) start(e *Engine) {
-	f.mu.Lock()
-	f.kpi = kpi.New(kpi.Calendar{OffsetMinutes: e.cfg.Pack.OffsetMinutes})
-	f.kpi.Advance(kpi.At(e.nowMS()))
-	f.waiting, f.ready = nil, false
+	fresh := kpi.New(kpi.Calendar{OffsetMinutes: e.cfg.Pack.OffsetMinutes})
+	fresh.Advance(kpi.At(e.nowMS()))
 	done := make(chan struct{})
-	f.done = done
-	if f.quit == nil {
-		f.quit = make(chan struct{})
-	}
+	f.mu.Lock()
+	f.kpi, f.ready, f.done, f.read, f.unread, f.err = fresh, false, done, 0, 0, nil
 	f.mu.Unlock()
 	began := make(chan struct{})
 	go func() {
@@ -58,6 +75,11 @@ func (f *figures) start(e *Engine) {
 
 func (f *figures) stop() {
 	close(f.quit)
+	f.wait()
+}
+
+// wait waits until the records have been read.
+func (f *figures) wait() {
 	f.mu.Lock()
 	done := f.done
 	f.mu.Unlock()
@@ -82,17 +104,15 @@ func (f *figures) load(e *Engine, tx *store.Tx) error {
 		if c.KPI == nil {
 			continue
 		}
-		err := tx.Records(c.ID, func(r *crdt.Record) error {
+		err := tx.Sound(c.ID, func(r *crdt.Record) error {
 			select {
 			case <-f.quit:
 				return errStopped
 			default:
 			}
-			if fact := e.read(r).fact; fact != nil {
-				f.kpi.Apply(nil, fact)
-			}
+			f.take(e.read(r).fact)
 			return nil
-		})
+		}, f.skip)
 		if err != nil {
 			return err
 		}
@@ -100,34 +120,61 @@ func (f *figures) load(e *Engine, tx *store.Tx) error {
 	return nil
 }
 
+func (f *figures) take(fact *kpi.Fact) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.read++
+	if fact != nil {
+		f.kpi.Apply(nil, fact)
+	}
+}
+
+func (f *figures) skip([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.unread++
+}
+
 func (f *figures) finish(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.err = err; err != nil {
-		return
-	}
-	for _, c := range f.waiting {
-		f.kpi.Apply(c.before, c.after)
-	}
-	f.waiting, f.ready = nil, true
+	f.ready, f.err = err == nil, err
 }
 
 func (f *figures) apply(before, after *kpi.Fact) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.ready {
-		f.waiting = append(f.waiting, change{before, after})
+	if before == nil && after == nil {
 		return
 	}
-	f.kpi.Apply(before, after)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.kpi != nil { // nil: nothing was read yet, so it will be read with this
+		f.kpi.Apply(before, after)
+	}
+}
+
+// reach notes that all changes up to a position are in.
+func (f *figures) reach(position uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.position = position
+}
+
+func (f *figures) state() ViewState {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return ViewState{Name: ViewKPI, Ready: f.ready, Done: f.read, Unread: f.unread, Position: f.position, Err: f.err}
 }
 
 // KPIs is the answer for one month.
 type KPIs struct {
-	Ready  bool // false: the records are still being read, and nothing is known yet
-	Month  kpi.Month
-	AsOfMS int64
-	Sets   []KPISet
+	Ready  bool   // false: the records are still being read, and nothing is known yet
+	Read   uint64 // how many have been, then
+	Unread uint64 // records that are damaged, and in none of the figures
+	// Position is that of the store up to which changes are in the figures.
+	Position uint64
+	Month    kpi.Month
+	AsOfMS   int64
+	Sets     []KPISet
 }
 
 // KPISet is the figures of one collection.
@@ -147,7 +194,7 @@ func (e *Engine) KPIs(month kpi.Month) (KPIs, error) {
 	if month == 0 {
 		month, _ = calendar.Month(now)
 	}
-	answer := KPIs{Ready: f.ready, Month: month}
+	answer := KPIs{Ready: f.ready, Read: f.read, Unread: f.unread, Position: f.position, Month: month}
 	if !f.ready {
 		answer.AsOfMS, _ = now.MS()
 		return answer, f.err

@@ -111,9 +111,14 @@ func (p *peer) close() {
 	p.Bare = nil
 }
 
-// settle waits until the figures have been read.
+// settle waits until the figures have been read and the index is there.
 func (p *peer) settle() {
-	<-p.figures.done
+	p.t.Helper()
+	p.figures.wait()
+	p.rebuild.idle()
+	if err := p.rebuild.failed(); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 func (p *peer) create(values map[string]any) crdt.RecordID {

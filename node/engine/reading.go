@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/vungxa/vungxa/crdt"
-	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/kpi"
 	"github.com/vungxa/vungxa/node/schema"
 	"github.com/vungxa/vungxa/node/store"
@@ -67,7 +66,7 @@ func indexKeys(c *schema.Collection, id crdt.RecordID, v reading, review bool) [
 	var keys [][]byte
 	add := func(kind byte, parts ...[]byte) {
 		parts = append(append([][]byte{{kind}}, parts...), id[:])
-		keys = append(keys, store.IndexKey(c.ID, parts...))
+		keys = append(keys, store.Row(c.ID, parts...))
 	}
 	for _, f := range c.Fields {
 		if f.Sortable {
@@ -94,8 +93,6 @@ func indexKeys(c *schema.Collection, id crdt.RecordID, v reading, review bool) [
 	slices.SortFunc(keys, slices.Compare)
 	return slices.CompactFunc(keys, slices.Equal)
 }
-
-func fieldBytes(f *schema.Field) []byte { return binary.BigEndian.AppendUint32(nil, f.ID) }
 
 // maxKeyPart bounds what one value gives to an index key.
 const maxKeyPart = 64
@@ -133,29 +130,4 @@ func openUntil(f *kpi.Fact) ([]byte, bool) {
 // momentBytes orders moments, before 1970 too.
 func momentBytes(ms int64) []byte {
 	return binary.BigEndian.AppendUint64(nil, uint64(ms)^1<<63)
-}
-
-// addCount keeps how many records of a collection are shown.
-func addCount(tx *store.Tx, collection string, n int) error {
-	if n == 0 {
-		return nil
-	}
-	old, err := count(tx, collection)
-	if err != nil {
-		return err
-	}
-	b, err := wire.Marshal(old + n)
-	if err != nil {
-		return err
-	}
-	return tx.PutMeta("count/"+collection, b)
-}
-
-func count(tx *store.Tx, collection string) (int, error) {
-	b, err := tx.Meta("count/" + collection)
-	if err != nil || b == nil {
-		return 0, err
-	}
-	var n int
-	return n, wire.Unmarshal(b, 16, &n)
 }

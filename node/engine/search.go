@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"fmt"
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node"
@@ -74,6 +75,9 @@ func (e *Engine) Search(_ context.Context, q Query) (Page, error) {
 	page := Page{AsOfMS: e.nowMS()}
 	err = e.cfg.Store.View(func(tx *store.Tx) error {
 		s := &search{engine: e, tx: tx, c: c, q: q, now: page.AsOfMS}
+		if err := s.lookUp(); err != nil {
+			return err
+		}
 		matches, all, err := s.matches()
 		if err != nil {
 			return err
@@ -101,6 +105,17 @@ func (e *Engine) Search(_ context.Context, q Query) (Page, error) {
 	return page, err
 }
 
+// lookUp finds out which index is read.
+func (s *search) lookUp() error {
+	g, err := s.tx.Generations()
+	if err != nil {
+		return err
+	}
+	s.state = s.engine.rebuild.state(g)
+	s.made, err = s.engine.madeOf(s.tx, g.Index)
+	return err
+}
+
 func sortField(c *schema.Collection, q *Query) (*schema.Field, error) {
 	if q.SortField == "" {
 		q.SortField, q.Desc = c.Sort.Field, c.Sort.Desc
@@ -121,6 +136,23 @@ type search struct {
 	c      *schema.Collection
 	q      Query
 	now    int64
+	made   *parts // what the index is made of; nil: there is none yet
+	state  ViewState
+}
+
+// current says whether the index that is read has the rows that begin so as
+// today's pack makes them.
+func (s *search) current(prefix []byte) error {
+	if s.made != nil && s.made.has(s.engine.parts, prefix) {
+		return nil
+	}
+	if s.state.Err != nil {
+		return fmt.Errorf("the index can't be made anew: %w", s.state.Err)
+	}
+	return node.Errorf(node.Unavailable,
+		"Mục lục tìm kiếm đang được làm lại theo mẫu mới (đã xong %d hồ sơ); cách tìm hoặc sắp xếp này sẽ dùng được khi xong. Hồ sơ vẫn mở và lưu được.",
+		"the search index is being made anew for the new pack (%d records done); this search or order will work when it is done. Records can be opened and saved meanwhile",
+		s.state.Done)
 }
 
 // matches is the ids that all conditions hold for; all, if there is none.
@@ -215,13 +247,13 @@ func after(key []byte) []byte {
 
 // prefix is the ids under an index prefix.
 func (s *search) prefix(kind byte, parts ...[]byte) (set, error) {
-	key := store.IndexKey(s.c.ID, append([][]byte{{kind}}, parts...)...)
+	key := store.Row(s.c.ID, append([][]byte{{kind}}, parts...)...)
 	return s.scan(store.Scan{Prefix: key}, nil)
 }
 
 // between is the ids of an index whose keys lie in [from, to).
 func (s *search) between(name, from, to []byte) (set, error) {
-	prefix := store.IndexKey(s.c.ID, name)
+	prefix := store.Row(s.c.ID, name)
 	scan := store.Scan{Prefix: prefix}
 	if from != nil {
 		scan.From = append(bytes.Clone(prefix), from...)
@@ -231,7 +263,10 @@ func (s *search) between(name, from, to []byte) (set, error) {
 
 func (s *search) scan(scan store.Scan, to []byte) (set, error) {
 	ids := set{}
-	err := s.tx.Scan(scan, func(k, _ []byte) (bool, error) {
+	if err := s.current(scan.Prefix); err != nil {
+		return nil, err
+	}
+	err := s.tx.ScanRows(scan, func(k []byte) (bool, error) {
 		if to != nil && bytes.Compare(k, to) >= 0 {
 			return false, nil
 		}
@@ -284,7 +319,10 @@ func (s *search) walk(by *schema.Field, matches set, all bool) (ids []crdt.Recor
 	if err != nil {
 		return nil, "", node.Errorf(node.Invalid, "Dấu trang không đọc được: %w", "the cursor can't be read: %w", err)
 	}
-	prefix := store.IndexKey(s.c.ID, []byte{indexSort}, fieldBytes(by))
+	prefix := store.Row(s.c.ID, []byte{indexSort}, fieldBytes(by))
+	if err := s.current(prefix); err != nil {
+		return nil, "", err
+	}
 	var last []byte
 	for _, part := range []byte{schema.SortPresent, schema.SortMissing} {
 		scan := store.Scan{Prefix: append(bytes.Clone(prefix), part), Reverse: s.q.Desc}
@@ -299,7 +337,7 @@ func (s *search) walk(by *schema.Field, matches set, all bool) (ids []crdt.Recor
 				scan.After = cursor
 			}
 		}
-		err := s.tx.Scan(scan, func(k, _ []byte) (bool, error) {
+		err := s.tx.ScanRows(scan, func(k []byte) (bool, error) {
 			id, err := store.IDOf(k)
 			if _, ok := matches[id]; err != nil || (!ok && !all) {
 				return err == nil, err

@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"github.com/vungxa/vungxa/crdt"
 )
@@ -14,8 +13,8 @@ const (
 	keyLog     = 'n' // n number                          -> Log
 	keyEntry   = 'e' // e number seq                      -> canonical entry
 	keySeal    = 's' // s number seq                      -> seal
-	keyRecord  = 'r' // r collection 0 id                 -> record
-	keyIndex   = 'x' // x collection 0 index...           -> nothing
+	keyRecord  = 'r' // r generation collection 0 id      -> record
+	keyIndex   = 'x' // x generation collection 0 row...  -> nothing; x generation 0 name -> an item of the index
 	keyLocal   = 'p' // p kind 0 name                     -> bytes of this device alone
 )
 
@@ -62,31 +61,4 @@ func numberKey(kind byte, number uint32) []byte {
 
 func seqKey(kind byte, number uint32, seq uint64) []byte {
 	return binary.BigEndian.AppendUint64(numberKey(kind, number), seq)
-}
-
-func recordPrefix(collection string) []byte {
-	return append(append([]byte{keyRecord}, collection...), 0)
-}
-
-func recordKey(collection string, id crdt.RecordID) []byte {
-	return append(recordPrefix(collection), id[:]...)
-}
-
-// IndexKey is a key of an index of a collection. The engine gives it its form:
-// the id of the record that it points to comes last.
-func IndexKey(collection string, parts ...[]byte) []byte {
-	k := append(append([]byte{keyIndex}, collection...), 0)
-	for _, p := range parts {
-		k = append(k, p...)
-	}
-	return k
-}
-
-// IDOf is the record id that ends an index key.
-func IDOf(indexKey []byte) (crdt.RecordID, error) {
-	var id crdt.RecordID
-	if len(indexKey) < len(id) {
-		return id, fmt.Errorf("index key of %d bytes", len(indexKey))
-	}
-	return crdt.RecordID(indexKey[len(indexKey)-len(id):]), nil
 }

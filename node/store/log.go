@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -89,6 +88,7 @@ func (t *Tx) putLog(l *Log) error {
 	if err != nil {
 		return err
 	}
+	t.does.moved[l.ID] = l.Head
 	return t.Put(numberKey(keyLog, l.number), b)
 }
 
@@ -167,59 +167,4 @@ func (t *Tx) Seals(l Log, after uint64, f func(wire.Seal) (more bool, err error)
 		}
 		return f(s)
 	})
-}
-
-// Record is a record, nil where nothing of it is stored.
-func (t *Tx) Record(collection string, id crdt.RecordID) (*crdt.Record, error) {
-	b, err := t.Get(recordKey(collection, id))
-	if err != nil || b == nil {
-		return nil, err
-	}
-	return t.decodeRecord(id, b)
-}
-
-func (t *Tx) decodeRecord(id crdt.RecordID, b []byte) (*crdt.Record, error) {
-	r, err := wire.DecodeRecord(b)
-	if err == nil && r.Ref.ID() != id {
-		err = fmt.Errorf("it names another record")
-	}
-	if err != nil {
-		return nil, node.Errorf(node.Damaged, "Bản ghi %v bị hỏng: %w", "record %v is damaged: %w", id, err)
-	}
-	return r, nil
-}
-
-// PutRecord writes a record.
-func (t *Tx) PutRecord(r *crdt.Record) error {
-	b, err := wire.EncodeRecord(r)
-	if err != nil {
-		return err
-	}
-	return t.Put(recordKey(r.Collection, r.Ref.ID()), b)
-}
-
-// Records calls f with every record of a collection.
-func (t *Tx) Records(collection string, f func(*crdt.Record) error) error {
-	prefix := recordPrefix(collection)
-	return t.Scan(Scan{Prefix: prefix, Values: true}, func(k, v []byte) (bool, error) {
-		r, err := t.decodeRecord(crdt.RecordID(k[len(prefix):]), v)
-		if err != nil {
-			return false, err
-		}
-		return true, f(r)
-	})
-}
-
-// RecordsAfter gives the next n records of all collections past a key that it
-// gave before; nil begins.
-func (t *Tx) RecordsAfter(at []byte, n int) (records []*crdt.Record, next []byte, err error) {
-	err = t.Scan(Scan{Prefix: []byte{keyRecord}, After: at, Values: true}, func(k, v []byte) (bool, error) {
-		r, err := t.decodeRecord(crdt.RecordID(k[len(k)-len(crdt.RecordID{}):]), v)
-		if err != nil {
-			return false, err
-		}
-		records, next = append(records, r), bytes.Clone(k)
-		return len(records) < n, nil
-	})
-	return records, next, err
 }

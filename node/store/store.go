@@ -168,37 +168,10 @@ func (s *Store) Update(f func(*Tx) error) error {
 // memory table at once, and counts some 100 bytes for each key.
 const MaxKeys = 24_000
 
-// DropIndex removes all index rows, the counts and the note of what made them,
-// durably. A crash in the middle leaves no note.
-func (s *Store) DropIndex() error {
-	err := s.Update(func(tx *Tx) error {
-		if err := tx.Delete(metaKey("index")); err != nil {
-			return err
-		}
-		var counts [][]byte
-		err := tx.Scan(Scan{Prefix: metaKey("count/")}, func(k, _ []byte) (bool, error) {
-			counts = append(counts, bytes.Clone(k))
-			return true, nil
-		})
-		for _, k := range counts {
-			if err == nil {
-				err = tx.Delete(k)
-			}
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if err := s.db.DropPrefix([]byte{keyIndex}); err != nil {
-		return fmt.Errorf("drop the index: %w", err)
-	}
-	return nil
-}
-
 // Tx is a transaction. What it returns stays valid after it.
 type Tx struct {
-	txn *badger.Txn
+	txn  *badger.Txn
+	pair *pair // which generations it reads and writes; nil: not looked up yet
 }
 
 // Get is the value of a key; nil where there is none.
@@ -241,13 +214,30 @@ type Scan struct {
 	Values  bool // values are wanted too
 }
 
+// scanPiece is how many keys one of Badger's iterators gives: while one is open,
+// the memory tables and files that it reads from can't go.
+const scanPiece = 1024
+
 // Scan calls f with every key and, if wanted, its value, until f returns false.
 // The key is f's only until it returns.
 func (t *Tx) Scan(s Scan, f func(key, value []byte) (bool, error)) error {
+	for {
+		last, err := t.scanSome(s, f)
+		if err != nil || last == nil {
+			return err
+		}
+		s.After = last
+	}
+}
+
+// scanSome gives f a piece of the scan, and the key after which it goes on; nil
+// where it is over.
+func (t *Tx) scanSome(s Scan, f func(key, value []byte) (bool, error)) (last []byte, err error) {
 	it := t.txn.NewIterator(badger.IteratorOptions{
 		PrefetchValues: s.Values, PrefetchSize: 64, Reverse: s.Reverse, Prefix: s.Prefix,
 	})
 	defer it.Close()
+	n := 0
 	for it.Seek(s.start()); it.ValidForPrefix(s.Prefix); it.Next() {
 		item := it.Item()
 		if s.After != nil && bytes.Equal(item.Key(), s.After) {
@@ -257,15 +247,18 @@ func (t *Tx) Scan(s Scan, f func(key, value []byte) (bool, error)) error {
 		if s.Values {
 			v, err := item.ValueCopy(nil)
 			if err != nil {
-				return fmt.Errorf("read the store: %w", err)
+				return nil, fmt.Errorf("read the store: %w", err)
 			}
 			value = v
 		}
 		if more, err := f(item.Key(), value); err != nil || !more {
-			return err
+			return nil, err
+		}
+		if n++; n == scanPiece {
+			return item.KeyCopy(nil), nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 func (s Scan) start() []byte {
