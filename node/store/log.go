@@ -88,7 +88,6 @@ func (t *Tx) putLog(l *Log) error {
 	if err != nil {
 		return err
 	}
-	t.does.moved[l.ID] = l.Head
 	return t.Put(numberKey(keyLog, l.number), b)
 }
 
