@@ -176,9 +176,9 @@ func (r *Record) Known() []Pos {
 // Exists says whether the record has been created and not deleted: one standing
 // creation is enough. A record some of whose writes arrived before its creation
 // did is kept and not shown.
-func (r *Record) Exists() bool { return r.Cells[FieldExistence].present() }
+func (r *Record) Exists() bool { return present(r.Cells[FieldExistence].Writes) }
 
-// present is add-wins: one standing write that says so is enough.
-func (c Cell) present() bool {
-	return slices.ContainsFunc(c.Writes, func(w Write) bool { return len(w.Value) == 1 && w.Value[0] == True })
+// present is add-wins: one write that says so is enough.
+func present(ws []Write) bool {
+	return slices.ContainsFunc(ws, func(w Write) bool { return bytes.Equal(w.Value, []byte{True}) })
 }

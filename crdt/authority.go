@@ -1,0 +1,263 @@
+package crdt
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Errors of Authority.Apply.
+var (
+	// ErrOrder: the checkpoint before this one isn't held yet. Ask for it.
+	ErrOrder = errors.New("a checkpoint is missing before this one")
+	// ErrTwoFaced: the hub has said two things. Both are evidence; neither replaces
+	// what is held, and people are told.
+	ErrTwoFaced = errors.New("the hub has shown different checkpoints")
+	// ErrCheckpoint: it takes back what an earlier one has said.
+	ErrCheckpoint = errors.New("a checkpoint that no hub may sign")
+)
+
+// Authority is what the checkpoints of one scope say together. The zero Authority
+// has heard none; a nil one reads as that.
+type Authority struct {
+	Scope  Scope
+	Newest Cite
+	TimeMS int64 // of the newest checkpoint
+	Epoch  uint64
+	Floor  []Pos
+	Lapsed map[Device]bool
+
+	chain     []link
+	heads     map[LogID][]headStep
+	witnesses map[LogID][]Witness
+	cuts      []Cut
+	verdicts  map[Dot]ruled
+	rejected  map[LogID][]uint64 // seqs, sorted
+	adopted   map[Pos]bool
+}
+
+// link is a checkpoint as far as later ones need it.
+type link struct {
+	at     Cite
+	timeMS int64
+	hash   Hash
+}
+
+// headStep is a head and the checkpoint that named it.
+type headStep struct {
+	at   Cite
+	head Head
+}
+
+type ruled struct {
+	Verdict
+	at Cite
+}
+
+// Compare orders cites by hub epoch and raft index.
+func (c Cite) Compare(d Cite) int {
+	return cmp.Or(cmp.Compare(c.Epoch, d.Epoch), cmp.Compare(c.Index, d.Index))
+}
+
+// Clone is a copy that Apply on either leaves alone.
+func (a *Authority) Clone() *Authority {
+	c := *a
+	c.Floor, c.chain, c.cuts = slices.Clone(a.Floor), slices.Clone(a.chain), slices.Clone(a.cuts)
+	c.Lapsed, c.verdicts, c.adopted = maps.Clone(a.Lapsed), maps.Clone(a.verdicts), maps.Clone(a.adopted)
+	c.heads, c.witnesses, c.rejected = cloneLists(a.heads), cloneLists(a.witnesses), cloneLists(a.rejected)
+	return &c
+}
+
+func cloneLists[T any](m map[LogID][]T) map[LogID][]T {
+	c := make(map[LogID][]T, len(m))
+	for k, list := range m {
+		c[k] = slices.Clone(list)
+	}
+	return c
+}
+
+// Apply folds a checkpoint in; hash is that of its canonical bytes. One that is
+// held already changes nothing. Errors: ErrOrder, ErrTwoFaced, ErrCheckpoint; on
+// any of them nothing has changed.
+func (a *Authority) Apply(c *Checkpoint, hash Hash) error {
+	if i, ok := a.find(c.At); ok {
+		if a.chain[i].hash == hash {
+			return nil
+		}
+		return fmt.Errorf("%w: two at hub epoch %d, index %d: %v and %v", ErrTwoFaced, c.At.Epoch, c.At.Index, a.chain[i].hash, hash)
+	}
+	if err := a.follows(c); err != nil {
+		return err
+	}
+	if err := a.permits(c); err != nil {
+		return err
+	}
+	a.take(c, hash)
+	return nil
+}
+
+func (a *Authority) find(at Cite) (int, bool) {
+	return slices.BinarySearchFunc(a.chain, at, func(l link, at Cite) int { return l.at.Compare(at) })
+}
+
+// follows holds the checkpoint to its place in the chain. A new hub epoch may go
+// on from an older checkpoint than the newest: its hub was restored from a backup.
+func (a *Authority) follows(c *Checkpoint) error {
+	if len(a.chain) == 0 {
+		if c.Prev != (Hash{}) {
+			return fmt.Errorf("%w: none is held", ErrOrder)
+		}
+		return nil
+	}
+	known := slices.ContainsFunc(a.chain, func(l link) bool { return l.hash == c.Prev })
+	newest := a.chain[len(a.chain)-1]
+	switch {
+	case c.At.Compare(newest.at) < 0:
+		return fmt.Errorf("%w: index %d of hub epoch %d was never in the chain that is held", ErrTwoFaced, c.At.Index, c.At.Epoch)
+	case newest.hash == c.Prev, known && c.At.Epoch > newest.at.Epoch:
+		return nil
+	case known:
+		return fmt.Errorf("%w: two follow %v", ErrTwoFaced, c.Prev)
+	}
+	return fmt.Errorf("%w: %v", ErrOrder, c.Prev)
+}
+
+// permits holds the checkpoint to what earlier ones have promised.
+func (a *Authority) permits(c *Checkpoint) error {
+	if len(a.chain) > 0 && (c.Scope != a.Scope || c.TimeMS < a.TimeMS) {
+		return fmt.Errorf("%w: of another scope, or its time goes back", ErrCheckpoint)
+	}
+	for _, h := range c.Heads {
+		old, ok := a.Head(h.Log)
+		if ok && c.At.Epoch == a.Newest.Epoch && (h.Seq < old.Seq || h.Seq == old.Seq && h.Hash != old.Hash) {
+			return fmt.Errorf("%w: log %v goes back from %d to %d, or is another at one seq", ErrCheckpoint, h.Log, old.Seq, h.Seq)
+		}
+	}
+	for _, w := range c.Witnesses {
+		if last := lastWitness(a.witnesses[w.Log]); w.Seq <= last.Seq || w.TimeMS < last.TimeMS || w.TimeMS > c.TimeMS {
+			return fmt.Errorf("%w: the witness of log %v goes back, or past the checkpoint's own time", ErrCheckpoint, w.Log)
+		}
+	}
+	for _, p := range c.Floor {
+		if p.Seq < seqOf(a.Floor, p.Log) {
+			return fmt.Errorf("%w: the floor of log %v goes back", ErrCheckpoint, p.Log)
+		}
+	}
+	return a.permitsCuts(c)
+}
+
+func lastWitness(ws []Witness) Witness {
+	if len(ws) == 0 {
+		return Witness{}
+	}
+	return ws[len(ws)-1]
+}
+
+// permitsCuts: no cut lies below the floor. What every device has acknowledged
+// is taken back by new entries only.
+func (a *Authority) permitsCuts(c *Checkpoint) error {
+	floor := union(a.Floor, c.Floor)
+	for _, cut := range c.Cuts {
+		for _, p := range floor {
+			device := cut.Subject.Kind == SubjectDevice && p.Log.Device == cut.Subject.Device
+			_, listed := cut.at(p.Log)
+			if seq, _ := cut.at(p.Log); seq < p.Seq && (device || listed) {
+				return fmt.Errorf("%w: a cut of log %v at %d, below the floor at %d", ErrCheckpoint, p.Log, seq, p.Seq)
+			}
+		}
+	}
+	return nil
+}
+
+func (a *Authority) take(c *Checkpoint, hash Hash) {
+	if a.heads == nil {
+		a.heads, a.witnesses = map[LogID][]headStep{}, map[LogID][]Witness{}
+		a.verdicts, a.rejected = map[Dot]ruled{}, map[LogID][]uint64{}
+		a.adopted, a.Lapsed = map[Pos]bool{}, map[Device]bool{}
+	}
+	a.Scope, a.Newest, a.TimeMS = c.Scope, c.At, c.TimeMS
+	a.chain = append(a.chain, link{at: c.At, timeMS: c.TimeMS, hash: hash})
+	a.Floor = union(a.Floor, c.Floor)
+	for _, h := range c.Heads {
+		a.heads[h.Log] = append(a.heads[h.Log], headStep{at: c.At, head: Head{Seq: h.Seq, Hash: h.Hash}})
+	}
+	for _, w := range c.Witnesses {
+		a.witnesses[w.Log] = append(a.witnesses[w.Log], w)
+	}
+	for _, cut := range c.Cuts {
+		a.cuts = append(a.cuts, cut)
+		a.Epoch = max(a.Epoch, cut.Epoch)
+	}
+	for _, v := range c.Verdicts {
+		a.rule(v)
+	}
+	for _, d := range c.Lapsed {
+		a.Lapsed[d] = true
+	}
+}
+
+func (a *Authority) rule(v Verdict) {
+	if old, ok := a.verdicts[v.Dot]; ok && old.Index > v.Index {
+		return // its subject has changed since it was made
+	}
+	a.verdicts[v.Dot] = ruled{Verdict: v, at: a.Newest}
+	if v.Ruling == Adopted {
+		a.adopted[Pos{v.Dot.Log, v.Dot.Seq}] = true
+	}
+	seqs := a.rejected[v.Dot.Log]
+	if i, ok := slices.BinarySearch(seqs, v.Dot.Seq); !ok && v.Ruling == Rejected {
+		a.rejected[v.Dot.Log] = slices.Insert(seqs, i, v.Dot.Seq)
+	}
+}
+
+// Head is how far the hub holds a log, by the newest checkpoint of its newest
+// epoch that names it.
+func (a *Authority) Head(l LogID) (Head, bool) {
+	if a == nil || len(a.heads[l]) == 0 {
+		return Head{}, false
+	}
+	steps := a.heads[l]
+	last := steps[len(steps)-1]
+	return last.head, last.at.Epoch == a.Newest.Epoch
+}
+
+// HeadAt is how far the checkpoint cited held a log.
+func (a *Authority) HeadAt(l LogID, cite Cite) (Head, bool) {
+	if a == nil {
+		return Head{}, false
+	}
+	if _, held := a.find(cite); !held {
+		return Head{}, false
+	}
+	steps := a.heads[l]
+	i, ok := slices.BinarySearchFunc(steps, cite, func(s headStep, at Cite) int { return s.at.Compare(at) })
+	if !ok {
+		i--
+	}
+	if i < 0 || steps[i].at.Epoch != cite.Epoch {
+		return Head{}, false
+	}
+	return steps[i].head, true
+}
+
+// timeOf is the time of the checkpoint cited, or of the newest held before it.
+func (a *Authority) timeOf(cite Cite) int64 {
+	i, ok := a.find(cite)
+	if !ok {
+		i--
+	}
+	if i < 0 || cite == (Cite{}) {
+		return 0
+	}
+	return a.chain[i].timeMS
+}
+
+// Hash is the hash of the newest checkpoint, the one that the next must name.
+func (a *Authority) Hash() Hash {
+	if a == nil || len(a.chain) == 0 {
+		return Hash{}
+	}
+	return a.chain[len(a.chain)-1].hash
+}

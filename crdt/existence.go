@@ -1,0 +1,58 @@
+package crdt
+
+import "slices"
+
+// Existence is what is known of whether a record is.
+type Existence uint8
+
+// What existence can be.
+const (
+	Unknown Existence = iota // nothing of its creation has arrived
+	Present
+	Deleted
+	// EditedAfter is a record that was deleted by someone who hadn't seen writes
+	// that stand in it. It stays hidden until a person restores or deletes it.
+	EditedAfter
+)
+
+// existence judges what is visible of a record: the writes of its existence
+// cell, and those of all other cells.
+func existence(made, fields []Write) (is Existence, after []Write) {
+	if len(made) == 0 {
+		return Unknown, nil
+	}
+	if present(made) {
+		return Present, nil
+	}
+	var seen []Pos
+	for _, w := range made {
+		seen = union(seen, w.Over)
+	}
+	for _, w := range fields {
+		if !Covers(seen, w.Pos()) {
+			after = append(after, w)
+		}
+	}
+	if len(after) > 0 {
+		return EditedAfter, after
+	}
+	return Deleted, nil
+}
+
+// Existence judges by all that stands, whatever a checkpoint may hide. After
+// lists the writes that the deletion had not seen.
+func (r *Record) Existence() (is Existence, after []Write) {
+	var fields []Write
+	for field, cell := range r.Cells {
+		if field != FieldExistence {
+			fields = append(fields, cell.Writes...)
+		}
+	}
+	for _, set := range r.Sets {
+		for _, cell := range set {
+			fields = append(fields, cell.Writes...)
+		}
+	}
+	slices.SortFunc(fields, func(a, b Write) int { return a.Dot.Compare(b.Dot) })
+	return existence(r.Cells[FieldExistence].Writes, fields)
+}

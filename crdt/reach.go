@@ -1,0 +1,88 @@
+package crdt
+
+import "slices"
+
+// Reach is what may read differently once a checkpoint is applied: where a store
+// has to look, to read records before and after and tell the views of those that
+// have changed.
+type Reach struct {
+	// Writes are the entries that are witnessed, cut or ruled on.
+	Writes []Range
+	// Subjects are those whose cut reaches any log that Writes doesn't name too.
+	Subjects []Subject
+	// UnwitnessedMS are the claims that were too far ahead before, and are no
+	// longer: past the first, up to the second.
+	UnwitnessedMS [2]int64
+	// Heads are the logs of which the hub has said more: forks may be decided, and
+	// claims that leave the branch to a checkpoint may count.
+	Heads []LogID
+}
+
+// Range is the entries of a log from From to To.
+type Range struct {
+	Log  LogID
+	From uint64
+	To   uint64
+}
+
+// end is the To of a range without end.
+const end = 1<<64 - 1
+
+// Reach is what applying a checkpoint may change. It is asked for before Apply.
+func (a *Authority) Reach(c *Checkpoint) Reach {
+	var r Reach
+	if _, held := a.find(c.At); held {
+		return r
+	}
+	for _, w := range c.Witnesses {
+		r.Writes = append(r.Writes, Range{w.Log, lastWitness(a.witnesses[w.Log]).Seq + 1, w.Seq})
+	}
+	for _, cut := range c.Cuts {
+		for _, p := range cut.Logs {
+			r.Writes = append(r.Writes, Range{p.Log, p.Seq + 1, end})
+		}
+		r.Subjects = append(r.Subjects, cut.Subject)
+	}
+	for _, v := range c.Verdicts {
+		to := v.Dot.Seq
+		if v.Ruling != Confirmed {
+			to = end // what is built on it falls, or rises, with it
+		}
+		r.Writes = append(r.Writes, Range{v.Dot.Log, v.Dot.Seq, to})
+	}
+	for _, h := range c.Heads {
+		r.Heads = append(r.Heads, h.Log)
+	}
+	if c.TimeMS > a.TimeMS && len(a.chain) > 0 {
+		r.UnwitnessedMS = [2]int64{a.TimeMS + MaxClaimAhead, c.TimeMS + MaxClaimAhead}
+	}
+	return r
+}
+
+// Cell says whether a cell may read differently. It may say yes too often.
+func (r Reach) Cell(c Cell) bool {
+	return slices.ContainsFunc(c.Writes, func(w Write) bool {
+		claim := w.Stamp.Millis()
+		return claim > r.UnwitnessedMS[0] && claim <= r.UnwitnessedMS[1] || r.position(w.Pos(), true) ||
+			slices.ContainsFunc(r.Subjects, func(s Subject) bool { return (Cut{Subject: s}).past(w) })
+	}) || slices.ContainsFunc(c.Over, func(p Pos) bool { return r.position(p, false) })
+}
+
+// position says whether an entry is within reach; of a prefix, whether any entry
+// of it is.
+func (r Reach) position(p Pos, exact bool) bool {
+	return slices.ContainsFunc(r.Writes, func(in Range) bool {
+		return in.Log == p.Log && in.From <= p.Seq && (!exact || p.Seq <= in.To)
+	}) || !exact && slices.ContainsFunc(r.Subjects, func(s Subject) bool {
+		return s.Kind == SubjectDevice && s.Device == p.Log.Device
+	})
+}
+
+// Differs says whether two readings of one cell show different things: another
+// value, another set of siblings, or another need for a person.
+func (r Reading) Differs(s Reading) bool {
+	return r.Conflict != s.Conflict || r.Review != s.Review || r.Provisional != s.Provisional ||
+		!slices.EqualFunc(r.Siblings, s.Siblings, func(a, b Sibling) bool {
+			return a.Dot == b.Dot && a.Time.Suspect == b.Time.Suspect && a.Rests == b.Rests
+		})
+}

@@ -1,0 +1,91 @@
+package crdt
+
+// What a device writes: operations that list what was seen, and the pins that
+// say of which branch.
+
+// Seen is the part of Known that a reader who had seen only seen could know: per
+// log, the newest write of the cell at or below it. A nil seen is everything.
+func (c Cell) Seen(seen []Pos) []Pos {
+	if seen == nil {
+		return c.Known()
+	}
+	var known []Pos
+	take := func(ps []Pos) {
+		for _, p := range ps {
+			if Covers(seen, p) {
+				known = union(known, []Pos{p})
+			}
+		}
+	}
+	take(c.Over)
+	for _, w := range c.Writes {
+		take([]Pos{w.Pos()})
+		take(w.Over)
+	}
+	return known
+}
+
+// Assign makes the operation that gives a field a value, by someone who had seen
+// only seen of the record; nil is everything.
+func (r *Record) Assign(field uint32, value []byte, seen []Pos) Op {
+	return Op{
+		Collection: r.Collection, Record: r.Ref, Field: field, Value: value,
+		Over: r.Cells[field].Seen(seen), Made: r.made(),
+	}
+}
+
+// Put makes the operation that puts an element into a set, or takes it out.
+func (r *Record) Put(field uint32, elem []byte, present bool, seen []Pos) Op {
+	return Op{
+		Collection: r.Collection, Record: r.Ref, Field: field, Kind: Set, Elem: elem, Value: boolean(present),
+		Over: r.Sets[field][string(elem)].Seen(seen), Made: r.made(),
+	}
+}
+
+// Create makes the operation that creates the record, or restores it: it
+// supersedes the deletions that were seen.
+func (r *Record) Create(seen []Pos) Op {
+	return Op{
+		Collection: r.Collection, Record: r.Ref, Field: FieldExistence, Value: boolean(true),
+		Over: r.Cells[FieldExistence].Seen(seen),
+	}
+}
+
+// Delete makes the operation that deletes the record. It lists all that was seen
+// of it, so that what was not seen can be told: "edited after deletion".
+func (r *Record) Delete(seen []Pos) Op {
+	var over []Pos
+	r.all(func(c Cell) { over = union(over, c.Seen(seen)) })
+	return Op{
+		Collection: r.Collection, Record: r.Ref, Field: FieldExistence, Value: boolean(false),
+		Over: over, Made: r.made(),
+	}
+}
+
+// made is a write of the existence of a record that is named by a key.
+func (r *Record) made() Pos {
+	if writes := r.Cells[FieldExistence].Writes; r.Ref.ByKey() && len(writes) > 0 {
+		return writes[0].Pos()
+	}
+	return Pos{}
+}
+
+func boolean(b bool) []byte {
+	if b {
+		return []byte{True}
+	}
+	return []byte{False}
+}
+
+// PinsOf gives the pins that an entry must carry: for each foreign log that it
+// names, what is held of it there. A log whose entries were dropped below the
+// floor gets none: the checkpoint that the entry cites covers it.
+func (e *Entry) PinsOf(held Held) []Pin {
+	var pins []Pin
+	for _, p := range e.Named() {
+		if hash, ok := held(p.Log, p.Seq); ok && hash != (Hash{}) {
+			pins = append(pins, Pin{Log: p.Log, Seq: p.Seq, Hash: hash})
+		}
+	}
+	return pins
+}
