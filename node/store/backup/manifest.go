@@ -34,7 +34,6 @@ type About struct {
 	Device      crdt.Device
 	StoreID     [16]byte // of the store
 	StoreFormat uint32   // of its keys and values
-	HubEpoch    uint64   // on a hub: the epoch under which its raft ran; 0 elsewhere
 	// Certificate is the device's, by whose key Sign signs. Both may be missing.
 	Certificate []byte
 	Sign        func(message []byte) []byte
@@ -64,7 +63,6 @@ type storedManifest struct {
 	Device      crdt.Device
 	StoreID     [16]byte
 	StoreFormat uint32
-	HubEpoch    uint64
 	Certificate []byte
 	Items       uint64
 	Bytes       uint64
@@ -188,7 +186,7 @@ func (s *Set) openManifest(number uint64, b []byte) (*Manifest, error) {
 	return &Manifest{
 		signature: m.Signature, signed: message,
 		About: About{MadeMS: m.MadeMS, Program: m.Program, Device: m.Device, StoreID: m.StoreID,
-			StoreFormat: m.StoreFormat, HubEpoch: m.HubEpoch, Certificate: m.Certificate},
+			StoreFormat: m.StoreFormat, Certificate: m.Certificate},
 		Number: m.Number, Previous: m.Previous, Items: m.Items, Bytes: m.Bytes,
 		Parts: len(m.Table) / partRow, table: m.Table,
 	}, nil
@@ -220,7 +218,7 @@ func (s *Set) keyCopy(number uint64) ([]byte, error) {
 func (s *Set) writeManifest(about About, w *writer, latest *Manifest) error {
 	m := storedManifest{
 		Format: Format, Set: s.keys.StoreID, Number: 1, MadeMS: about.MadeMS, Program: about.Program, Device: about.Device,
-		StoreID: about.StoreID, StoreFormat: about.StoreFormat, HubEpoch: about.HubEpoch,
+		StoreID: about.StoreID, StoreFormat: about.StoreFormat,
 		Certificate: about.Certificate, Items: w.report.Items, Bytes: w.report.Bytes, Table: w.table,
 	}
 	if latest != nil {

@@ -74,10 +74,12 @@ type writer struct {
 	nameKey [32]byte
 	known   map[Digest]uint32 // sealed sizes of the newest backup's parts
 	touched map[string]bool   // directories to make durable
+	dry     bool              // only names are wanted
 
 	last   []byte // the key before
 	plain  []byte // the part so far
 	table  []byte // rows of the parts so far
+	names  []Digest
 	report Report
 }
 
@@ -113,6 +115,11 @@ func (w *writer) flush() error {
 		return err
 	}
 	name := keyed(w.nameKey, w.plain)
+	w.names = append(w.names, name)
+	if w.dry {
+		w.plain = w.plain[:0]
+		return nil
+	}
 	size, err := w.ensure(name)
 	if err != nil {
 		return err
@@ -155,6 +162,9 @@ func (w *writer) end() error {
 		if err := w.flush(); err != nil {
 			return err
 		}
+	}
+	if w.dry {
+		return nil
 	}
 	for dir := range w.touched {
 		if err := store.SyncDir(dir); err != nil {
