@@ -20,6 +20,16 @@ type Info struct {
 	Commune  *Commune // nil at a province
 	ReadOnly bool
 	Peers    []Peer
+
+	Protection Protection
+}
+
+// Protection is what protects the node's disk when it is stolen.
+type Protection struct {
+	Class    string    // "none", "environment", "key-file", "password" or "unknown"
+	Says     node.Text // what that protects from, and what not
+	Damaged  bool      // of the key file
+	Rotating bool      // a change of the data key is unfinished
 }
 
 // Certified is a device with a certificate; Role as in Info.
@@ -54,6 +64,15 @@ type nodeAnswer struct {
 	NowMS    int64             `json:"now_ms"`
 	Peers    list[Peer]        `json:"peers"`
 	Unsent   unsent            `json:"unsent"`
+
+	Protection protection `json:"protection"`
+}
+
+type protection struct {
+	Class    string `json:"class" enum:"none,environment,key-file,password,unknown" doc:"What opens the store: the weakest of its key slots."`
+	Says     label  `json:"says" doc:"What that protects from, and what not."`
+	Damaged  bool   `json:"damaged" doc:"A key slot is damaged."`
+	Rotating bool   `json:"rotating" doc:"A change of the data key is unfinished."`
 }
 
 type packRef struct {
@@ -94,6 +113,7 @@ func (s *server) node(context.Context, *struct{}) (*nodeOutput, error) {
 		Name: i.Name, Role: i.Role, Device: i.Device, Scope: i.Scope, Commune: optional[Commune]{i.Commune},
 		Demo: s.Lines != nil, ReadOnly: i.ReadOnly, Pack: packRef{p.ID, strconv.FormatUint(uint64(p.Version), 10)},
 		NowMS: s.Now().UnixMilli(), Peers: i.Peers, Unsent: unsent{count, oldest},
+		Protection: protection{i.Protection.Class, labelOf(i.Protection.Says), i.Protection.Damaged, i.Protection.Rotating},
 	}}, nil
 }
 

@@ -180,6 +180,7 @@ func (o *office) openEngine() {
 	device := identity.DeviceOf(identity.Public(key))
 	o.here = &surroundings{info: Info{
 		Name: "Hộp của xã", Role: "box", Device: device.String(), Scope: "c/03646", Commune: &Commune{"03646", "Xã Thử"},
+		Protection: Protection{Class: "none", Says: node.Text{VI: "Khóa nằm cạnh đĩa.", EN: "A key beside its disk."}},
 	}}
 	for { // until the figures are computed, so that answers don't depend on the scheduler
 		changed := o.engine.Changed()

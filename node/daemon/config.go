@@ -3,10 +3,8 @@ package daemon
 import (
 	"bytes"
 	"crypto/ed25519"
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,12 +13,14 @@ import (
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node"
-	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/node/store/durable"
+	"github.com/vungxa/vungxa/node/store/keyring"
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
-// configFormat is the number of node.json's form.
-const configFormat = 0
+// configFormat is the number of node.json's form, and of the files beside it. In
+// format 0 keys lay there unsealed.
+const configFormat = 1
 
 // Config is node.json: what a node is, and with whom it speaks. Keys and
 // certificates lie in files beside it.
@@ -56,7 +56,7 @@ type Officer struct {
 
 // ReadDevice is the name of the device whose directory it is.
 func ReadDevice(dir string) (crdt.Device, error) {
-	s, err := readSelf(dir)
+	s, err := readPublic(dir)
 	if err != nil {
 		return crdt.Device{}, err
 	}
@@ -68,8 +68,8 @@ const (
 	fileConfig      = "node.json"
 	fileControl     = "control.json"
 	fileCertificate = "certificate.cose"
-	fileSealKey     = "seal-key.pem"
-	filePeerKey     = "peer-key.pem"
+	fileSealKey     = "seal-key.sealed"
+	filePeerKey     = "peer-key.sealed"
 	dirCertificates = "certificates"
 	dirStore        = "store"
 	dirRaft         = "raft"
@@ -94,47 +94,21 @@ func ReadConfig(dir string) (*Config, error) {
 		return nil, node.Errorf(node.Invalid, "node.json không đọc được: %w", "node.json can't be read: %w", err)
 	}
 	if c.Format != configFormat || len(c.Scopes) == 0 {
-		return nil, node.Errorf(node.Invalid, "node.json có định dạng %d; chương trình này đọc định dạng %d.",
-			"node.json has format %d; this program reads format %d", c.Format, configFormat)
+		return nil, node.Errorf(node.Invalid,
+			"node.json trong %s có định dạng %d; chương trình này đọc định dạng %d. Hãy dùng phiên bản chương trình đã ghi nó, hoặc chọn --dir khác.",
+			"node.json in %s has format %d and this program reads format %d; use the version of the program that wrote it, or another --dir", dir, c.Format, configFormat)
 	}
 	return c, nil
 }
 
 // Write writes the configuration, whole or not at all.
 func (c *Config) Write(dir string) error {
+	c.Format = configFormat
 	b, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
 		return err
 	}
-	return WriteFile(filepath.Join(dir, fileConfig), append(b, '\n'))
-}
-
-// WriteFile replaces a file of this user alone, durably: after a crash it is
-// the old one or the new one.
-func WriteFile(name string, b []byte) (err error) {
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".new-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), name); err != nil {
-		return err
-	}
-	return store.SyncDir(filepath.Dir(name))
+	return durable.WriteFile(filepath.Join(dir, fileConfig), append(b, '\n'))
 }
 
 // Keys are a device's two keys: it seals with one and connects with the other.
@@ -142,46 +116,27 @@ type Keys struct {
 	Seal, Peer ed25519.PrivateKey
 }
 
-// Enrol writes what makes a directory a node: configuration, keys, its own
-// certificate and those of its peers.
-func Enrol(dir string, c *Config, k Keys, own []byte, peers ...[]byte) error {
+// Enrol writes what makes a directory a node: configuration, keys sealed with the
+// store's, its own certificate and those of its peers. The directory has its key
+// file already (keyring.Create).
+func Enrol(dir string, c *Config, k Keys, store keyring.Keys, own []byte, peers ...[]byte) error {
 	files := map[string][]byte{fileCertificate: own}
 	for i, cert := range peers {
 		files[filepath.Join(dirCertificates, fmt.Sprintf("%02d.cose", i))] = cert
 	}
 	for name, key := range map[string]ed25519.PrivateKey{fileSealKey: k.Seal, filePeerKey: k.Peer} {
-		der, err := x509.MarshalPKCS8PrivateKey(key)
+		sealed, err := sealKey(store, name, key)
 		if err != nil {
 			return err
 		}
-		files[name] = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+		files[name] = sealed
 	}
 	for name, b := range files {
-		if err := WriteFile(filepath.Join(dir, name), b); err != nil {
+		if err := durable.WriteFile(filepath.Join(dir, name), b); err != nil {
 			return fmt.Errorf("enrol: %w", err)
 		}
 	}
 	return c.Write(dir) // last: with it the directory is a node
-}
-
-func readKey(name string) (ed25519.PrivateKey, error) {
-	b, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("read a key: %w", err)
-	}
-	block, _ := pem.Decode(b)
-	if block == nil {
-		return nil, fmt.Errorf("%s holds no PEM block", filepath.Base(name))
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Base(name), err)
-	}
-	ed, ok := key.(ed25519.PrivateKey)
-	if !ok {
-		return nil, fmt.Errorf("%s is not an Ed25519 key", filepath.Base(name))
-	}
-	return ed, nil
 }
 
 // self is what a node knows of itself and of the devices that it was told of.
@@ -194,18 +149,31 @@ type self struct {
 	directory   *identity.Directory
 }
 
-func readSelf(dir string) (*self, error) {
+// readSelf reads all of a node's directory but its store.
+func readSelf(dir string, store keyring.Keys) (*self, error) {
+	s, err := readPublic(dir)
+	if err != nil {
+		return nil, err
+	}
+	if s.keys.Seal, err = readKey(dir, fileSealKey, store); err != nil {
+		return nil, err
+	}
+	if s.keys.Peer, err = readKey(dir, filePeerKey, store); err != nil {
+		return nil, err
+	}
+	if !s.claims.SealKey.Equal(s.keys.Seal.Public()) || !s.claims.PeerKey.Equal(s.keys.Peer.Public()) {
+		return nil, node.Errorf(node.Invalid, "Chứng thư của nút không khớp với khóa của nó.", "the node's certificate is not for its keys")
+	}
+	return s, nil
+}
+
+// readPublic reads what needs no key.
+func readPublic(dir string) (*self, error) {
 	c, err := ReadConfig(dir)
 	if err != nil {
 		return nil, err
 	}
 	s := &self{config: c}
-	if s.keys.Seal, err = readKey(filepath.Join(dir, fileSealKey)); err != nil {
-		return nil, err
-	}
-	if s.keys.Peer, err = readKey(filepath.Join(dir, filePeerKey)); err != nil {
-		return nil, err
-	}
 	s.authority, err = hex.DecodeString(c.Authority)
 	if err != nil {
 		return nil, node.Errorf(node.Invalid, "node.json: khóa authority không đọc được: %w", "node.json: the authority's key can't be read: %w", err)
@@ -216,6 +184,7 @@ func readSelf(dir string) (*self, error) {
 	return s, s.readCertificates(dir)
 }
 
+// readCertificates takes all in; the last one read is the node's own.
 func (s *self) readCertificates(dir string) (err error) {
 	names, err := filepath.Glob(filepath.Join(dir, dirCertificates, allCertificates))
 	if err != nil {
@@ -228,10 +197,6 @@ func (s *self) readCertificates(dir string) (err error) {
 		if s.claims, err = s.directory.Add(s.certificate); err != nil {
 			return fmt.Errorf("%s: %w", filepath.Base(name), err)
 		}
-	}
-	// The last one read is the node's own.
-	if !s.claims.SealKey.Equal(s.keys.Seal.Public()) || !s.claims.PeerKey.Equal(s.keys.Peer.Public()) {
-		return node.Errorf(node.Invalid, "Chứng thư của nút không khớp với khóa của nó.", "the node's certificate is not for its keys")
 	}
 	return nil
 }

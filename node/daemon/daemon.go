@@ -1,9 +1,10 @@
 // Package daemon runs a node: it reads the directory that names it, opens what it
 // needs in one line, serves, and closes in the opposite order.
 //
-// A directory holds node.json (what the node is and whom it knows), its two keys
-// and its certificate, the certificates of others, the store, on a hub raft's log,
-// and while the node runs control.json, by which the command line finds it.
+// A directory holds node.json (what the node is and whom it knows), the key file
+// (package keyring), the device's two keys sealed with it, its certificate, those
+// of others, the store, on a hub raft's log, and while the node runs control.json,
+// by which the command line finds it.
 package daemon
 
 import (
@@ -26,6 +27,7 @@ import (
 	"github.com/vungxa/vungxa/node/packs"
 	"github.com/vungxa/vungxa/node/schema"
 	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/node/store/keyring"
 	"github.com/vungxa/vungxa/sync/hub"
 	"github.com/vungxa/vungxa/sync/identity"
 	"github.com/vungxa/vungxa/sync/link"
@@ -34,9 +36,10 @@ import (
 
 // Options are what a node is given from outside.
 type Options struct {
-	UI       fs.FS   // the built page
-	Packs    []fs.FS // collections to add to those of the pack
-	Importer string  // who imports from the command line, as entries name them
+	UI       fs.FS            // the built page
+	Packs    []fs.FS          // collections to add to those of the pack
+	Importer string           // who imports from the command line, as entries name them
+	Secrets  []keyring.Secret // open the key file; a slot beside the disk needs none
 	Now      func() time.Time
 	Rand     io.Reader
 	Log      *slog.Logger
@@ -47,6 +50,7 @@ type Daemon struct {
 	dir  string
 	opts Options
 	self *self
+	ring *keyring.Ring
 
 	pack     *schema.Pack
 	store    *store.Store
@@ -71,6 +75,7 @@ func New(dir string, opts Options) (*Daemon, error) {
 	d := &Daemon{dir: dir, opts: opts, closing: make(chan struct{})}
 	return d.open(
 		d.lock,
+		d.openKeys,
 		d.readSelf,
 		d.loadPack,
 		d.openStore,
@@ -111,7 +116,7 @@ func (d *Daemon) lock() error {
 }
 
 func (d *Daemon) readSelf() (err error) {
-	d.self, err = readSelf(d.dir)
+	d.self, err = readSelf(d.dir, d.ring.Keys())
 	return err
 }
 
@@ -203,7 +208,7 @@ func (d *Daemon) Engine() *engine.Engine { return d.engine }
 // it: what the command line needs to fill a directory at rest.
 func OpenOffice(dir string, opts Options) (*Daemon, error) {
 	d := &Daemon{dir: dir, opts: opts, closing: make(chan struct{})}
-	return d.open(d.lock, d.readSelf, d.loadPack, d.openStore, d.openEngine)
+	return d.open(d.lock, d.openKeys, d.readSelf, d.loadPack, d.openStore, d.openEngine)
 }
 
 // open takes the steps in order; when one fails, what was opened is closed.

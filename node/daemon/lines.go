@@ -61,7 +61,7 @@ func (d *Daemon) openHub() (err error) {
 		return err
 	}
 	d.hub, err = hub.Open(hub.Config{
-		Dir: filepath.Join(d.dir, dirRaft), Member: string(member), Store: d.engine, Log: d.opts.Log,
+		Dir: filepath.Join(d.dir, dirRaft), Member: string(member), Store: d.engine, Sealer: raftSealer{d.ring.Keys()}, Log: d.opts.Log,
 	})
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/api"
 	"github.com/vungxa/vungxa/node/auth"
+	"github.com/vungxa/vungxa/node/store/durable"
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
@@ -111,7 +112,7 @@ func (d *Daemon) writeControl() error {
 		return err
 	}
 	name := filepath.Join(d.dir, fileControl)
-	if err := WriteFile(name, b); err != nil {
+	if err := durable.WriteFile(name, b); err != nil {
 		return err
 	}
 	d.onClose(func() error { return os.Remove(name) })
@@ -161,7 +162,7 @@ func (d *Daemon) Info() api.Info {
 	c := d.self.claims
 	info := api.Info{
 		Name: c.Name, Role: roleNames[c.Role], Device: c.Device.String(), Scope: string(d.self.config.Scopes[0]),
-		ReadOnly: c.Role == identity.RoleHub,
+		ReadOnly: c.Role == identity.RoleHub, Protection: d.protection(),
 	}
 	if commune := d.self.config.Commune; commune != nil {
 		info.Commune = &api.Commune{Code: commune.Code, Name: commune.Name}

@@ -20,6 +20,8 @@ import (
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/daemon"
+	"github.com/vungxa/vungxa/node/store/durable"
+	"github.com/vungxa/vungxa/node/store/keyring"
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
@@ -90,11 +92,21 @@ func Provision(dir string, rand io.Reader) error {
 				others = append(others, certs[other.Name])
 			}
 		}
-		if err := daemon.Enrol(filepath.Join(dir, n.Name), c, keys[n.Name], certs[n.Name], others...); err != nil {
+		if err := enrol(filepath.Join(dir, n.Name), c, keys[n.Name], rand, certs[n.Name], others); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// enrol makes a node whose data key lies beside the disk: a demonstration starts
+// without a question, and says what that is worth.
+func enrol(dir string, c *daemon.Config, k daemon.Keys, rand io.Reader, own []byte, others [][]byte) error {
+	ring, err := keyring.Create(dir, keyring.BesideSecret(), "", rand)
+	if err != nil {
+		return err
+	}
+	return daemon.Enrol(dir, c, k, ring.Keys(), own, others...)
 }
 
 // Scope is the scope of the demo's commune.
@@ -102,7 +114,7 @@ func Scope() crdt.Scope { return crdt.Scope("c/" + commune.Code) }
 
 // Finish marks a demo as whole.
 func Finish(dir string) error {
-	return daemon.WriteFile(filepath.Join(dir, fileDone), []byte("{\"format\": 0}\n"))
+	return durable.WriteFile(filepath.Join(dir, fileDone), []byte("{\"format\": 0}\n"))
 }
 
 // vacant makes room: what an earlier demo left half made goes, and anything else
@@ -120,7 +132,7 @@ func vacant(dir string) error {
 			return fmt.Errorf("clear what was left half made: %w", err)
 		}
 	}
-	return daemon.WriteFile(filepath.Join(dir, fileBegun), []byte("{\"format\": 0}\n"))
+	return durable.WriteFile(filepath.Join(dir, fileBegun), []byte("{\"format\": 0}\n"))
 }
 
 func certify(authority ed25519.PrivateKey, n Node, rand io.Reader) (daemon.Keys, []byte, error) {

@@ -23,6 +23,7 @@ import (
 	"github.com/vungxa/vungxa/node/daemon"
 	"github.com/vungxa/vungxa/node/demo"
 	"github.com/vungxa/vungxa/node/engine"
+	"github.com/vungxa/vungxa/node/store/keyring"
 	"github.com/vungxa/vungxa/sync/identity"
 	"github.com/vungxa/vungxa/sync/link"
 	"github.com/vungxa/vungxa/sync/reconcile"
@@ -167,8 +168,9 @@ func (v *victim) start(good daemon.Peer) {
 		Scopes: []crdt.Scope{demo.Scope()}, HTTP: "127.0.0.1:0", Sync: v.sync, Authority: hex.EncodeToString(identity.Public(authority)),
 		Peers: []daemon.Peer{good, {Device: v.thief.Claims.Device.String()}}, Officers: []daemon.Officer{{ID: "lan", Name: "Lan"}},
 	}
-	v.must(daemon.Enrol(dir, config, daemon.Keys(v.self.Keys), v.self.Certificate, v.other.Certificate, v.thief.Certificate, v.abroad.Certificate))
-	var err error
+	ring, err := keyring.Create(dir, keyring.BesideSecret(), "", rand.Reader)
+	v.must(err)
+	v.must(daemon.Enrol(dir, config, daemon.Keys(v.self.Keys), ring.Keys(), v.self.Certificate, v.other.Certificate, v.thief.Certificate, v.abroad.Certificate))
 	v.Daemon, err = daemon.New(dir, daemon.Options{
 		UI: fstest.MapFS{}, Now: time.Now, Rand: rand.Reader, Log: slog.New(slog.NewTextHandler(v.log, nil)),
 	})

@@ -6,11 +6,14 @@ import (
 	"sync/atomic"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/vungxa/vungxa/crdt/wire"
 )
 
 // fsm is raft's state machine: it hands commands to the store, once each.
 type fsm struct {
 	store   Store
+	sealer  Sealer
 	epoch   uint64
 	applied atomic.Uint64 // written by raft's own goroutine
 
@@ -20,12 +23,12 @@ type fsm struct {
 	fatal  chan error    // gets err
 }
 
-func newFSM(store Store) (*fsm, error) {
+func newFSM(store Store, sealer Sealer) (*fsm, error) {
 	applied, err := store.Applied()
 	if err != nil {
 		return nil, fmt.Errorf("how far the store is: %w", err)
 	}
-	f := &fsm{store: store, broken: make(chan struct{}), fatal: make(chan error, 1)}
+	f := &fsm{store: store, sealer: sealer, broken: make(chan struct{}), fatal: make(chan error, 1)}
 	f.applied.Store(applied)
 	return f, nil
 }
@@ -41,7 +44,7 @@ func (f *fsm) Apply(l *raft.Log) any {
 	if l.Index <= f.applied.Load() {
 		return nil // repeated after a restart
 	}
-	segments, err := decodeCommand(l.Data)
+	segments, err := f.open(l.Data)
 	if err != nil {
 		return f.fail(fmt.Errorf("hub: command %d: %w", l.Index, err))
 	}
@@ -50,6 +53,15 @@ func (f *fsm) Apply(l *raft.Log) any {
 	}
 	f.applied.Store(l.Index)
 	return nil
+}
+
+// open unseals a command and reads it.
+func (f *fsm) open(sealed []byte) ([]*wire.Segment, error) {
+	b, err := f.sealer.Open(aboutCommand, sealed)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCommand, err)
+	}
+	return decodeCommand(b)
 }
 
 // fail keeps the first failure and tells of it.

@@ -4,8 +4,8 @@
 // is that every member applies the same commands in the same order, and that a
 // command is answered only when it is committed and its effect is durable here.
 //
-// A proposal goes: segments -> command (canonical CBOR) -> raft's log on a
-// majority, fsynced -> Store.ApplySegments, durable together with the index ->
+// A proposal goes: segments -> command (canonical CBOR), sealed -> raft's log on a
+// majority, fsynced -> opened -> Store.ApplySegments, durable together with the index ->
 // answer. Nothing is judged inside raft: what is proposed was verified before.
 //
 // The state machine keeps its state itself, in the store. After a crash raft
@@ -53,6 +53,23 @@ type Store interface {
 	Segments(yield func(*wire.Segment) error) error
 }
 
+// Sealer keeps what raft writes to the disk from who reads the disk: raft itself
+// encrypts nothing. All members of a group have the same keys. With one member they
+// derive from its data key; a group's come from a cluster key that each member
+// holds sealed under its own, and Open knows the keys of before as long as raft's
+// log may hold what they sealed.
+type Sealer interface {
+	// Seal encrypts and authenticates plain, together with what it is about. It adds
+	// at most SealOverhead bytes.
+	Seal(about string, plain []byte) ([]byte, error)
+
+	// Open gives what Seal was given with the same about, or an error.
+	Open(about string, sealed []byte) ([]byte, error)
+}
+
+// SealOverhead is what a Sealer may add to an item, in bytes.
+const SealOverhead = 256
+
 // Errors of this package, for errors.Is.
 var (
 	ErrBehind    = errors.New("raft's directory is behind the store: it was lost, replaced or restored from an older copy; put back the newest copy of it, or begin a new hub epoch")
@@ -67,6 +84,7 @@ type Config struct {
 	Dir    string           // raft's own, made if it isn't there
 	Member string           // this member's name in the group, for ever the same
 	Store  Store            //
+	Sealer Sealer           // seals commands and snapshots
 	Layer  raft.StreamLayer // carries raft between members; nil for one member alone
 	Epoch  uint64           // hub epoch of a directory that is empty; 1 when 0
 	Log    *slog.Logger     // slog.Default() when nil
@@ -114,8 +132,8 @@ const (
 // returns before there is a leader: wait with Ready. Its error wraps ErrBehind or
 // ErrSnapshot where that is why.
 func Open(c Config) (_ *Hub, err error) {
-	if c.Member == "" || c.Store == nil || c.Dir == "" {
-		return nil, errors.New("hub: needs a directory, a member's name and a store")
+	if c.Member == "" || c.Store == nil || c.Dir == "" || c.Sealer == nil {
+		return nil, errors.New("hub: needs a directory, a member's name, a store and a sealer")
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
@@ -130,7 +148,7 @@ func Open(c Config) (_ *Hub, err error) {
 	if err := makeDir(c.Dir); err != nil {
 		return nil, err
 	}
-	if h.fsm, err = newFSM(c.Store); err != nil {
+	if h.fsm, err = newFSM(c.Store, c.Sealer); err != nil {
 		return nil, err
 	}
 	return h, h.open(c)
@@ -220,7 +238,7 @@ func (h *Hub) Propose(ctx context.Context, segments []*wire.Segment) (uint64, er
 	if err := h.fsm.failure(); err != nil {
 		return 0, err
 	}
-	commands, err := encodeCommands(segments)
+	commands, err := h.sealed(segments)
 	if err != nil {
 		return 0, fmt.Errorf("hub: propose: %w", err)
 	}
@@ -234,6 +252,23 @@ func (h *Hub) Propose(ctx context.Context, segments []*wire.Segment) (uint64, er
 		return 0, fmt.Errorf("hub: propose: %w", err)
 	}
 	return <-index, nil
+}
+
+// aboutCommand is what a sealed command is about. Its index isn't known before raft
+// has it; a command that is moved within the log or repeated has its effect once.
+const aboutCommand = "command"
+
+func (h *Hub) sealed(segments []*wire.Segment) ([][]byte, error) {
+	commands, err := encodeCommands(segments)
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range commands {
+		if commands[i], err = h.fsm.sealer.Seal(aboutCommand, c); err != nil {
+			return nil, fmt.Errorf("seal a command: %w", err)
+		}
+	}
+	return commands, nil
 }
 
 // apply sends all commands off and then waits for each.

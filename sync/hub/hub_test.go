@@ -41,7 +41,7 @@ type node struct {
 }
 
 func config(dir string, store Store) Config {
-	return Config{Dir: filepath.Join(dir, "raft"), Member: "hub", Store: store, Log: slog.New(slog.DiscardHandler)}
+	return Config{Dir: filepath.Join(dir, "raft"), Member: "hub", Store: store, Sealer: testSealer(1), Log: slog.New(slog.DiscardHandler)}
 }
 
 func open(t *testing.T, dir string, change func(*Config)) (*node, error) {
@@ -251,7 +251,7 @@ func TestStoreFailureIsFatal(t *testing.T) {
 	}
 	n.store.set(func() { n.store.fail = nil })
 	// Past the check of Propose, as a command that was in flight: not applied.
-	if f := n.raft.Apply(must(encodeCommands(log.take(t, 1)))[0], 0); f.Error() != nil || !errors.Is(f.Response().(error), errDisk) {
+	if f := n.raft.Apply(sealedCommand(log.take(t, 1)), 0); f.Error() != nil || !errors.Is(f.Response().(error), errDisk) {
 		t.Errorf("a command after the failure: %v", f.Response())
 	}
 	if err := n.Snapshot(); !errors.Is(err, errDisk) && !strings.Contains(fmt.Sprint(err), errDisk.Error()) {
@@ -286,7 +286,7 @@ func TestWrongBytesAreFatal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			n := start(t, dir, nil)
-			if f := n.raft.Apply(b, 0); f.Error() != nil || !errors.Is(f.Response().(error), ErrCommand) {
+			if f := n.raft.Apply(must(testSealer(1).Seal(aboutCommand, b)), 0); f.Error() != nil || !errors.Is(f.Response().(error), ErrCommand) {
 				t.Fatalf("got %v, %v; want ErrCommand", f.Error(), f.Response())
 			}
 			if err := <-n.Fatal(); !errors.Is(err, ErrCommand) {
@@ -309,13 +309,11 @@ func TestWrongBytesAreFatal(t *testing.T) {
 func TestReplayDoesNothing(t *testing.T) {
 	store := must(openFileStore(filepath.Join(t.TempDir(), "store")))
 	defer store.file.Close()
-	f := must(newFSM(store))
-	for i, c := range must(encodeCommands(newTestLog(1).take(t, 1))) {
-		l := &raft.Log{Index: uint64(7 + i), Data: c}
-		for range 3 {
-			if answer := f.Apply(l); answer != nil {
-				t.Fatal(answer)
-			}
+	f := must(newFSM(store, testSealer(1)))
+	l := &raft.Log{Index: 7, Data: sealedCommand(newTestLog(1).take(t, 1))}
+	for range 3 {
+		if answer := f.Apply(l); answer != nil {
+			t.Fatal(answer)
 		}
 	}
 	if segments, calls := store.counted(); segments != 1 || calls != 1 {
@@ -370,10 +368,10 @@ func testFSM(t *testing.T, segments []*wire.Segment) *fsm {
 	t.Helper()
 	store := must(openFileStore(filepath.Join(t.TempDir(), "store")))
 	t.Cleanup(func() { store.file.Close() })
-	f := must(newFSM(store))
+	f := must(newFSM(store, testSealer(1)))
 	f.epoch = 1
 	for i, s := range segments {
-		if answer := f.Apply(&raft.Log{Index: uint64(i + 3), Data: must(encodeCommands([]*wire.Segment{s}))[0]}); answer != nil {
+		if answer := f.Apply(&raft.Log{Index: uint64(i + 3), Data: sealedCommand([]*wire.Segment{s})}); answer != nil {
 			t.Fatal(answer)
 		}
 	}
@@ -518,7 +516,10 @@ func TestEnds(t *testing.T) {
 	if err := waiting.Ready(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		t.Errorf("ready: %v; want Canceled", err)
 	}
-	for name, c := range map[string]Config{"no store": {Dir: "x", Member: "m"}, "no member": {Dir: "x", Store: n.store}, "no directory": {Member: "m", Store: n.store}} {
+	for name, c := range map[string]Config{
+		"no store": {Dir: "x", Member: "m", Sealer: testSealer(1)}, "no member": {Dir: "x", Store: n.store, Sealer: testSealer(1)},
+		"no directory": {Member: "m", Store: n.store, Sealer: testSealer(1)}, "no sealer": {Dir: "x", Member: "m", Store: n.store},
+	} {
 		if _, err := Open(c); err == nil {
 			t.Errorf("%s: opened", name)
 		}

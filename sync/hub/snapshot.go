@@ -12,13 +12,16 @@ import (
 	"github.com/vungxa/vungxa/crdt/wire"
 )
 
-// A snapshot is a list of items, each after its length (four bytes, big endian):
-// a header, every segment of the store, and after a length of 0 the number of
-// segments (eight bytes, big endian), at which it ends.
+// A snapshot is a list of items, each after its length (four bytes, big endian) and
+// sealed with its place: a header, every segment of the store, and after a length
+// of 0 the number of segments (eight bytes, big endian), at which it ends.
 
 const (
 	snapshotDomain = "vungxa hub snapshot"
 	headerBytes    = 64 // at most
+	endBytes       = 8
+
+	aboutHeader = "snapshot"
 )
 
 type snapshotHeader struct {
@@ -27,6 +30,16 @@ type snapshotHeader struct {
 	Format  uint
 	Epoch   uint64
 	Applied uint64 // index of the last command whose effect is in it
+}
+
+// aboutSegment and aboutEnd name the places of a snapshot, so that none of its items
+// can be moved, left out, or taken from another snapshot.
+func (h snapshotHeader) aboutSegment(i uint64) string {
+	return fmt.Sprintf("snapshot of %d/%d, segment %d", h.Epoch, h.Applied, i)
+}
+
+func (h snapshotHeader) aboutEnd() string {
+	return fmt.Sprintf("snapshot of %d/%d, end", h.Epoch, h.Applied)
 }
 
 // snapshot is a promise to write one: it holds no data, since the store may be
@@ -63,18 +76,18 @@ func (s *snapshot) write(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := writeItem(w, header); err != nil {
+	if err := s.writeItem(w, aboutHeader, header); err != nil {
 		return err
 	}
 	var count uint64
 	var sinkErr error
 	err = s.fsm.store.Segments(func(segment *wire.Segment) error {
-		count++
 		b, err := wire.EncodeSegment(segment)
 		if err != nil {
 			return err
 		}
-		sinkErr = writeItem(w, b)
+		sinkErr = s.writeItem(w, s.header.aboutSegment(count), b)
+		count++
 		return sinkErr
 	})
 	switch {
@@ -83,12 +96,18 @@ func (s *snapshot) write(w io.Writer) error {
 	case err != nil:
 		return s.fsm.fail(fmt.Errorf("hub: snapshot: store: %w", err))
 	}
-	_, err = w.Write(binary.BigEndian.AppendUint64(make([]byte, 4, 12), count))
-	return err
+	if _, err := w.Write(make([]byte, 4)); err != nil {
+		return err
+	}
+	return s.writeItem(w, s.header.aboutEnd(), binary.BigEndian.AppendUint64(nil, count))
 }
 
-func writeItem(w io.Writer, b []byte) error {
-	_, err := w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...))
+func (s *snapshot) writeItem(w io.Writer, about string, plain []byte) error {
+	b, err := s.fsm.sealer.Seal(about, plain)
+	if err != nil {
+		return fmt.Errorf("hub: seal a snapshot: %w", err)
+	}
+	_, err = w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(b))), b...))
 	return err
 }
 
@@ -105,7 +124,7 @@ func (f *fsm) Restore(rc io.ReadCloser) error {
 	if header.Applied <= f.applied.Load() {
 		return nil
 	}
-	if err := f.restoreSegments(r); err != nil {
+	if err := f.restoreSegments(r, header); err != nil {
 		return fmt.Errorf("hub: %w", err)
 	}
 	if err := f.store.ApplySegments(header.Applied, nil); err != nil {
@@ -116,7 +135,7 @@ func (f *fsm) Restore(rc io.ReadCloser) error {
 }
 
 func (f *fsm) readHeader(r io.Reader) (h snapshotHeader, err error) {
-	b, err := readItem(r, headerBytes)
+	b, err := f.readItem(r, aboutHeader, headerBytes)
 	if err != nil {
 		return h, err
 	}
@@ -132,7 +151,7 @@ func (f *fsm) readHeader(r io.Reader) (h snapshotHeader, err error) {
 	return h, nil
 }
 
-func (f *fsm) restoreSegments(r io.Reader) error {
+func (f *fsm) restoreSegments(r io.Reader, header snapshotHeader) error {
 	var batch []*wire.Segment
 	size := 0
 	flush := func() error {
@@ -144,12 +163,12 @@ func (f *fsm) restoreSegments(r io.Reader) error {
 		return nil
 	}
 	for count := uint64(0); ; count++ {
-		b, err := readItem(r, wire.MaxSegment)
+		b, err := f.readItem(r, header.aboutSegment(count), wire.MaxSegment)
 		if err != nil {
 			return err
 		}
 		if b == nil {
-			if err := readEnd(r, count); err != nil {
+			if err := f.readEnd(r, header, count); err != nil {
 				return err
 			}
 			return flush()
@@ -168,7 +187,7 @@ func (f *fsm) restoreSegments(r io.Reader) error {
 }
 
 // readItem gives the next item, or nil at the end of the list.
-func readItem(r io.Reader, limit uint32) ([]byte, error) {
+func (f *fsm) readItem(r io.Reader, about string, limit uint32) ([]byte, error) {
 	var length [4]byte
 	if _, err := io.ReadFull(r, length[:]); err != nil {
 		return nil, fmt.Errorf("%w: cut short: %w", ErrSnapshot, err)
@@ -177,22 +196,30 @@ func readItem(r io.Reader, limit uint32) ([]byte, error) {
 	if n == 0 {
 		return nil, nil
 	}
-	if n > limit {
-		return nil, fmt.Errorf("%w: an item of %d bytes; at most %d", ErrSnapshot, n, limit)
+	if n > limit+SealOverhead {
+		return nil, fmt.Errorf("%w: an item of %d bytes; at most %d", ErrSnapshot, n, limit+SealOverhead)
 	}
 	b := make([]byte, n)
 	if _, err := io.ReadFull(r, b); err != nil {
 		return nil, fmt.Errorf("%w: cut short: %w", ErrSnapshot, err)
 	}
-	return b, nil
+	plain, err := f.sealer.Open(about, b)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrSnapshot, about, err)
+	}
+	return plain, nil
 }
 
-func readEnd(r io.Reader, count uint64) error {
-	b, err := io.ReadAll(io.LimitReader(r, 9))
+func (f *fsm) readEnd(r io.Reader, header snapshotHeader, count uint64) error {
+	b, err := f.readItem(r, header.aboutEnd(), endBytes)
+	if err != nil {
+		return err
+	}
+	more, err := io.ReadAll(io.LimitReader(r, 1))
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSnapshot, err)
 	}
-	if len(b) != 8 || binary.BigEndian.Uint64(b) != count {
+	if len(b) != endBytes || binary.BigEndian.Uint64(b) != count || len(more) > 0 {
 		return fmt.Errorf("%w: doesn't end after its %d segments", ErrSnapshot, count)
 	}
 	return nil

@@ -39,6 +39,23 @@ export interface paths {
         patch: operations["change"];
         trace?: never;
     };
+    "/api/v0/collections/{c}/records/{id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every write of a record, newest first. */
+        get: operations["history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v0/collections/{c}/search": {
         parameters: {
             query?: never;
@@ -290,6 +307,29 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        Event: {
+            /**
+             * Format: int64
+             * @description As its device's clock claimed.
+             */
+            at_ms: number;
+            device: string;
+            device_name: string;
+            /** @description Absent: the record itself, or a field that this pack doesn't know. */
+            field?: string;
+            officer: string;
+            /** @description Places in events of the writes that it names as replaced. */
+            replaced: number[];
+            /** @enum {string} */
+            tick: "here" | "office" | "province";
+            /** @description What was written; of a set, the item. */
+            value?: unknown;
+            /**
+             * @description unread: in a form of another pack, or erased.
+             * @enum {string}
+             */
+            what: "created" | "deleted" | "written" | "added" | "removed" | "unread";
+        };
         Field: {
             /** @enum {string|null} */
             confidence: "V" | "S" | "?" | null;
@@ -341,6 +381,9 @@ export interface components {
             check: string;
             fields: string[];
             message: components["schemas"]["Label"];
+        };
+        History: {
+            events: components["schemas"]["Event"][];
         };
         ImportBody: {
             /** @description Only say what would happen. */
@@ -408,6 +451,7 @@ export interface components {
             now_ms: number;
             pack: components["schemas"]["PackRef"];
             peers: components["schemas"]["Peer"][];
+            protection: components["schemas"]["Protection"];
             read_only: boolean;
             /** @enum {string} */
             role: "box" | "laptop" | "province";
@@ -473,6 +517,19 @@ export interface components {
             message: string;
             /** @description What stood there; never where it could be personal. */
             value?: string;
+        };
+        Protection: {
+            /**
+             * @description What opens the store: the weakest of its key slots.
+             * @enum {string}
+             */
+            class: "none" | "environment" | "key-file" | "password" | "unknown";
+            /** @description A key slot is damaged. */
+            damaged: boolean;
+            /** @description A change of the data key is unfinished. */
+            rotating: boolean;
+            /** @description What that protects from, and what not. */
+            says: components["schemas"]["Label"];
         };
         Record: {
             /** @description Not in lists. */
@@ -679,6 +736,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Record"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                c: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["History"];
                 };
             };
             /** @description A problem */

@@ -4,6 +4,7 @@ import { useNode } from '../api/queries'
 import type { NodeState } from '../api/types'
 import { useWords } from '../i18n'
 import { Lines } from '../node/Lines'
+import { Protection } from '../node/Protection'
 import { roleText } from '../node/role'
 import { Unsent } from '../node/Unsent'
 import { Icon } from '../ui/icons'
@@ -20,6 +21,7 @@ export function Header() {
       <div className={css.space} />
       {node !== undefined && <Lines peers={node.peers} />}
       {node !== undefined && node.role !== 'province' && <Unsent unsent={node.unsent} />}
+      {node !== undefined && <Protection protection={node.protection} />}
       <LanguageSwitch />
       <OfficerMenu />
     </header>

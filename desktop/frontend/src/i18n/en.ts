@@ -33,6 +33,12 @@ export const en: typeof vi = {
     setPassword: 'Set a password',
     changePassword: 'Change password',
   },
+  protection: {
+    title: 'Disk key',
+    damaged: 'The key file is damaged: tell the administrator (vungxa keys list).',
+    rotating: 'A change of the data key is unfinished.',
+    class: { none: 'beside the disk', environment: 'environment', 'key-file': 'key file', password: 'password', unknown: 'unknown' },
+  },
   line: {
     connected: 'connected',
     down: 'no line',

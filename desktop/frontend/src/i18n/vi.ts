@@ -31,6 +31,12 @@ export const vi = {
     setPassword: 'Đặt mật khẩu',
     changePassword: 'Đổi mật khẩu',
   },
+  protection: {
+    title: 'Khóa đĩa',
+    damaged: 'Tệp khóa có chỗ hỏng: hãy báo người quản trị (vungxa keys list).',
+    rotating: 'Việc đổi khóa dữ liệu chưa xong.',
+    class: { none: 'nằm cạnh đĩa', environment: 'môi trường', 'key-file': 'tệp khóa', password: 'mật khẩu', unknown: 'không rõ' },
+  },
   line: {
     connected: 'đang nối',
     down: 'không có đường',

@@ -6,6 +6,7 @@ import { nodeState } from '../testing/pack'
 import { draw, fakeApi } from '../testing/render'
 import { DemoPage } from './DemoPage'
 import { Lines } from './Lines'
+import { Protection } from './Protection'
 import { Unsent } from './Unsent'
 
 const peer = (more: Partial<Peer> = {}): Peer => ({ device: 'p', name: 'Hộp xã', role: 'box', connected: true, cut: false, last_contact_ms: Date.UTC(2026, 10, 23, 2), why_not: null, ...more })
@@ -51,4 +52,13 @@ it('cuts a line of the demo and says that it is cut', async () => {
   await userEvent.click(await screen.findByRole('button', { name: 'Cắt đường tới Hộp xã' }))
   expect(await screen.findByRole('button', { name: 'Nối lại đường tới Hộp xã' })).toBeDefined()
   expect(cutLine).toHaveBeenCalledWith('p', true)
+})
+
+it('says what a key beside the disk is worth, and that a slot is damaged', async () => {
+  const says = { vi: 'Khóa nằm cạnh đĩa: chỉ bảo vệ khi bỏ đĩa đi.', en: 'A key beside its disk protects against nothing but a discarded disk.' }
+  await draw(<Protection protection={{ class: 'none', says, damaged: false, rotating: false }} />)
+  expect(screen.getByText('Khóa đĩa: nằm cạnh đĩa')).toBeDefined()
+  expect(screen.getByText(says.vi)).toBeDefined()
+  await draw(<Protection protection={{ class: 'password', says, damaged: true, rotating: false }} />)
+  expect(screen.getByText(/Tệp khóa có chỗ hỏng/)).toBeDefined()
 })

@@ -110,6 +110,7 @@ export const nodeState: NodeState = {
   now_ms: Date.UTC(2026, 10, 23, 3),
   peers: [],
   unsent: { count: 0, oldest_ms: null },
+  protection: { class: 'password', says: { vi: 'Mật khẩu mở kho.', en: 'A password opens the store.' }, damaged: false, rotating: false },
 }
 
 export const kpis: Kpis = {
