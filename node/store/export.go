@@ -15,9 +15,12 @@ const localSecret = "secret"
 // go on with. It draws a new incarnation, since what it wrote since is elsewhere,
 // and begins raft's log anew.
 var notExported = [][]byte{
-	{keyIndex}, metaKey("index"), metaKey("count/"), metaKey("format"), metaKey("incarnation"), metaKey("raft/"),
+	{keyIndex}, metaKey("format"), metaKey("commit"), metaKey(metaGenerations), metaKey("incarnation"), metaKey("raft/"),
 	append([]byte{keyLocal}, localSecret...),
 }
+
+// exportedGeneration is the generation of records in a backup, whichever is read.
+const exportedGeneration = 1
 
 func exported(key []byte) bool {
 	for _, prefix := range notExported {
@@ -30,12 +33,24 @@ func exported(key []byte) bool {
 
 // Export calls f with everything that a backup carries, of one moment, keys
 // ascending, values without what this store adds to them. The slices are f's only
-// until it returns. The store may be written meanwhile.
+// until it returns. The store may be written meanwhile. Every value's MAC is checked:
+// what is damaged is an error and is never exported.
 func (s *Store) Export(f func(key, value []byte) error) error {
 	return s.View(func(tx *Tx) error {
+		g, err := tx.generation()
+		if err != nil {
+			return err
+		}
+		read := numberKey(keyRecord, g.records)
 		return tx.Scan(Scan{Values: true}, func(key, value []byte) (bool, error) {
 			if !exported(key) {
 				return true, nil
+			}
+			if key[0] == keyRecord {
+				if !bytes.HasPrefix(key, read) {
+					return true, nil // of a snapshot that is being loaded, or of one that was left
+				}
+				key = append(numberKey(keyRecord, exportedGeneration), key[generationKey:]...)
 			}
 			return true, f(key, value)
 		})
