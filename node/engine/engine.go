@@ -38,8 +38,11 @@ type Config struct {
 	Sign   func(message []byte) []byte // Ed25519 under the device's seal key
 	// RoleOf is the role that a device is certified for, by whose receipts ticks move.
 	RoleOf func(crdt.Device) (identity.Role, bool)
-	Now    func() time.Time
-	Rand   io.Reader // names the store's incarnation
+	// CheckSeal says whether a seal is its device's own; for Verify, which leaves it
+	// unasked where it is nil. Its errors are those of identity.Directory.VerifySeal.
+	CheckSeal func(crdt.LogID, wire.Seal) error
+	Now       func() time.Time
+	Rand      io.Reader // names the store's incarnation
 
 	step func(name string) error // for tests: called before each step that a crash may cut off
 }
