@@ -128,7 +128,9 @@ func (d *Daemon) loadPack() (err error) {
 // openStore opens the store, and lets the directory know the certificates that
 // came over the lines.
 func (d *Daemon) openStore() (err error) {
-	d.store, err = store.Open(filepath.Join(d.dir, dirStore), store.Options{Log: d.opts.Log})
+	d.store, err = store.Open(filepath.Join(d.dir, dirStore), store.Options{
+		Log: d.opts.Log, Keys: d.ring.Keys(), Now: d.opts.Now,
+	})
 	if err != nil {
 		return err
 	}

@@ -2,11 +2,13 @@ package engine
 
 import (
 	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"log/slog"
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/node/store/keyring"
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
@@ -17,11 +19,13 @@ type Bare struct {
 	Store *store.Store
 }
 
-// OpenBare opens the store in dir and an engine on it whose device is that of
-// key. Of cfg it sets Store, Device and Sign, and RoleOf where it is nil, to know
+// OpenBare opens the store in dir, under a data key made of key, and an engine on
+// it whose device is that of key. Of cfg it sets Store, Device and Sign, and RoleOf where it is nil, to know
 // no other device.
 func OpenBare(dir string, key ed25519.PrivateKey, cfg Config) (*Bare, error) {
-	s, err := store.Open(dir, store.Options{Log: slog.New(slog.DiscardHandler)})
+	s, err := store.Open(dir, store.Options{
+		Log: slog.New(slog.DiscardHandler), Keys: keyring.Keys{Data: sha256.Sum256(key)},
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,7 +12,7 @@ func TestLogsThatACrashLeftEmpty(t *testing.T) {
 	dir := t.TempDir()
 	reopen := func(f func(*Store)) {
 		t.Helper()
-		s, err := Open(dir, Options{Log: slog.New(slog.DiscardHandler)})
+		s, err := Open(dir, testOptions())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -28,7 +27,7 @@ func TestLogsThatACrashLeftEmpty(t *testing.T) {
 		}
 	})
 	for _, name := range []string{"000099.vlog", "00099.mem", "00098.mem"} {
-		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, firstGen, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

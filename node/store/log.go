@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/vungxa/vungxa/crdt"
@@ -15,6 +16,11 @@ type Log struct {
 	ID     crdt.LogID
 	Head   crdt.Head
 	Sealed crdt.Head
+	// Dropped is the last entry that compaction has taken away, with all before it;
+	// the zero Head where none is.
+	Dropped crdt.Head
+	// Cite is the checkpoint that the last entry cites, or inherits.
+	Cite crdt.Cite
 	// Unsealed is how many bytes of entries lie past Sealed.
 	Unsealed uint64
 	number   uint32
@@ -31,6 +37,10 @@ type storedLog struct {
 	SealedSeq   uint64
 	SealedHash  crdt.Hash
 	Unsealed    uint64
+	DroppedSeq  uint64
+	DroppedHash crdt.Hash
+	CiteEpoch   uint64
+	CiteIndex   uint64
 }
 
 // Log is the state of a log; an empty one where nothing of it is stored.
@@ -59,6 +69,8 @@ func decodeLog(number uint32, b []byte) (Log, error) {
 		ID:       crdt.LogID{Device: s.Device, Incarnation: s.Incarnation, Scope: crdt.Scope(s.Scope), Class: crdt.Class(s.Class)},
 		Head:     crdt.Head{Seq: s.HeadSeq, Hash: s.HeadHash},
 		Sealed:   crdt.Head{Seq: s.SealedSeq, Hash: s.SealedHash},
+		Dropped:  crdt.Head{Seq: s.DroppedSeq, Hash: s.DroppedHash},
+		Cite:     crdt.Cite{Epoch: s.CiteEpoch, Index: s.CiteIndex},
 		Unsealed: s.Unsealed, number: number,
 	}, nil
 }
@@ -83,11 +95,13 @@ func (t *Tx) putLog(l *Log) error {
 	b, err := wire.Marshal(storedLog{
 		Scope: string(l.ID.Scope), Class: uint8(l.ID.Class), Device: l.ID.Device, Incarnation: l.ID.Incarnation,
 		HeadSeq: l.Head.Seq, HeadHash: l.Head.Hash, SealedSeq: l.Sealed.Seq, SealedHash: l.Sealed.Hash,
-		Unsealed: l.Unsealed,
+		Unsealed: l.Unsealed, DroppedSeq: l.Dropped.Seq, DroppedHash: l.Dropped.Hash,
+		CiteEpoch: l.Cite.Epoch, CiteIndex: l.Cite.Index,
 	})
 	if err != nil {
 		return err
 	}
+	t.does.moved[l.ID] = l.Head
 	return t.Put(numberKey(keyLog, l.number), b)
 }
 
@@ -108,15 +122,65 @@ func (t *Tx) number(l *Log) error {
 	return t.Put(logNameKey(l.ID), n)
 }
 
+// Stored is an entry as it lies here: its carried bytes, and what is known of it
+// besides, so that neither needs a walk along the log.
+type Stored struct {
+	Raw  []byte
+	Hash crdt.Hash // the chain hash there
+	Cite crdt.Cite // the checkpoint that it cites, or inherits
+}
+
+// entryHead is how many bytes of a stored entry come before its carried form.
+const entryHead = 32 + 8 + 8
+
+func (e Stored) encode() []byte {
+	b := append(make([]byte, 0, entryHead+len(e.Raw)), e.Hash[:]...)
+	b = binary.BigEndian.AppendUint64(b, e.Cite.Epoch)
+	b = binary.BigEndian.AppendUint64(b, e.Cite.Index)
+	return append(b, e.Raw...)
+}
+
+func decodeStored(b []byte) (Stored, bool) {
+	if len(b) <= entryHead {
+		return Stored{}, false
+	}
+	return Stored{
+		Raw: b[entryHead:], Hash: crdt.Hash(b[:32]),
+		Cite: crdt.Cite{Epoch: binary.BigEndian.Uint64(b[32:]), Index: binary.BigEndian.Uint64(b[40:])},
+	}, true
+}
+
 // Append writes the log's next entry and moves its head. The caller has checked
-// that the entry follows the head.
-func (t *Tx) Append(l *Log, entry []byte) error {
-	l.Head = crdt.Head{Seq: l.Head.Seq + 1, Hash: wire.ChainHash(entry)}
-	l.Unsealed += uint64(len(entry))
+// that the entry follows the head, and has set l.Cite to what it cites.
+func (t *Tx) Append(l *Log, raw []byte) error {
+	e := Stored{Raw: raw, Hash: wire.ChainHash(raw), Cite: l.Cite}
+	l.Head = crdt.Head{Seq: l.Head.Seq + 1, Hash: e.Hash}
+	l.Unsealed += uint64(len(raw))
 	if err := t.putLog(l); err != nil {
 		return err
 	}
-	return t.Put(seqKey(keyEntry, l.number, l.Head.Seq), entry)
+	return t.Put(seqKey(keyEntry, l.number, l.Head.Seq), e.encode())
+}
+
+// PutEntry writes an entry again that the log's head covers: one of which payloads
+// were erased, or one that fills a hole. The caller has verified it.
+func (t *Tx) PutEntry(l Log, seq uint64, e Stored) error {
+	return t.Put(seqKey(keyEntry, l.number, seq), e.encode())
+}
+
+// DropNext takes away the entry after the last dropped one; what remains of it is its
+// chain hash.
+func (t *Tx) DropNext(l *Log) error {
+	seq := l.Dropped.Seq + 1
+	e, err := t.Stored(*l, seq)
+	if err != nil {
+		return err
+	}
+	l.Dropped = crdt.Head{Seq: seq, Hash: e.Hash}
+	if err := t.putLog(l); err != nil {
+		return err
+	}
+	return t.Delete(seqKey(keyEntry, l.number, seq))
 }
 
 // Seal writes a seal of the log and, if it is the newest, moves what is sealed.
@@ -137,23 +201,45 @@ func (t *Tx) Seal(l *Log, seal wire.Seal) error {
 	return t.putLog(l)
 }
 
-// Entry is the canonical bytes of an entry. One that the log's head covers and
-// that isn't there is damage.
+// ErrDropped is wrapped by errors about entries that compaction took away.
+var ErrDropped = errors.New("dropped by compaction")
+
+// Entry is the carried bytes of an entry.
 func (t *Tx) Entry(l Log, seq uint64) ([]byte, error) {
-	b, err := t.Get(seqKey(keyEntry, l.number, seq))
-	if err == nil && b == nil {
-		err = node.Errorf(node.Damaged, "Thiếu mục %d của nhật ký %v.", "entry %d of log %v is missing", seq, l.ID)
+	e, err := t.Stored(l, seq)
+	return e.Raw, err
+}
+
+// Stored is an entry with what is known of it besides. One that the log's head
+// covers, that was not dropped and that isn't there is damage.
+func (t *Tx) Stored(l Log, seq uint64) (Stored, error) {
+	if seq <= l.Dropped.Seq {
+		return Stored{}, node.Errorf(node.NotFound, "Mục %d của nhật ký %v đã được nén: %w", "entry %d of log %v: %w", seq, l.ID, ErrDropped)
 	}
-	return b, err
+	b, err := t.Get(seqKey(keyEntry, l.number, seq))
+	if err != nil {
+		return Stored{}, err
+	}
+	if b == nil {
+		return Stored{}, node.Errorf(node.Damaged, "Thiếu mục %d của nhật ký %v.", "entry %d of log %v is missing", seq, l.ID)
+	}
+	e, ok := decodeStored(b)
+	if !ok {
+		return Stored{}, node.Errorf(node.Damaged, "Mục %d của nhật ký %v bị hỏng.", "entry %d of log %v is damaged", seq, l.ID)
+	}
+	return e, nil
 }
 
 // HashAt is the chain hash of a log at a seq that its head covers.
 func (t *Tx) HashAt(l Log, seq uint64) (crdt.Hash, error) {
-	if seq == l.Head.Seq {
+	switch seq {
+	case l.Head.Seq:
 		return l.Head.Hash, nil
+	case l.Dropped.Seq:
+		return l.Dropped.Hash, nil
 	}
-	b, err := t.Entry(l, seq)
-	return wire.ChainHash(b), err
+	e, err := t.Stored(l, seq)
+	return e.Hash, err
 }
 
 // Seals calls f with the seals of a log past a seq, in order, until f is done.

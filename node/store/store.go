@@ -13,129 +13,72 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"runtime"
+	"math"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/dgraph-io/badger/v4"
 
+	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node"
 )
 
-// Format is the number of the layout on disk. 0 makes no promise: a store of
-// format 0 may have to be filled again by a later program.
-const Format = 0
+// Format is the number of the layout on disk, which every later program reads.
+const Format = 1
 
-// MaxValue is the largest value in bytes; what is larger would go to the value
-// log, where Badger notices no damage.
-const MaxValue = 1<<20 - 1
+// MaxValue is the largest value in bytes; what is larger would go, with its MAC, to
+// the value log, where Badger notices no damage.
+const MaxValue = valueThreshold - 1 - macSize
+
+const (
+	valueThreshold = 1 << 20
+	blockSize      = 8 << 10
+)
 
 // MaxKey is the longest key in bytes.
 const MaxKey = 4096
 
 // Store is an open store. Its methods may be called from several goroutines.
 type Store struct {
-	db *badger.DB
+	db       *badger.DB
+	dir, gen string // the store's directory, and Badger's in it
+	opts     Options
+	macs     valueMACs
+	files    *digester // of Badger's files
+	unlock   func() error
+
+	write     sync.Mutex // held by whoever writes; guards journal
+	journal              // what the files beside Badger say
+	recovered Recovered  // set by Open
+
+	state     sync.Mutex // guards what follows
+	damage    []Damage
+	unwritten bool // damage isn't in the tables file yet
+
+	doubt atomic.Bool // some of damage is a range
 }
 
-// Options of Open.
-type Options struct {
-	Log *slog.Logger
-}
-
-// Open opens the store in a directory, making it where there is none. A second
-// copy on the same directory, and a store of another format, get a sentence.
-func Open(dir string, opts Options) (*Store, error) {
-	if err := makeDir(dir); err != nil {
-		return nil, fmt.Errorf("make the data directory: %w", err)
-	}
-	db, err := badger.Open(badgerOptions(dir, opts.Log))
-	for again := 0; again < 3 && begun(err); again++ {
-		db, err = badger.Open(badgerOptions(dir, opts.Log))
-	}
-	if err != nil {
-		return nil, openError(dir, err)
-	}
-	s := &Store{db: db}
-	if err := s.checkFormat(dir); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return s, nil
-}
-
-// makeDir makes a directory that a power cut doesn't take away again.
-func makeDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	return SyncDir(filepath.Dir(filepath.Clean(dir)))
-}
-
-// SyncDir makes what was created or renamed in a directory durable.
-func SyncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil // directories can't be synced there, and needn't be
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-// begun says that a crash left a log of Badger's that was made and not yet given
-// its length. It holds nothing. Badger fails on it with an error that means no
-// failure (its issue 2207), but has finished making it by then; there may be one
-// of each kind.
-func begun(err error) bool { return err != nil && strings.Contains(err.Error(), "Create a new file") }
-
-func badgerOptions(dir string, log *slog.Logger) badger.Options {
+func badgerOptions(dir string, key []byte, opts Options) badger.Options {
 	return badger.DefaultOptions(dir).
-		WithLogger(badgerLog{log}).
-		WithSyncWrites(true).
+		WithLogger(badgerLog{opts.Log}).
+		WithSyncWrites(opts.keeps(RuleSync)).
+		WithEncryptionKey(key).
+		WithEncryptionKeyRotationDuration(math.MaxInt64). // see makeBadgerKey
 		WithMetricsEnabled(false).
 		WithDetectConflicts(false). // the engine has one writer
-		WithValueThreshold(MaxValue + 1).
-		WithValueLogFileSize(64 << 20).
-		WithMemTableSize(16 << 20).
+		WithValueThreshold(valueThreshold).
+		WithValueLogFileSize(1 << 20). // nothing is in it
+		WithMemTableSize(8 << 20).
 		WithNumMemtables(2).
 		WithNumLevelZeroTables(2).
 		WithNumLevelZeroTablesStall(4).
 		WithNumCompactors(2).
 		WithBaseTableSize(1 << 20).
-		WithBlockSize(8 << 10).
+		WithBlockSize(blockSize).
 		WithBlockCacheSize(8 << 20).
 		WithIndexCacheSize(16 << 20).
 		WithNumGoroutines(1)
-}
-
-func openError(dir string, err error) error {
-	if strings.Contains(err.Error(), "Cannot acquire directory lock") {
-		return &node.Error{Code: node.Unavailable, Err: err, Message: node.Text{
-			VI: fmt.Sprintf("Một chương trình khác đang dùng thư mục %s. Hãy đóng nó trước, hoặc chọn thư mục khác.", filepath.Dir(dir)),
-			EN: fmt.Sprintf("another program is using the directory %s; close it first, or choose another directory", filepath.Dir(dir)),
-		}}
-	}
-	return node.Errorf(node.Damaged, "Không mở được kho dữ liệu %s: %w", "can't open the store %s: %w", dir, err)
-}
-
-func (s *Store) checkFormat(dir string) error {
-	return s.Update(func(tx *Tx) error {
-		b, err := tx.Get(metaKey("format"))
-		if err != nil {
-			return err
-		}
-		if b == nil {
-			return tx.Put(metaKey("format"), binary.BigEndian.AppendUint32(nil, Format))
-		}
-		if len(b) != 4 || binary.BigEndian.Uint32(b) != Format {
-			return node.Errorf(node.Damaged,
-				"Kho %s có định dạng % x; chương trình này đọc định dạng %d. Hãy dùng đúng phiên bản chương trình.",
-				"the store %s has format % x and this program reads format %d; use the version of the program that wrote it", dir, b, Format)
-		}
-		return nil
-	})
 }
 
 // ErrTooBig is wrapped by errors about a key, a value or a transaction that this
@@ -151,39 +94,126 @@ func refusal(err error) error {
 }
 
 // Close waits for what is under way and closes the store.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error {
+	s.write.Lock()
+	defer s.write.Unlock()
+	err := s.db.Close()
+	s.db = nil
+	if err == nil && s.broken == nil {
+		err = s.noteClosed()
+	}
+	return errors.Join(err, s.abandon())
+}
 
 // View reads one consistent state.
 func (s *Store) View(f func(*Tx) error) error {
-	return s.db.View(func(txn *badger.Txn) error { return f(&Tx{txn: txn}) })
+	return s.db.View(func(txn *badger.Txn) error { return f(&Tx{store: s, txn: txn, does: &change{}}) })
 }
 
-// Update writes all of f's changes or none; they are durable when it returns.
-// Callers see to it that one Update runs at a time.
+// Update writes all of f's changes or none; they are durable when it returns, in
+// Badger and in the heads file. One Update runs at a time.
 func (s *Store) Update(f func(*Tx) error) error {
-	return refusal(s.db.Update(func(txn *badger.Txn) error { return f(&Tx{txn: txn}) }))
+	s.write.Lock()
+	defer s.write.Unlock()
+	if err := s.refusesWrites(); err != nil {
+		return err
+	}
+	txn := s.db.NewTransaction(true)
+	defer txn.Discard()
+	tx := &Tx{store: s, txn: txn, does: &change{moved: map[crdt.LogID]crdt.Head{}}}
+	if err := f(tx); err != nil {
+		return refusal(err)
+	}
+	if !tx.does.wrote {
+		return nil
+	}
+	if err := tx.PutMeta(metaCommit, binary.BigEndian.AppendUint64(nil, s.commit+1)); err != nil {
+		return err
+	}
+	if err := txn.Commit(); err != nil {
+		return s.stop(err)
+	}
+	s.commit++
+	if err := s.note(tx.does.moved, false); err != nil {
+		return s.stop(err)
+	}
+	return nil
 }
+
+// metaCommit counts the transactions.
+const metaCommit = "commit"
 
 // MaxKeys is how many keys one transaction may write: Badger takes 15 % of a
 // memory table at once, and counts some 100 bytes for each key.
 const MaxKeys = 24_000
 
+// change is what an Update does, as far as the heads file needs it.
+type change struct {
+	wrote bool
+	moved map[crdt.LogID]crdt.Head // logs whose heads changed
+}
+
 // Tx is a transaction. What it returns stays valid after it.
 type Tx struct {
-	txn  *badger.Txn
-	pair *pair // which generations it reads and writes; nil: not looked up yet
+	store *Store
+	txn   *badger.Txn
+	does  *change
+	pair  *pair // which generations it reads and writes; nil: not looked up yet
 }
 
 // Get is the value of a key; nil where there is none.
 func (t *Tx) Get(key []byte) ([]byte, error) {
-	item, err := t.txn.Get(key)
+	if err := t.believable(key, key); err != nil {
+		return nil, err
+	}
+	var item *badger.Item
+	err := guard(func() (err error) {
+		item, err = t.txn.Get(key)
+		return err
+	})
 	if errors.Is(err, badger.ErrKeyNotFound) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the store: %w", err)
 	}
-	return item.ValueCopy([]byte{})
+	return t.value(item)
+}
+
+// guard turns a panic of Badger's, which is how it tells of most damage, into an
+// error.
+func guard(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = node.Errorf(node.Damaged, "Kho dữ liệu có chỗ hỏng: %w. Hãy sửa kho bằng `vungxa repair`.",
+				"the store is damaged: %w; mend it with `vungxa repair`", fmt.Errorf("badger: %v", r))
+		}
+	}()
+	return f()
+}
+
+// believable says whether what lies between two keys can be.
+func (t *Tx) believable(from, to []byte) error {
+	if immutable(from) && immutable(to) {
+		return nil
+	}
+	return t.store.uncertain(from, to)
+}
+
+// value is an item's value, if its MAC is good.
+func (t *Tx) value(item *badger.Item) ([]byte, error) {
+	stored, err := item.ValueCopy(nil)
+	if err != nil {
+		return nil, fmt.Errorf("read the store: %w", err)
+	}
+	value, ok := t.store.macs.open(item.Key(), stored)
+	switch {
+	case ok:
+		return value, nil
+	case !t.store.opts.keeps(RuleMAC):
+		return stored[:max(0, len(stored)-macSize)], nil
+	}
+	return nil, t.store.badValue(item.Key())
 }
 
 // Put writes a value, which is never nil.
@@ -191,14 +221,32 @@ func (t *Tx) Put(key, value []byte) error {
 	if len(value) > MaxValue || len(key) > MaxKey {
 		return fmt.Errorf("%w: a key of %d bytes and a value of %d; at most %d and %d", ErrTooBig, len(key), len(value), MaxKey, MaxValue)
 	}
-	if err := t.txn.Set(key, value); err != nil {
+	if err := t.writes(key); err != nil {
+		return err
+	}
+	if err := t.txn.Set(key, t.store.macs.seal(key, value)); err != nil {
 		return fmt.Errorf("write the store: %w", refusal(err))
+	}
+	return nil
+}
+
+// writes says whether a key may be written; where part of the store can't be
+// believed, none may: the rest would rest on it.
+func (t *Tx) writes(key []byte) error {
+	t.does.wrote = true
+	if t.store.distrusted() {
+		return node.Errorf(node.ReadOnly,
+			"Kho dữ liệu có chỗ hỏng chưa rõ đến đâu nên chỉ còn xem được. Hãy sửa kho bằng `vungxa repair`.",
+			"the store is damaged, nobody knows how far, and can only be read; mend it with `vungxa repair`")
 	}
 	return nil
 }
 
 // Delete removes a key.
 func (t *Tx) Delete(key []byte) error {
+	if err := t.writes(key); err != nil {
+		return err
+	}
 	if err := t.txn.Delete(key); err != nil {
 		return fmt.Errorf("write the store: %w", refusal(err))
 	}
@@ -212,6 +260,9 @@ type Scan struct {
 	After   []byte // begin past this key, if set
 	Reverse bool
 	Values  bool // values are wanted too
+	// Damaged is called for an item that isn't as it was written, and says whether
+	// to go on; nil ends the scan with an error.
+	Damaged func(key []byte) (more bool)
 }
 
 // scanPiece is how many keys one of Badger's iterators gives: while one is open,
@@ -221,6 +272,9 @@ const scanPiece = 1024
 // Scan calls f with every key and, if wanted, its value, until f returns false.
 // The key is f's only until it returns.
 func (t *Tx) Scan(s Scan, f func(key, value []byte) (bool, error)) error {
+	if err := t.believable(s.bounds()); err != nil {
+		return err
+	}
 	for {
 		last, err := t.scanSome(s, f)
 		if err != nil || last == nil {
@@ -230,26 +284,40 @@ func (t *Tx) Scan(s Scan, f func(key, value []byte) (bool, error)) error {
 	}
 }
 
+// bounds are the first and the last key that a scan can meet.
+func (s Scan) bounds() (from, to []byte) {
+	from, to = s.start(), append(bytes.Clone(s.Prefix), bytes.Repeat([]byte{0xff}, 40)...)
+	if s.Reverse {
+		return s.Prefix, from
+	}
+	return from, to
+}
+
 // scanSome gives f a piece of the scan, and the key after which it goes on; nil
 // where it is over.
 func (t *Tx) scanSome(s Scan, f func(key, value []byte) (bool, error)) (last []byte, err error) {
-	it := t.txn.NewIterator(badger.IteratorOptions{
-		PrefetchValues: s.Values, PrefetchSize: 64, Reverse: s.Reverse, Prefix: s.Prefix,
-	})
+	// Values lie beside the keys, so there is nothing to fetch beforehand.
+	it := t.txn.NewIterator(badger.IteratorOptions{Reverse: s.Reverse, Prefix: s.Prefix})
 	defer it.Close()
-	n := 0
-	for it.Seek(s.start()); it.ValidForPrefix(s.Prefix); it.Next() {
+	step := func() error { it.Seek(s.start()); return nil }
+	for n := 0; ; {
+		if err := guard(step); err != nil || !it.ValidForPrefix(s.Prefix) {
+			return nil, err
+		}
+		step = func() error { it.Next(); return nil }
 		item := it.Item()
 		if s.After != nil && bytes.Equal(item.Key(), s.After) {
 			continue
 		}
-		var value []byte
-		if s.Values {
-			v, err := item.ValueCopy(nil)
-			if err != nil {
-				return nil, fmt.Errorf("read the store: %w", err)
+		value, err := t.value(item)
+		if node.CodeOf(err) == node.Damaged && s.Damaged != nil {
+			if !s.Damaged(item.Key()) {
+				return nil, nil
 			}
-			value = v
+			continue
+		}
+		if err != nil {
+			return nil, err
 		}
 		if more, err := f(item.Key(), value); err != nil || !more {
 			return nil, err
@@ -258,7 +326,6 @@ func (t *Tx) scanSome(s Scan, f func(key, value []byte) (bool, error)) (last []b
 			return item.KeyCopy(nil), nil
 		}
 	}
-	return nil, nil
 }
 
 func (s Scan) start() []byte {

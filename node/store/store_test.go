@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,11 +13,12 @@ import (
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/store/keyring"
 )
 
 func open(t *testing.T, dir string) *Store {
 	t.Helper()
-	s, err := Open(dir, Options{Log: slog.New(slog.DiscardHandler)})
+	s, err := Open(dir, testOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,18 +40,42 @@ func update(t *testing.T, s *Store, f func(*Tx) error) {
 func TestSecondCopyIsTold(t *testing.T) {
 	dir := t.TempDir()
 	open(t, dir)
-	_, err := Open(dir, Options{})
+	_, err := Open(dir, testOptions())
 	if node.CodeOf(err) != node.Unavailable || !strings.Contains(err.Error(), "another program") {
 		t.Errorf("a second copy: %v; want a sentence", err)
 	}
 }
 
 func TestAnotherFormatIsRefused(t *testing.T) {
+	for name, make := range map[string]func(dir string) error{
+		"0": func(dir string) error { return os.WriteFile(filepath.Join(dir, "MANIFEST"), []byte("Bdgr"), 0o600) },
+		"7": func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "CURRENT"), []byte("vungxa store\nformat 7\nwhatever\nmac ff\n"), 0o600)
+		},
+	} {
+		dir := t.TempDir()
+		if err := make(dir); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Open(dir, testOptions())
+		if node.CodeOf(err) != node.Damaged || !strings.Contains(err.Error(), "format "+name) {
+			t.Errorf("format %s: %v; want a sentence", name, err)
+		}
+	}
+}
+
+func TestOtherKeysAreRefused(t *testing.T) {
 	dir := t.TempDir()
-	s := open(t, dir)
-	update(t, s, func(tx *Tx) error { return tx.Put(metaKey("format"), []byte{0, 0, 0, 7}) })
-	if err := s.checkFormat(dir); node.CodeOf(err) != node.Damaged {
-		t.Errorf("format 7: %v; want a refusal", err)
+	fill(t, dir)
+	for _, keys := range []keyring.Keys{{}, {StoreID: testKeys.StoreID, Data: [32]byte{9}}, {StoreID: [16]byte{9}, Data: testKeys.Data}} {
+		o := testOptions()
+		o.Keys = keys
+		if _, err := Open(dir, o); err == nil {
+			t.Error("other keys open the store")
+		}
+	}
+	if s := open(t, dir); len(s.Damage()) > 0 {
+		t.Errorf("other keys did damage: %v", s.Damage())
 	}
 }
 

@@ -12,13 +12,19 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/vungxa/vungxa/node/store"
 )
 
 var seed = flag.Uint64("seed", 1, "of what is left to chance: moments, targets, values")
 
-// TestMain lets the test binary be the writer whose power is cut, and takes the
+// TestMain lets the test binary be the writer whose power is cut, or the copy that
+// tries a suspect store, and takes the
 // program away that tests have built.
 func TestMain(m *testing.M) {
+	if code, asked := store.Probe(); asked {
+		os.Exit(code)
+	}
 	if dir := os.Getenv("VUNGXA_WRITER"); dir != "" {
 		if err := saveForEver(dir, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)

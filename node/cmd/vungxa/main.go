@@ -17,6 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/store"
 )
 
 // version is set when a release is built.
@@ -73,6 +74,9 @@ const (
 func main() { os.Exit(run()) }
 
 func run() int {
+	if code, asked := store.Probe(); asked {
+		return code
+	}
 	var args cli
 	parser := kong.Must(&args, kong.Name("vungxa"), kong.Description("Vùng Xa: an offline-first node for the commune office."), kong.UsageOnError())
 	parsed, err := parser.Parse(os.Args[1:])

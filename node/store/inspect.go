@@ -1,0 +1,383 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+	"github.com/dgraph-io/badger/v4/table"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/node/store/durable"
+)
+
+// inspection looks at a store's files before Badger does, which would believe,
+// cut off or delete them. What it finds wrong goes to the damage list; what can be
+// put right from elsewhere is.
+type inspection struct {
+	*Store
+	known  known      // what the heads file says
+	before tablesFile // what the tables file says
+	wals   map[uint64]*wal
+	fresh  bool // nothing was ever committed
+	// suspect says that Badger may fall over what is there, so that a child opens
+	// it first, and that everything is read before the first answer.
+	suspect bool
+	// lost says that commits may be missing which the heads file can't name.
+	lost bool
+}
+
+func (s *Store) inspect() (*inspection, error) {
+	i := &inspection{Store: s, wals: map[uint64]*wal{}}
+	for _, step := range []func() error{
+		i.readTables, i.readHeads, i.checkRegistry, i.checkManifest, i.checkWALs, i.checkTables, i.clearValueLog,
+	} {
+		if err := step(); err != nil {
+			return nil, fmt.Errorf("inspect the store: %w", err)
+		}
+	}
+	return i, nil
+}
+
+// wrong notes a file that isn't as it was written.
+func (i *inspection) wrong(name string) {
+	i.suspect = true
+	i.found(Damage{Kind: DamagedFile, Place: name})
+}
+
+// distrust says that nothing between two keys can be believed.
+func (i *inspection) distrust(name string, first, last []byte) {
+	i.suspect = true
+	i.found(Damage{Kind: DamagedRange, Place: name, first: first, last: last})
+}
+
+func (i *inspection) distrustAll(name string) {
+	i.distrust(name, []byte{}, bytes.Repeat([]byte{0xff}, MaxKey))
+}
+
+func (i *inspection) readTables() error {
+	t, err := readTables(i.path(fileTables), i.opts.Keys)
+	switch {
+	case err == nil:
+		i.before = t
+		for _, d := range loadDamage(t.Damage) {
+			i.remember(d)
+		}
+	case errors.Is(err, fs.ErrNotExist):
+	default:
+		i.wrong(fileTables)
+		return i.aside(i.path(fileTables))
+	}
+	return nil
+}
+
+func (i *inspection) readHeads() error {
+	if !i.opts.keeps(RuleHeads) {
+		return nil
+	}
+	k, err := readHeads(i.path(fileHeads), i.opts.Keys)
+	i.known = k
+	switch {
+	case err == nil && i.before.Number < k.Tables:
+		i.wrong(fileTables) // gone, or from another time
+		i.before = tablesFile{}
+	case err == nil:
+	case errors.Is(err, fs.ErrNotExist) && i.before.Number == 0:
+		i.fresh = true
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errHeads):
+		i.lost = true
+		i.wrong(fileHeads)
+		return i.aside(i.path(fileHeads))
+	default:
+		return err
+	}
+	return nil
+}
+
+// checkRegistry puts Badger's key registry back if it isn't as it was made:
+// without it nothing could be read.
+func (i *inspection) checkRegistry() error {
+	name := filepath.Join(i.gen, badger.KeyRegistryFileName)
+	now, err := os.ReadFile(name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if i.before.Registry == nil || !i.opts.keeps(RuleTables) {
+		i.tables.Registry = now
+		return nil
+	}
+	i.tables.Registry = i.before.Registry
+	if bytes.Equal(now, i.before.Registry) {
+		return nil
+	}
+	i.wrong(badger.KeyRegistryFileName)
+	return errors.Join(i.aside(name), durable.WriteFile(name, i.before.Registry))
+}
+
+// checkManifest holds the MANIFEST to what the heads file says of its beginning.
+// Where it isn't that, it is made anew of the tables file, if that is of the same
+// moment.
+func (i *inspection) checkManifest() error {
+	said := i.known.Manifest
+	if said.Len == 0 || !i.opts.keeps(RuleManifest) {
+		return nil
+	}
+	m, b, err := readManifest(i.gen, said.Len)
+	if err != nil && !errors.Is(err, errManifest) && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err == nil && int64(len(b)) >= said.Len && i.files.is(said.Sum, b[:said.Len]) {
+		return nil
+	}
+	if err == nil && int64(len(b)) == m.whole && i.rewritten(m) {
+		i.suspect = true
+		return nil
+	}
+	i.wrong(badger.ManifestFilename)
+	if !bytes.Equal(i.before.Manifest.Sum, said.Sum) {
+		i.distrustAll(badger.ManifestFilename)
+		return nil
+	}
+	whole, err := encodeManifest(i.before.Tables)
+	if err != nil {
+		return err
+	}
+	i.known.Manifest = prefix{Len: int64(len(whole)), Sum: i.files.sum(whole)}
+	return errors.Join(i.aside(manifestName(i.gen)), durable.WriteFile(manifestName(i.gen), whole))
+}
+
+// rewritten says whether Badger may have written the MANIFEST anew just before the
+// end, as it does when it has grown long: it names no table that was gone before,
+// and if it lacks one, newer ones have taken its place.
+func (i *inspection) rewritten(m manifest) bool {
+	newest, newer, marks := uint64(0), false, i.before.byID()
+	for id := range marks {
+		newest = max(newest, id)
+	}
+	for id := range m.live {
+		if _, known := marks[id]; !known && id <= newest {
+			return false
+		}
+		newer = newer || id > newest
+	}
+	for id := range marks {
+		if _, lives := m.live[id]; !lives && !newer {
+			return false
+		}
+	}
+	return m.rewritten
+}
+
+// checkWALs holds the write-ahead logs to what the heads file says of them. One
+// that is gone has to have become a table since.
+func (i *inspection) checkWALs() error {
+	if !i.opts.keeps(RuleWAL) {
+		return nil
+	}
+	gone := 0
+	for n, said := range i.known.WALs {
+		name := walName(i.gen, said.ID)
+		if !exists(name) {
+			gone++
+			continue
+		}
+		if ok, err := i.files.holdsPrefix(name, said.Len, said.Sum); err != nil || ok {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		i.lose(filepath.Base(name), n == len(i.known.WALs)-1)
+		if err := i.copyAside(name); err != nil {
+			return err
+		}
+	}
+	if gone > 0 {
+		m, _, err := readManifest(i.gen, i.known.Manifest.Len)
+		if err != nil && !errors.Is(err, errManifest) && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if m.flushed < gone {
+			i.lose("write-ahead log", gone == 1 && len(i.known.WALs) == 1)
+		}
+	}
+	return i.readWALs()
+}
+
+// lose notes that commits are gone. If they are the newest, what is left is how
+// the store was before them; else it is no state that ever was.
+func (i *inspection) lose(name string, newest bool) {
+	i.wrong(name)
+	if !newest {
+		i.distrustAll(name)
+	}
+}
+
+func (i *inspection) readWALs() error {
+	ids, err := walIDs(i.gen)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if info, err := os.Stat(walName(i.gen, id)); err == nil && info.Size() == 0 {
+			// A crash left it before Badger gave it its length; Badger would take
+			// it for a failure.
+			if err := os.Remove(walName(i.gen, id)); err != nil {
+				return err
+			}
+			continue
+		}
+		w := &wal{ID: id, sum: i.files.hasher()}
+		if err := w.advance(i.gen); err != nil {
+			return err
+		}
+		i.wals[id] = w
+	}
+	return nil
+}
+
+// checkTables holds each table that the MANIFEST names to its digest. One that has
+// none was made just before the end, and has Badger's own checksums.
+func (i *inspection) checkTables() error {
+	if !i.opts.keeps(RuleTables) {
+		return nil
+	}
+	m, _, err := readManifest(i.gen, 0)
+	if err != nil {
+		return ignore(err, errManifest, fs.ErrNotExist) // noted, or a new store
+	}
+	marks := i.before.byID()
+	for id := range m.live {
+		mark, known := marks[id]
+		var ok bool
+		if known {
+			ok, err = i.files.checkTable(i.gen, mark)
+		} else {
+			_, _, bad := i.tableRange(id, m.live[id], options.OnTableRead)
+			ok = bad == nil
+		}
+		if err != nil {
+			return err
+		}
+		if !ok {
+			i.wrong(table.IDToFilename(id))
+			if known && mark.Last != nil {
+				i.distrust(table.IDToFilename(id), mark.First, mark.Last)
+			} else {
+				i.distrustAll(table.IDToFilename(id))
+			}
+			continue
+		}
+		if known {
+			i.tables.Tables = append(i.tables.Tables, mark)
+		}
+	}
+	return nil
+}
+
+func ignore(err error, these ...error) error {
+	if slices.ContainsFunc(these, func(e error) bool { return errors.Is(err, e) }) {
+		return nil
+	}
+	return err
+}
+
+// clearValueLog throws Badger's value log away, with the statistics of it: nothing
+// of the store is ever in it, and damage in it would stop Badger.
+func (i *inspection) clearValueLog() error {
+	if !i.opts.keeps(RuleValueLog) {
+		return nil
+	}
+	ids, err := fileIDs(i.gen, ".vlog")
+	for _, id := range ids {
+		err = errors.Join(err, os.Remove(filepath.Join(i.gen, fmt.Sprintf("%06d.vlog", id))))
+	}
+	return errors.Join(err, ignore(os.Remove(filepath.Join(i.gen, "DISCARD")), fs.ErrNotExist))
+}
+
+// settleHeads compares what Badger has come up with to the heads file.
+func (i *inspection) settleHeads() error {
+	if i.known.Commit > i.commit {
+		i.wrong("newest commits")
+		i.recovered.Commits = i.known.Commit - i.commit
+	}
+	return i.View(func(tx *Tx) error {
+		for id, said := range i.known.heads {
+			l, err := tx.Log(id)
+			if err != nil {
+				return err
+			}
+			behind := l.Head.Seq < said.Seq
+			if !behind && l.Head.Seq == said.Seq && l.Head.Hash != said.Hash {
+				behind = true
+			}
+			if behind {
+				i.recovered.Behind = append(i.recovered.Behind, Behind{Log: id, Held: l.Head, Known: said})
+				i.found(Damage{Kind: DamagedLog, Place: "log", Log: id, From: l.Head.Seq + 1, To: max(said.Seq, l.Head.Seq+1)})
+			}
+		}
+		return nil
+	})
+}
+
+// Recovered says what Open found that the engine must know.
+type Recovered struct {
+	// Commits that were acknowledged and are gone, as far as they are known.
+	Commits uint64
+	// Behind are the logs that had come further than the store now knows.
+	Behind []Behind
+	// Unknown says that nobody knows how far the logs had come.
+	Unknown bool
+}
+
+// Behind is a log that was once ahead of what is held.
+type Behind struct {
+	Log         crdt.LogID
+	Held, Known crdt.Head
+}
+
+// Recovered says what Open found. Where it names a log of this device, or is
+// Unknown, this device begins a new incarnation: what it wrote under the old name
+// may be elsewhere, and would be forked.
+func (s *Store) Recovered() Recovered { return s.recovered }
+
+// OwnAhead says whether logs of a device may have come further than is held here.
+func (r Recovered) OwnAhead(device crdt.Device) bool {
+	return r.Unknown || slices.ContainsFunc(r.Behind, func(b Behind) bool { return b.Log.Device == device })
+}
+
+// aside moves a damaged file to the directory of lost things.
+func (s *Store) aside(name string) error { return s.putAside(name, os.Rename) }
+
+// copyAside keeps a copy there of a file that Badger still needs.
+func (s *Store) copyAside(name string) error {
+	return s.putAside(name, func(from, to string) error {
+		b, err := os.ReadFile(from)
+		if err != nil {
+			return err
+		}
+		return durable.WriteFile(to, b)
+	})
+}
+
+// putAside sees to it that nothing which someone might still read is destroyed.
+func (s *Store) putAside(name string, put func(from, to string) error) error {
+	if !exists(name) {
+		return nil
+	}
+	lost := s.path(dirLost)
+	if err := os.MkdirAll(lost, 0o700); err != nil {
+		return err
+	}
+	to := filepath.Join(lost, filepath.Base(name))
+	for n := 1; exists(to); n++ {
+		to = filepath.Join(lost, fmt.Sprintf("%s.%d", filepath.Base(name), n))
+	}
+	return put(name, to)
+}
