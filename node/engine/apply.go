@@ -15,8 +15,10 @@ type batch struct {
 	logs     map[crdt.LogID]*store.Log
 	lookup   map[recordName]*touched
 	order    []*touched
-	moved    bool   // a log's head or seal has moved
-	position uint64 // of the store after it, if it changes records
+	moved    bool                  // a log's head or seal has moved
+	position uint64                // of the store after it, if it changes records
+	from     map[crdt.LogID]uint64 // how far the logs went before
+	failed   error                 // of held, whose callers can't return it
 }
 
 type recordName struct {
@@ -27,13 +29,14 @@ type recordName struct {
 type touched struct {
 	record        *crdt.Record
 	before, after reading
+	waits         []store.Wait // before
 	dirty         bool
 }
 
 // update runs one durable transaction and then tells the views of it. The
 // caller holds e.write.
 func (e *Engine) update(f func(*batch) error) error {
-	b := &batch{engine: e, logs: map[crdt.LogID]*store.Log{}, lookup: map[recordName]*touched{}}
+	b := &batch{engine: e, logs: map[crdt.LogID]*store.Log{}, from: map[crdt.LogID]uint64{}, lookup: map[recordName]*touched{}}
 	undo := e.remember()
 	err := e.cfg.Store.Update(func(tx *store.Tx) error {
 		b.tx = tx
@@ -69,7 +72,7 @@ func (b *batch) log(id crdt.LogID) (*store.Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.logs[id] = &l
+	b.logs[id], b.from[id] = &l, l.Head.Seq
 	return &l, nil
 }
 
@@ -83,15 +86,29 @@ func (b *batch) record(scope crdt.Scope, collection string, ref crdt.Ref) (*touc
 	if err != nil {
 		return nil, err
 	}
-	t := &touched{record: stored}
-	if stored != nil {
-		t.before = b.engine.read(stored)
-	} else {
-		t.record = crdt.NewRecord(scope, collection, ref)
+	if stored == nil {
+		stored = crdt.NewRecord(scope, collection, ref)
 	}
-	b.lookup[name] = t
+	return b.touch(stored), nil
+}
+
+// at is the record at a place; nil where there is none.
+func (b *batch) at(place []byte) (*touched, error) {
+	r, err := recordAt(b.tx, place)
+	if err != nil || r == nil {
+		return nil, err
+	}
+	if t := b.lookup[recordName{r.Collection, r.Ref.ID()}]; t != nil {
+		return t, nil
+	}
+	return b.touch(r), nil
+}
+
+func (b *batch) touch(r *crdt.Record) *touched {
+	t := &touched{record: r, before: b.engine.read(r), waits: waitsOf(r)}
+	b.lookup[recordName{r.Collection, r.Ref.ID()}] = t
 	b.order = append(b.order, t)
-	return t, nil
+	return t
 }
 
 // apply appends an entry to its log and merges its operations. Its place in the
@@ -108,6 +125,10 @@ func (b *batch) append(entry *crdt.Entry, raw []byte) error {
 	if err != nil {
 		return err
 	}
+	if entry.Citing(l.Cite) != nil {
+		entry.Cites = l.Cite // it goes back, which no honest device does: what it cited before stands
+	}
+	l.Cite = entry.Cites
 	b.moved = true
 	if err := b.tx.Append(l, raw); err != nil {
 		return err
@@ -131,18 +152,17 @@ func (b *batch) merge(entry *crdt.Entry, only *recordName) error {
 		if err != nil {
 			return err
 		}
-		t.record.Apply(entry, i, trusting)
+		t.record.Apply(entry, i, b.held)
 		t.dirty = true
 	}
-	return nil
+	return b.failed
 }
-
-// trusting takes whatever an entry supersedes as held: this engine's entries
-// carry no pins to compare.
-func trusting(crdt.LogID, uint64) (crdt.Hash, bool) { return crdt.Hash{}, true }
 
 // finish writes the touched records, and of their indexes what has changed.
 func (b *batch) finish() error {
+	if err := b.arrivals(); err != nil {
+		return err
+	}
 	b.order = slices.DeleteFunc(b.order, func(t *touched) bool { return !t.dirty })
 	x, err := b.engine.indexes(b.tx)
 	if err != nil {
@@ -150,6 +170,9 @@ func (b *batch) finish() error {
 	}
 	for _, t := range b.order {
 		if err := b.tx.PutRecord(t.record); err != nil {
+			return err
+		}
+		if err := b.putWaits(t.waits, waitsOf(t.record)); err != nil {
 			return err
 		}
 		t.after = b.engine.read(t.record)

@@ -20,6 +20,7 @@ type forger struct {
 	key  ed25519.PrivateKey
 	log  crdt.LogID
 	head crdt.Head
+	pins []crdt.Pin // of its next entries
 }
 
 func newForger(t *testing.T, scope crdt.Scope) *forger {
@@ -34,7 +35,7 @@ func (f *forger) raw(stampMS int64, ops ...crdt.Op) []byte {
 	f.t.Helper()
 	raw, err := wire.EncodeEntry(&crdt.Entry{
 		Log: f.log, Seq: f.head.Seq + 1, Prev: f.head.Hash, Stamp: crdt.StampAt(stampMS),
-		Officer: "x", Pack: crdt.Pack{ID: "test", Version: 1}, Ops: ops,
+		Officer: "x", Pack: crdt.Pack{ID: "test", Version: 1}, Ops: ops, Pins: f.pins, Key: crdt.Key{1},
 	})
 	if err != nil {
 		f.t.Fatal(err)

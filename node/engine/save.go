@@ -94,6 +94,9 @@ func (b *batch) begin(officer string, class crdt.Class) (*writer, error) {
 // compose makes one entry of this device's own log by build and applies it, in one
 // transaction if the store can take it. The caller holds e.write.
 func (e *Engine) compose(officer string, class crdt.Class, build func(*writer) error) error {
+	if err := e.drawSalt(class); err != nil {
+		return err
+	}
 	err := e.update(func(b *batch) error {
 		w, err := b.begin(officer, class)
 		if err != nil {
@@ -173,7 +176,17 @@ func (w *writer) finish() error {
 	return w.sealIfLong()
 }
 
+// encode gives the entry its pins and its key, and its bytes.
 func (w *writer) encode() ([]byte, error) {
+	w.entry.Pins = w.entry.PinsOf(w.held)
+	if w.failed != nil {
+		return nil, w.failed
+	}
+	salt, err := w.engine.salt(w.tx, w.entry.Log, w.entry.Seq)
+	if err != nil {
+		return nil, err
+	}
+	w.entry.Key = wire.EntryKey(salt, w.entry.Seq)
 	raw, err := wire.EncodeEntry(w.entry)
 	if errors.Is(err, crdt.ErrTooLarge) {
 		return nil, &node.Error{Code: node.TooLarge, Err: err, Message: node.Text{
@@ -213,7 +226,7 @@ func (w *writer) change(c Change) (crdt.RecordID, error) {
 		return id, err
 	}
 	if creating && !t.record.Exists() {
-		w.assign(t, crdt.FieldExistence, []byte{0xf5}, nil) // CBOR true
+		w.add(t.record.Create(nil), t.record.Cells[crdt.FieldExistence])
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		f, ok := collection.Field(name)
@@ -301,30 +314,33 @@ func check(c *schema.Collection, t *touched, values map[string]any, creating boo
 // nothing where nothing stands.
 func (w *writer) assign(t *touched, field uint32, value []byte, seen []crdt.Pos) {
 	cell := t.record.Cells[field]
-	over := cell.Known()
-	if seen != nil {
-		over = crdt.Limit(over, seen)
-	}
-	over = w.held(over)
 	nothing := len(cell.Writes) == 0 && slices.Equal(value, []byte{0xf6}) // CBOR null
 	if nothing || len(cell.Writes) == 1 && slices.Equal(cell.Writes[0].Value, value) {
 		return
 	}
-	w.entry.Ops = append(w.entry.Ops, crdt.Op{
-		Collection: t.record.Collection, Record: t.record.Ref, Field: field, Value: value, Over: over,
-	})
+	w.add(t.record.Assign(field, value, seen), cell)
 }
 
-// held leaves out of a long list the logs of which nothing is here: that their
-// writes are superseded is remembered wherever the one who said so is read.
-func (w *writer) held(over []crdt.Pos) []crdt.Pos {
-	if len(over) <= crdt.MaxOver {
-		return over
+// add adds an operation on a cell. A list of what it supersedes that is longer than
+// an entry can carry is cut down to what stands: the rest was superseded before.
+func (w *writer) add(op crdt.Op, cell crdt.Cell) {
+	if len(op.Over) > crdt.MaxOver {
+		standing := func(p crdt.Pos) bool {
+			return slices.ContainsFunc(cell.Writes, func(x crdt.Write) bool { return x.Pos() == p })
+		}
+		slices.SortStableFunc(op.Over, func(a, b crdt.Pos) int {
+			switch {
+			case standing(a) == standing(b):
+				return 0
+			case standing(a):
+				return -1
+			}
+			return 1
+		})
+		op.Over = op.Over[:crdt.MaxOver]
+		slices.SortFunc(op.Over, func(a, b crdt.Pos) int { return a.Log.Compare(b.Log) })
 	}
-	return slices.DeleteFunc(slices.Clone(over), func(p crdt.Pos) bool {
-		l, err := w.tx.Log(p.Log)
-		return err == nil && l.Head.Seq == 0
-	})
+	w.entry.Ops = append(w.entry.Ops, op)
 }
 
 // version names what a reader of the record has seen.

@@ -159,7 +159,7 @@ func (e *Engine) recordTick(r *crdt.Record) Tick {
 func (e *Engine) below(tx *store.Tx, collection string, tick Tick, f func(crdt.RecordID)) error {
 	return tx.Logs(func(l store.Log) error {
 		for seq := l.Head.Seq; seq > 0 && e.tick(crdt.Pos{Log: l.ID, Seq: seq}) < tick; seq-- {
-			entry, err := e.entry(tx, l, seq)
+			entry, err := e.stored(tx, l, seq)
 			if err != nil {
 				return err
 			}
@@ -171,14 +171,6 @@ func (e *Engine) below(tx *store.Tx, collection string, tick Tick, f func(crdt.R
 		}
 		return nil
 	})
-}
-
-func (e *Engine) entry(tx *store.Tx, l store.Log, seq uint64) (*crdt.Entry, error) {
-	raw, err := tx.Entry(l, seq)
-	if err != nil {
-		return nil, err
-	}
-	return wire.DecodeEntry(raw)
 }
 
 // Unsent counts the saves held here, this device's own and those that it may
@@ -197,7 +189,7 @@ func (e *Engine) Unsent() (n int, oldestMS *int64, err error) {
 				return nil
 			}
 			n += int(l.Head.Seq - received)
-			first, err := e.entry(tx, l, received+1)
+			first, err := e.stored(tx, l, received+1)
 			if err != nil {
 				return err
 			}
@@ -285,7 +277,7 @@ func (e *Engine) Devices() ([]Device, error) {
 	e.state.Unlock()
 	err := e.cfg.Store.View(func(tx *store.Tx) error {
 		return tx.Logs(func(l store.Log) error {
-			entry, err := e.entry(tx, l, l.Head.Seq)
+			entry, err := e.stored(tx, l, l.Head.Seq)
 			if err != nil {
 				return err
 			}
