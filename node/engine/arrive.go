@@ -106,8 +106,8 @@ func (b *batch) putWaits(before, after []store.Wait) error {
 	return nil
 }
 
-// stored is an entry that is held, with what it cites filled in.
-func (e *Engine) stored(tx *store.Tx, l store.Log, seq uint64) (*crdt.Entry, error) {
+// entry is an entry that is held, with what it cites filled in.
+func (e *Engine) entry(tx *store.Tx, l store.Log, seq uint64) (*crdt.Entry, error) {
 	s, err := tx.Stored(l, seq)
 	if err != nil {
 		return nil, err

@@ -106,7 +106,7 @@ func TestEntriesCommitByASaltOfTheirSpan(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			entry, err := box.stored(tx, l, seq)
+			entry, err := box.entry(tx, l, seq)
 			if err != nil {
 				return err
 			}

@@ -69,7 +69,7 @@ func (w written) op() *crdt.Op { return &w.entry.Ops[w.index] }
 // written is the operations of all entries held that write a record.
 func (e *Engine) written(tx *store.Tx, collection string, id crdt.RecordID) (ops []written, err error) {
 	err = tx.History(id, func(l store.Log, seq uint64) (bool, error) {
-		entry, err := e.stored(tx, l, seq)
+		entry, err := e.entry(tx, l, seq)
 		if node.CodeOf(err) == node.Damaged {
 			return true, nil // Damage tells of it
 		}

@@ -159,7 +159,7 @@ func (e *Engine) recordTick(r *crdt.Record) Tick {
 func (e *Engine) below(tx *store.Tx, collection string, tick Tick, f func(crdt.RecordID)) error {
 	return tx.Logs(func(l store.Log) error {
 		for seq := l.Head.Seq; seq > 0 && e.tick(crdt.Pos{Log: l.ID, Seq: seq}) < tick; seq-- {
-			entry, err := e.stored(tx, l, seq)
+			entry, err := e.entry(tx, l, seq)
 			if err != nil {
 				return err
 			}
@@ -189,7 +189,7 @@ func (e *Engine) Unsent() (n int, oldestMS *int64, err error) {
 				return nil
 			}
 			n += int(l.Head.Seq - received)
-			first, err := e.stored(tx, l, received+1)
+			first, err := e.entry(tx, l, received+1)
 			if err != nil {
 				return err
 			}
@@ -277,7 +277,7 @@ func (e *Engine) Devices() ([]Device, error) {
 	e.state.Unlock()
 	err := e.cfg.Store.View(func(tx *store.Tx) error {
 		return tx.Logs(func(l store.Log) error {
-			entry, err := e.stored(tx, l, l.Head.Seq)
+			entry, err := e.entry(tx, l, l.Head.Seq)
 			if err != nil {
 				return err
 			}
