@@ -129,14 +129,19 @@ func (w *walk) entry(key, value []byte) {
 	}
 	w.done.Entries++
 	w.hole(number, c.seq+1, seq-1)
-	if e, err := wire.DecodeEntry(value); err != nil || c.seq == seq-1 && e.Prev != c.hash {
+	stored, _ := decodeStored(value)
+	e, err := wire.DecodeEntry(stored.Raw)
+	hash := wire.ChainHash(stored.Raw)
+	if err != nil || hash != stored.Hash || c.seq == seq-1 && e.Prev != c.hash {
 		w.bad(key)
 	}
-	c.seq, c.hash = seq, wire.ChainHash(value)
+	c.seq, c.hash = seq, hash
 }
 
 func (w *walk) hole(number uint32, from, to uint64) {
-	if l, ok := w.logs[number]; ok && from <= to && from <= l.Head.Seq {
+	l, ok := w.logs[number]
+	from = max(from, l.Dropped.Seq+1) // what compaction took away is no hole
+	if ok && from <= to && from <= l.Head.Seq {
 		w.holes = append(w.holes, Want{l.ID, from, min(to, l.Head.Seq)})
 	}
 }
@@ -221,6 +226,7 @@ func (t *Tx) Restore(l Log, first uint64, entries [][]byte) error {
 	if err != nil {
 		return err
 	}
+	filled := make([]Stored, len(entries))
 	for i := len(entries) - 1; i >= 0; i-- {
 		if wire.ChainHash(entries[i]) != want {
 			return node.Errorf(node.Conflict, "Mục %d không khớp với nhật ký.", "entry %d doesn't fit its log", first+uint64(i))
@@ -229,8 +235,28 @@ func (t *Tx) Restore(l Log, first uint64, entries [][]byte) error {
 		if err != nil {
 			return err
 		}
+		filled[i] = Stored{Raw: entries[i], Hash: want, Cite: e.Cites}
 		want = e.Prev
-		if err := t.Put(seqKey(keyEntry, l.number, first+uint64(i)), entries[i]); err != nil {
+	}
+	return t.fill(l, first, filled)
+}
+
+// fill writes entries into a hole, each with what it cites or inherits.
+func (t *Tx) fill(l Log, first uint64, entries []Stored) error {
+	var cite crdt.Cite
+	if first > l.Dropped.Seq+1 {
+		before, err := t.Stored(l, first-1)
+		if err != nil {
+			return fmt.Errorf("fill from the first entry of the hole on: %w", err)
+		}
+		cite = before.Cite
+	}
+	for i, e := range entries {
+		if e.Cite.Compare(cite) < 0 {
+			e.Cite = cite
+		}
+		cite = e.Cite
+		if err := t.PutEntry(l, first+uint64(i), e); err != nil {
 			return err
 		}
 	}
