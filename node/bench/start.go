@@ -1,21 +1,17 @@
 package bench
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
-	"net/http/cookiejar"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/vungxa/vungxa/crdt"
@@ -80,63 +76,14 @@ func fillOffice(ctx context.Context, dir string, records int, now func() time.Ti
 
 // startOnce starts the program on a box, signs in and asks for a page.
 func startOnce(ctx context.Context, box string, records int, now func() time.Time) (ready, page time.Duration, err error) {
-	self, err := os.Executable()
+	n, err := startNode(ctx, box, now)
 	if err != nil {
 		return 0, 0, err
 	}
-	cmd := exec.CommandContext(ctx, self, "run", "--json", "--dir", box)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return 0, 0, err
+	if n.total != records {
+		err = fmt.Errorf("the list has %d records; want %d", n.total, records)
 	}
-	began := now()
-	if err := cmd.Start(); err != nil {
-		return 0, 0, err
-	}
-	defer func() {
-		err = errors.Join(err, cmd.Process.Signal(syscall.SIGTERM), cmd.Wait())
-	}()
-	line, err := bufio.NewReader(out).ReadBytes('\n')
-	if err != nil {
-		return 0, 0, fmt.Errorf("the node did not start: %w", err)
-	}
-	ready = now().Sub(began)
-	total, err := firstPage(ctx, line)
-	if err == nil && total != records {
-		err = fmt.Errorf("the list has %d records; want %d", total, records)
-	}
-	return ready, now().Sub(began), err
-}
-
-// firstPage signs in with the link that the node printed, and gives how many
-// dossiers the list has.
-func firstPage(ctx context.Context, line []byte) (total int, err error) {
-	var node struct {
-		URL    string `json:"url"`
-		SignIn string `json:"sign_in"`
-	}
-	if err := json.Unmarshal(line, &node); err != nil {
-		return 0, err
-	}
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		return 0, err
-	}
-	page := browser{http.Client{Jar: jar}, node.URL + "api/v0", ""}
-	_, code, _ := strings.Cut(node.SignIn, "#code=")
-	var session struct {
-		Secret string `json:"secret"`
-	}
-	if err := page.post(ctx, "/session", map[string]string{"code": code}, &session); err != nil {
-		return 0, err
-	}
-	page.secret = session.Secret
-	var list struct {
-		Total int `json:"total"`
-	}
-	err = page.post(ctx, "/collections/dossiers/search", map[string]int{"limit": 50}, &list)
-	return list.Total, err
+	return n.ready, n.answered, errors.Join(err, n.stop())
 }
 
 // browser is as much of one as a measurement needs.
@@ -146,12 +93,18 @@ type browser struct {
 	secret string
 }
 
-func (b *browser) post(ctx context.Context, path string, body, answer any) (err error) {
-	encoded, err := json.Marshal(body)
-	if err != nil {
-		return err
+func (b *browser) post(ctx context.Context, path string, body, answer any) error {
+	return b.ask(ctx, http.MethodPost, path, body, answer)
+}
+
+func (b *browser) ask(ctx context.Context, method, path string, body, answer any) (err error) {
+	var encoded []byte
+	if body != nil {
+		if encoded, err = json.Marshal(body); err != nil {
+			return err
+		}
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, b.base+path, bytes.NewReader(encoded))
+	r, err := http.NewRequestWithContext(ctx, method, b.base+path, bytes.NewReader(encoded))
 	if err != nil {
 		return err
 	}
@@ -162,8 +115,12 @@ func (b *browser) post(ctx context.Context, path string, body, answer any) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Body.Close()) }()
-	if a.StatusCode >= 300 {
-		return fmt.Errorf("%s: %s", path, a.Status)
+	answered, err := io.ReadAll(a.Body)
+	if err != nil {
+		return err
 	}
-	return json.NewDecoder(a.Body).Decode(answer)
+	if a.StatusCode >= 300 {
+		return fmt.Errorf("%s: %s: %s", path, a.Status, answered)
+	}
+	return json.Unmarshal(answered, answer)
 }

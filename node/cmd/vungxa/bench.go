@@ -11,6 +11,7 @@ type benchCmd struct {
 	Save  benchSave  `cmd:"" help:"A durable save, beside the disk's own fsync."`
 	KPI   benchKPI   `cmd:"" name:"kpi" help:"One change of one record at 10^3 and 10^5 records."`
 	Start benchStart `cmd:"" help:"From the start of the program to the first page of a list."`
+	Store benchStore `cmd:"" help:"A whole node with a million records: memory, disk, rates."`
 }
 
 // benchOutput is how every benchmark tells its figures.
@@ -53,4 +54,15 @@ type benchStart struct {
 // Run measures the start.
 func (b benchStart) Run(ctx context.Context, c *console) error {
 	return bench.Start(ctx, b.Dir, b.Records, time.Now, b.report(c))
+}
+
+type benchStore struct {
+	benchOutput
+	Dir     string `default:"." type:"existingdir" help:"A temporary directory is made in it."`
+	Records int    `default:"1000000" help:"Dossiers of some 500 bytes."`
+}
+
+// Run measures a whole node.
+func (b benchStore) Run(ctx context.Context, c *console) error {
+	return bench.Store(ctx, b.Dir, b.Records, time.Now, b.report(c))
 }
