@@ -85,6 +85,7 @@ type Lines interface {
 type Control struct {
 	Secret  string // the bearer token; the door is shut if it is empty
 	Officer string // who imports, as entries name them: "import:" and a user
+	Jobs    map[string]Job
 }
 
 // Config of the handler. All but Lines, Control, Done and KeepAlive is needed.
@@ -141,6 +142,7 @@ func New(cfg Config) http.Handler {
 	}
 	s.streams.open = map[*auth.Session]int{}
 	s.register(s.mux)
+	s.mux.HandleFunc("POST "+prefix+"/jobs/{job}", s.job)
 	s.mux.HandleFunc("/api/", s.noSuchRoute)
 	s.mux.HandleFunc("/", s.page)
 	return s

@@ -60,26 +60,33 @@ func (s *server) registerControl(api huma.API) {
 	add(s, api, op, s.importRows)
 }
 
-// requireControl lets the command line in. Whatever says that it comes from a
-// browser stays out, whatever else it holds.
+// requireControl lets the command line in.
 func (s *server) requireControl(ctx huma.Context, next func(huma.Context)) {
 	r, w := humago.Unwrap(ctx)
+	if err := s.fromCommandLine(r); err != nil {
+		writeProblem(w, r, err)
+		return
+	}
+	next(ctx)
+}
+
+// fromCommandLine says what is against a request at the control door. Whatever says
+// that it comes from a browser stays out, whatever else it holds.
+func (s *server) fromCommandLine(r *http.Request) error {
 	for _, sign := range []string{"Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Cookie", sessionHeader} {
 		if r.Header.Get(sign) != "" {
-			writeProblem(w, r, node.Errorf(node.Forbidden, "Đường này chỉ dành cho dòng lệnh, không dành cho trình duyệt.",
-				"this door is for the command line, not for a browser"))
-			return
+			return node.Errorf(node.Forbidden, "Đường này chỉ dành cho dòng lệnh, không dành cho trình duyệt.",
+				"this door is for the command line, not for a browser")
 		}
 	}
 	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	given, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(s.Control.Secret))
 	if !bearer || s.Control.Secret == "" || subtle.ConstantTimeCompare(given[:], want[:]) != 1 {
-		writeProblem(w, r, node.Errorf(node.Unauthenticated,
+		return node.Errorf(node.Unauthenticated,
 			"Lệnh không có chìa khóa của chương trình đang chạy. Hãy chạy lệnh bằng người dùng đã khởi động chương trình.",
-			"the command lacks the running program's key; run it as the user who started the program"))
-		return
+			"the command lacks the running program's key; run it as the user who started the program")
 	}
-	next(ctx)
+	return nil
 }
 
 // importRows stores the rows that can be read as one bulk save; the others are

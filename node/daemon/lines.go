@@ -12,6 +12,7 @@ import (
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/engine"
+	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/sync/hub"
 	"github.com/vungxa/vungxa/sync/identity"
 	"github.com/vungxa/vungxa/sync/link"
@@ -60,8 +61,16 @@ func (d *Daemon) openHub() (err error) {
 	if err != nil {
 		return err
 	}
+	var epoch uint64
+	err = d.store.View(func(tx *store.Tx) (err error) {
+		epoch, err = readEpoch(tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	d.hub, err = hub.Open(hub.Config{
-		Dir: filepath.Join(d.dir, dirRaft), Member: string(member), Store: d.engine, Sealer: raftSealer{d.ring.Keys()}, Log: d.opts.Log,
+		Epoch: epoch, Dir: filepath.Join(d.dir, dirRaft), Member: string(member), Store: d.engine, Sealer: raftSealer{d.ring.Keys()}, Log: d.opts.Log,
 	})
 	if err != nil {
 		return err

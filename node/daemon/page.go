@@ -81,7 +81,7 @@ func (d *Daemon) apiConfig() api.Config {
 	cfg := api.Config{
 		Hosts: []string{d.listener.Addr().String(), net.JoinHostPort("localhost", port)},
 		UI:    d.opts.UI, Engine: d.engine, Pack: d.Pack, Auth: d.auth, Node: d,
-		Control: api.Control{Secret: d.control.Secret, Officer: d.opts.Importer},
+		Control: api.Control{Secret: d.control.Secret, Officer: d.opts.Importer, Jobs: d.jobs()},
 		Now:     d.opts.Now, Log: d.opts.Log, Done: d.closing,
 	}
 	if d.self.config.Demo {

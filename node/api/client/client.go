@@ -117,6 +117,10 @@ func refused(status int, answer []byte) error {
 			"Ở địa chỉ của chương trình đang chạy có thứ khác trả lời (HTTP %d). Hãy khởi động lại chương trình rồi nhập lại.",
 			"something else answers at the running node's address (HTTP %d); start the node again and import again", status)
 	}
+	return problem(p)
+}
+
+func problem(p api.Problem) error {
 	e := &node.Error{Code: node.Code(p.Code), Message: node.Text{VI: p.Detail, EN: p.Detail}}
 	for _, item := range p.Errors {
 		e.Fields = append(e.Fields, node.FieldError{Field: item.Location, Message: node.Text{VI: item.Message, EN: item.Message}})

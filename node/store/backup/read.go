@@ -60,6 +60,23 @@ func partError(i int, m *Manifest, err error) error {
 		"part %d of %d of backup %d is damaged: %w; use another backup (--number), or another copy of this directory", i, m.Parts, m.Number, err)
 }
 
+// Present says whether all parts of a backup are there in their length, without
+// reading them: what can be told before anything is begun.
+func (s *Set) Present(m *Manifest) error {
+	i := 0
+	for row := range m.rows() {
+		i++
+		info, err := os.Stat(s.partFile(row.name))
+		if err == nil && info.Size() != int64(row.sealed) {
+			err = errPart
+		}
+		if err != nil {
+			return partError(i, m, err)
+		}
+	}
+	return nil
+}
+
 func (s *Set) readPart(row part) ([]byte, error) {
 	b, err := os.ReadFile(s.partFile(row.name))
 	if err != nil {

@@ -36,12 +36,22 @@ type Report struct {
 // doesn't exist, and the earlier ones are as they were; called again after an error
 // or a crash, it finds the parts that it wrote.
 func (s *Set) Add(ctx context.Context, about About, items Items) (Report, error) {
+	return s.add(ctx, about, items, false)
+}
+
+// AddFull is Add that believes no part which is there already: it reads each, and
+// writes anew what isn't right.
+func (s *Set) AddFull(ctx context.Context, about About, items Items) (Report, error) {
+	return s.add(ctx, about, items, true)
+}
+
+func (s *Set) add(ctx context.Context, about About, items Items, full bool) (Report, error) {
 	latest, err := s.newest()
 	if err != nil {
 		return Report{}, err
 	}
 	w := &writer{set: s, ctx: ctx, nameKey: s.derive("part name"), touched: map[string]bool{}, known: map[Digest]uint32{}}
-	if latest != nil {
+	if latest != nil && !full {
 		for row := range latest.rows() {
 			w.known[row.name] = row.sealed
 		}

@@ -1,0 +1,106 @@
+package daemon
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/node/store/backup"
+)
+
+// BackupOrder is what a backup is asked for.
+type BackupOrder struct {
+	To         string   `json:"to"`         // directory of the set of backups
+	Recipients []string `json:"recipients"` // recovery keys (age1...) to add to the set's
+	Full       bool     `json:"full"`       // read every part that is there, and mend what isn't right
+	Keep       int      `json:"keep"`       // how many of the newest backups stay; 0: all
+	Program    string   `json:"program"`    // version of the program that asks
+}
+
+// BackupReport is what became of it.
+type BackupReport struct {
+	backup.Report
+	To         string   `json:"to"`
+	Recipients []string `json:"recipients"` // all recovery keys that open the set
+	Expired    int      `json:"expired"`    // parts that were removed with old backups
+}
+
+// OpenStore opens the store of a node that isn't running, and nothing that reads its
+// records: what is done to a store as a whole.
+func OpenStore(dir string, opts Options) (*Daemon, error) {
+	d := &Daemon{dir: dir, opts: opts, closing: make(chan struct{})}
+	return d.open(d.lock, d.openKeys, d.readSelf, d.openStore)
+}
+
+// Store is the node's store.
+func (d *Daemon) Store() *store.Store { return d.store }
+
+// Backup adds a backup of the node to a set. The node may work meanwhile: the backup
+// is of the moment at which it began.
+func (d *Daemon) Backup(ctx context.Context, o BackupOrder) (r BackupReport, err error) {
+	keys := d.ring.Keys()
+	set, err := backup.Writable(o.To, keys, o.Recipients, d.opts.Rand)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, set.Close()) }()
+	files, err := d.files()
+	if err != nil {
+		return r, err
+	}
+	about := backup.About{
+		MadeMS: d.opts.Now().UnixMilli(), Program: o.Program, Device: d.self.claims.Device,
+		StoreID: keys.StoreID, StoreFormat: store.Format, Certificate: d.self.certificate, Sign: d.sign,
+	}
+	add := set.Add
+	if o.Full {
+		add = set.AddFull
+	}
+	r.To, r.Recipients = o.To, set.Recipients()
+	if r.Report, err = add(ctx, about, backup.Node(files, d.store.Export)); err != nil {
+		return r, err
+	}
+	if o.Keep > 0 {
+		r.Expired, err = set.Expire(o.Keep)
+	}
+	return r, err
+}
+
+// Names of what a backup holds beside the store. Keys are carried as PKCS #8: the
+// backup seals them, and the restored node seals them anew.
+const (
+	backupSealKey = "seal-key"
+	backupPeerKey = "peer-key"
+)
+
+// files are the files that make a directory this node.
+func (d *Daemon) files() (files []backup.File, err error) {
+	for name, key := range map[string]ed25519.PrivateKey{backupSealKey: d.self.keys.Seal, backupPeerKey: d.self.keys.Peer} {
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, backup.Bytes(name, der))
+	}
+	names, err := filepath.Glob(filepath.Join(d.dir, dirCertificates, allCertificates))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range append(names, filepath.Join(d.dir, fileConfig), filepath.Join(d.dir, fileCertificate)) {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("back up: %w", err)
+		}
+		relative, err := filepath.Rel(d.dir, name)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, backup.Bytes(filepath.ToSlash(relative), b))
+	}
+	return files, nil
+}

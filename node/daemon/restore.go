@@ -1,0 +1,272 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"filippo.io/age"
+
+	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/node/store/backup"
+	"github.com/vungxa/vungxa/node/store/durable"
+	"github.com/vungxa/vungxa/node/store/keyring"
+	"github.com/vungxa/vungxa/sync/identity"
+)
+
+// RestoreOrder is what a restore is asked for.
+type RestoreOrder struct {
+	From   string         // directory of the set of backups
+	Number uint64         // of the backup; 0: the newest
+	Who    []age.Identity // opens the set
+	Secret keyring.Secret // of the new key file's first slot
+	Label  string         // of that slot
+	// Authority is the authority's public key, hexadecimal, that the node must be
+	// under; empty where nobody knows it from elsewhere.
+	Authority string
+}
+
+// Restored is what became of it.
+type Restored struct {
+	Number    uint64 `json:"number"`
+	MadeMS    int64  `json:"made_ms"`
+	Device    string `json:"device"`
+	Name      string `json:"name"`      // of the device, by its certificate
+	Authority string `json:"authority"` // that certified it
+	Items     uint64 `json:"items"`
+	Bytes     uint64 `json:"bytes"`
+	Dir       string `json:"dir"`
+}
+
+// fileRestoring lies in a directory while a restore is under way.
+const fileRestoring = "restore.begun"
+
+// Restore makes a node anew from a backup, in an empty directory. It is the same
+// device with a new store id and a new data key, and will write under a new
+// incarnation: what it wrote after the backup may be held by others, and would be a
+// second history of its logs. All of the backup is verified, and what was stored is
+// compared to it; the last file written is node.json, which makes the directory a
+// node. What an interrupted restore left is taken away by the next.
+func Restore(ctx context.Context, dir string, o RestoreOrder, opts Options) (r Restored, err error) {
+	set, err := backup.Open(o.From, o.Who...)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, set.Close()) }()
+	m, err := set.Manifest(o.Number)
+	if err != nil {
+		return r, err
+	}
+	if err := set.Present(m); err != nil {
+		return r, err
+	}
+	unlock, err := Lock(dir)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	if err := beginRestore(dir); err != nil {
+		return r, err
+	}
+	ring, err := keyring.Create(dir, o.Secret, o.Label, opts.Rand)
+	if err != nil {
+		return r, err
+	}
+	files, err := restoreStore(ctx, dir, ring.Keys(), set, m, opts)
+	if err != nil {
+		return r, err
+	}
+	claims, config, err := files.enrol(dir, ring.Keys(), m, o.Authority)
+	if err != nil {
+		return r, err
+	}
+	r = Restored{
+		Number: m.Number, MadeMS: m.MadeMS, Device: claims.Device.String(), Name: claims.Name, Authority: config.Authority,
+		Items: m.Items, Bytes: m.Bytes, Dir: dir,
+	}
+	return r, os.Remove(filepath.Join(dir, fileRestoring))
+}
+
+// beginRestore takes a directory that is empty, or in which a restore was begun.
+func beginRestore(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("read the directory: %w", err)
+	}
+	begun := slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == fileRestoring })
+	for _, e := range entries {
+		if e.Name() == "lock" || e.Name() == fileRestoring {
+			continue
+		}
+		if !begun {
+			return node.Errorf(node.Conflict,
+				"Thư mục %s không trống. Hãy chọn một thư mục mới: phục hồi không ghi đè lên thứ gì.",
+				"the directory %s is not empty; choose a new one: restoring writes over nothing", dir)
+		}
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return fmt.Errorf("take away what an interrupted restore left: %w", err)
+		}
+	}
+	return durable.WriteFile(filepath.Join(dir, fileRestoring), []byte("vungxa restore\n"))
+}
+
+// restoreStore fills the new store, and gives the files that lay beside the old one.
+func restoreStore(ctx context.Context, dir string, keys keyring.Keys, set *backup.Set, m *backup.Manifest, opts Options) (files nodeFiles, err error) {
+	if m.StoreFormat > store.Format {
+		return nil, node.Errorf(node.Invalid, "Bản sao lưu chứa kho định dạng %d; chương trình này đọc đến định dạng %d. Hãy dùng phiên bản mới hơn.",
+			"the backup holds a store of format %d and this program reads up to format %d; use a newer version", m.StoreFormat, store.Format)
+	}
+	s, err := store.Open(filepath.Join(dir, dirStore), store.Options{Log: opts.Log, Keys: keys, Now: opts.Now})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	files = nodeFiles{}
+	err = s.Load(func(put func(key, value []byte) error) error {
+		return set.Restore(ctx, m, backup.Sink{File: files.piece, Item: put})
+	})
+	if err != nil {
+		return nil, err
+	}
+	same, err := set.Same(ctx, m, backup.Node(files.list(), s.Export))
+	if err != nil {
+		return nil, err
+	}
+	if !same {
+		return nil, node.Errorf(node.Damaged, "Kho vừa phục hồi không giống bản sao lưu: đĩa mới có thể bị lỗi. Hãy thử đĩa khác.",
+			"what was restored is not what the backup holds: the new disk may be bad; try another one")
+	}
+	return files, s.Update(func(tx *store.Tx) error { return beginEpoch(tx, opts.Now().Unix()) })
+}
+
+// metaEpoch is the hub epoch that a restored hub begins; missing where none was.
+const metaEpoch = "hub/epoch"
+
+// beginEpoch sees to it that raft's new log on a restored hub is not taken for the
+// old one. Seconds are larger than any epoch before, and differ where one backup is
+// restored twice.
+func beginEpoch(tx *store.Tx, seconds int64) error {
+	last, err := readEpoch(tx)
+	if err != nil {
+		return err
+	}
+	b, err := wire.Marshal(max(last+1, uint64(max(0, seconds))))
+	if err != nil {
+		return err
+	}
+	return tx.PutMeta(metaEpoch, b)
+}
+
+func readEpoch(tx *store.Tx) (epoch uint64, err error) {
+	b, err := tx.Meta(metaEpoch)
+	if err != nil || b == nil {
+		return 0, err
+	}
+	if err := wire.Unmarshal(b, 16, &epoch); err != nil {
+		return 0, fmt.Errorf("the hub's epoch: %w", err)
+	}
+	return epoch, nil
+}
+
+// nodeFiles are the small files of a node, by name.
+type nodeFiles map[string][]byte
+
+// maxFiles bounds what is kept in memory, in bytes.
+const maxFiles = 16 << 20
+
+func (n nodeFiles) piece(name string, offset uint64, piece []byte) error {
+	if offset != uint64(len(n[name])) || offset+uint64(len(piece)) > maxFiles || len(n) > 4096 {
+		return fmt.Errorf("the file %s of the backup is not as it should be", name)
+	}
+	n[name] = append(n[name], piece...)
+	if n[name] == nil {
+		n[name] = []byte{}
+	}
+	return nil
+}
+
+func (n nodeFiles) list() (files []backup.File) {
+	for name, b := range n {
+		files = append(files, backup.Bytes(name, b))
+	}
+	return files
+}
+
+// enrol writes what makes the directory a node again, node.json last.
+func (n nodeFiles) enrol(dir string, keys keyring.Keys, m *backup.Manifest, authority string) (claims identity.Claims, config *Config, err error) {
+	config = &Config{}
+	d := json.NewDecoder(bytes.NewReader(n[fileConfig]))
+	d.DisallowUnknownFields()
+	if err := d.Decode(config); err != nil {
+		return claims, config, node.Errorf(node.Invalid, "node.json trong bản sao lưu không đọc được: %w", "node.json in the backup can't be read: %w", err)
+	}
+	own := Keys{}
+	if own.Seal, err = parseKey(n[backupSealKey]); err != nil {
+		return claims, config, fmt.Errorf("the device's key for seals: %w", err)
+	}
+	if own.Peer, err = parseKey(n[backupPeerKey]); err != nil {
+		return claims, config, fmt.Errorf("the device's key for connections: %w", err)
+	}
+	if claims, err = n.vouchedFor(config, own, m, authority); err != nil {
+		return claims, config, err
+	}
+	var peers [][]byte
+	for _, name := range slices.Sorted(maps.Keys(n)) {
+		if path.Dir(name) == dirCertificates {
+			peers = append(peers, n[name])
+		}
+	}
+	return claims, config, Enrol(dir, config, own, keys, n[fileCertificate], peers...)
+}
+
+// vouchedFor sees to it that the device, certified by the authority, signed the
+// backup. Without the authority's key from elsewhere, that is the one which the
+// backup itself names: who has a recovery key should compare it.
+func (n nodeFiles) vouchedFor(config *Config, own Keys, m *backup.Manifest, authority string) (claims identity.Claims, err error) {
+	if authority != "" && !strings.EqualFold(authority, config.Authority) {
+		return claims, node.Errorf(node.Forbidden, "Bản sao lưu thuộc về một hệ thống khác: khóa authority của nó là %s.",
+			"the backup is of another system: its authority's key is %s", config.Authority)
+	}
+	root, err := hex.DecodeString(config.Authority)
+	if err != nil {
+		return claims, fmt.Errorf("the authority's key: %w", err)
+	}
+	directory, err := identity.New(root)
+	if err != nil {
+		return claims, err
+	}
+	if claims, err = directory.Verify(n[fileCertificate]); err != nil {
+		return claims, err
+	}
+	if !claims.SealKey.Equal(own.Seal.Public()) || !claims.PeerKey.Equal(own.Peer.Public()) || !m.SignedBy(claims.SealKey) {
+		return claims, node.Errorf(node.Forbidden,
+			"Bản sao lưu không do thiết bị ghi trong nó ký: có thể ai đó đã làm giả. Không có gì được phục hồi.",
+			"the backup is not signed by the device that it is of: someone may have forged it. Nothing was restored")
+	}
+	return claims, nil
+}
+
+func parseKey(der []byte) (ed25519.PrivateKey, error) {
+	key, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, err
+	}
+	ed, ok := key.(ed25519.PrivateKey)
+	if !ok {
+		return nil, errors.New("it is not an Ed25519 key")
+	}
+	return ed, nil
+}
