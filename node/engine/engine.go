@@ -44,7 +44,7 @@ type Config struct {
 	Now       func() time.Time
 	Rand      io.Reader // names the store's incarnation
 
-	step func(name string) error // for tests: called before each step that a crash may cut off
+	step func(ctx context.Context, name string) error // for tests: called before each step that a crash may cut off
 }
 
 // Engine is an open engine. Its methods may be called from several goroutines.

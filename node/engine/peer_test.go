@@ -60,21 +60,27 @@ type peer struct {
 	dir    string
 	now    time.Time
 	others map[crdt.Device]identity.Role
+	onStep func(ctx context.Context, name string) error // of work behind the office
 }
 
 var testNow = time.Date(2026, 11, 23, 9, 0, 0, 0, time.FixedZone("", 7*3600))
 
 func testEngine(t *testing.T, name string, role identity.Role, others map[crdt.Device]identity.Role) *peer {
 	t.Helper()
+	p := newPeer(t, name, role, t.TempDir(), others)
+	p.open()
+	t.Cleanup(p.close)
+	return p
+}
+
+func newPeer(t *testing.T, name string, role identity.Role, dir string, others map[crdt.Device]identity.Role) *peer {
 	seed := sha256.Sum256([]byte(name))
 	key := ed25519.NewKeyFromSeed(seed[:])
 	p := &peer{
 		t: t, key: key, device: identity.DeviceOf(key.Public().(ed25519.PublicKey)), role: role,
-		dir: t.TempDir(), now: testNow, others: others,
+		dir: dir, now: testNow, others: others,
 	}
 	others[p.device] = role
-	p.open()
-	t.Cleanup(p.close)
 	return p
 }
 
@@ -94,11 +100,14 @@ func (p *peer) openWith(yaml string) {
 		RoleOf: func(d crdt.Device) (identity.Role, bool) { r, ok := p.others[d]; return r, ok },
 		Now:    func() time.Time { return p.now },
 		Rand:   rand.NewChaCha8(sha256.Sum256(p.device[:])),
+		step:   p.onStep,
 	})
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.settle()
+	if p.onStep == nil {
+		p.settle()
+	}
 }
 
 func (p *peer) close() {

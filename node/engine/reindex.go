@@ -202,12 +202,12 @@ func (e *Engine) behind(ctx context.Context) error {
 }
 
 func (e *Engine) behindStep(ctx context.Context) (done bool, err error) {
+	if err := e.step(ctx, "behind"); err != nil {
+		return false, err
+	}
 	e.write.Lock()
 	defer e.write.Unlock()
 	if err := ctx.Err(); err != nil {
-		return false, err
-	}
-	if err := e.step("behind"); err != nil {
 		return false, err
 	}
 	switched := false
@@ -232,12 +232,12 @@ func (e *Engine) behindStep(ctx context.Context) (done bool, err error) {
 	return done, err
 }
 
-// step is where tests end the process.
-func (e *Engine) step(name string) error {
+// step is where tests hold the work, or end the process.
+func (e *Engine) step(ctx context.Context, name string) error {
 	if e.cfg.step == nil {
 		return nil
 	}
-	return e.cfg.step(name)
+	return e.cfg.step(ctx, name)
 }
 
 // buildSome indexes the next records of a build, or ends it: from then on its

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
@@ -67,6 +68,8 @@ type verifier struct {
 	tx     *store.Tx
 	report func(Finding)
 
+	dropped bool // compaction has taken entries of some log away
+
 	made    *parts            // what the index is of; nil: there is none
 	rows    map[string]uint64 // that are there and should be, by collection
 	shown   map[string]int
@@ -115,6 +118,7 @@ func (v *verifier) logs() error {
 	var logs []store.Log
 	err := v.tx.Logs(func(l store.Log) error {
 		logs = append(logs, l)
+		v.dropped = v.dropped || l.Dropped.Seq > 0
 		return nil
 	})
 	for _, l := range logs {
@@ -135,7 +139,7 @@ func (v *verifier) found(kind FindingKind, l store.Log, from, to uint64, do node
 
 // log reads a log from its first entry to its head.
 func (v *verifier) log(l store.Log) error {
-	c := &chain{verifier: v, l: l}
+	c := &chain{verifier: v, l: l, last: l.Dropped.Seq, hash: l.Dropped.Hash, known: true, upTo: l.Dropped.Seq}
 	for {
 		err := v.tx.Entries(l, c.last, c.entry)
 		if node.CodeOf(err) != node.Damaged {
@@ -176,7 +180,9 @@ type chain struct {
 	*verifier
 	l     store.Log
 	last  uint64    // the last seq that was looked at
-	hash  crdt.Hash // there; zero: unknown
+	hash  crdt.Hash // there
+	known bool      // hash and, unless entries were dropped, cite are known
+	cite  crdt.Cite // what the entry there cites
 	seals []wire.Seal
 	upTo  uint64 // seals past last and up to here are in seals
 }
@@ -186,7 +192,7 @@ func (c *chain) unreadable(seq uint64) error {
 		return err
 	}
 	c.found(Unreadable, c.l, seq, seq, doFetch)
-	c.last, c.hash = seq, crdt.Hash{}
+	c.last, c.known = seq, false
 	return nil
 }
 
@@ -194,12 +200,12 @@ func (c *chain) unreadable(seq uint64) error {
 func (c *chain) gap(seq uint64) error {
 	if seq > c.last+1 {
 		c.found(EntryMissing, c.l, c.last+1, min(seq-1, c.l.Head.Seq), doFetch)
-		c.hash = crdt.Hash{}
+		c.known = false
 	}
 	return c.ctx.Err()
 }
 
-func (c *chain) entry(seq uint64, raw []byte) (bool, error) {
+func (c *chain) entry(seq uint64, stored store.Stored) (bool, error) {
 	if seq > c.l.Head.Seq {
 		c.found(EntryExtra, c.l, seq, seq, doFetch)
 		return true, c.ctx.Err()
@@ -207,20 +213,32 @@ func (c *chain) entry(seq uint64, raw []byte) (bool, error) {
 	if err := c.gap(seq); err != nil {
 		return false, err
 	}
-	before := c.hash
-	known := c.last == 0 && seq == 1 || before != (crdt.Hash{})
-	c.last, c.hash = seq, wire.ChainHash(raw)
-	entry, err := wire.DecodeEntry(raw)
-	wrong := err != nil || entry.Log != c.l.ID || entry.Seq != seq || (known && entry.Prev != before) ||
-		(seq == c.l.Head.Seq && c.hash != c.l.Head.Hash) || (seq == c.l.Sealed.Seq && c.hash != c.l.Sealed.Hash)
-	if wrong {
+	entry, err := wire.DecodeEntry(stored.Raw)
+	if err != nil || !c.follows(seq, entry, stored) {
 		c.found(EntryWrong, c.l, seq, seq, doFetch)
+		c.last, c.known = seq, false
 		return true, nil
 	}
 	if err := c.seal(seq); err != nil {
 		return false, err
 	}
 	return true, c.writes(entry)
+}
+
+// follows says whether an entry continues the chain, and whether what is stored
+// beside it is what it says; from then on the chain is there.
+func (c *chain) follows(seq uint64, entry *crdt.Entry, stored store.Stored) bool {
+	hash := wire.ChainHash(stored.Raw)
+	sound := entry.Log == c.l.ID && entry.Seq == seq && hash == stored.Hash &&
+		(!c.known || entry.Prev == c.hash) &&
+		(seq != c.l.Head.Seq || hash == c.l.Head.Hash) && (seq != c.l.Sealed.Seq || hash == c.l.Sealed.Hash)
+	inherits := c.known && (c.last > c.l.Dropped.Seq || c.l.Dropped.Seq == 0)
+	if entry.Citing(c.cite) != nil {
+		entry.Cites = c.cite // as when it was taken in
+	}
+	sound = sound && (!inherits || entry.Cites == stored.Cite)
+	c.last, c.hash, c.cite, c.known = seq, hash, stored.Cite, true
+	return sound
 }
 
 // seal compares the seal at a seq, if there is one, with what is stored.
@@ -321,45 +339,37 @@ func (v *verifier) generations(g store.Generations) error {
 	}
 	known := append([]uint32{g.Records, g.Index, g.Build.Number}, g.Drop...)
 	for _, n := range held {
-		if !containsNumber(known, n) {
+		if !slices.Contains(known, n) {
 			v.report(Finding{Kind: LeftOver, Place: fmt.Sprintf("generation %d", n), Do: doReindex})
 		}
 	}
 	return nil
 }
 
-func containsNumber(all []uint32, n uint32) bool {
-	for _, a := range all {
-		if a == n {
-			return true
-		}
-	}
-	return false
-}
-
 // merged is what the entries that wrote a record make of it; nil where there are
-// none.
-func (v *verifier) merged(name recordName) (*crdt.Record, error) {
-	b := &batch{engine: v.engine, tx: v.tx, logs: map[crdt.LogID]*store.Log{}, lookup: map[recordName]*touched{}}
-	var t *touched
+// none. Where compaction took entries away, what they said stands in the record
+// alone: then it is what the other entries make of the record as it is.
+func (v *verifier) merged(name recordName, r *crdt.Record) (*crdt.Record, error) {
+	b := &batch{
+		engine: v.engine, tx: v.tx, logs: map[crdt.LogID]*store.Log{}, from: map[crdt.LogID]uint64{}, lookup: map[recordName]*touched{},
+	}
+	fresh, written := crdt.NewRecord(r.Scope, r.Collection, r.Ref), v.dropped
+	if v.dropped {
+		fresh = r.Clone()
+	}
+	b.lookup[name] = &touched{record: fresh}
 	err := v.tx.History(name.id, func(l store.Log, seq uint64) (bool, error) {
 		entry, err := v.engine.entry(v.tx, l, seq)
 		if err != nil {
 			return false, err
 		}
-		for i := range entry.Ops {
-			op := &entry.Ops[i]
-			if t == nil && op.Collection == name.collection && op.Record.ID() == name.id {
-				t = &touched{record: crdt.NewRecord(entry.Log.Scope, op.Collection, op.Record)}
-				b.lookup[name] = t
-			}
-		}
+		written = written || slices.Contains(recordsOf(entry), name)
 		return true, b.merge(entry, &name)
 	})
-	if err != nil || t == nil {
+	if err != nil || !written {
 		return nil, err
 	}
-	return t.record, nil
+	return fresh, nil
 }
 
 func sameRecord(a, b *crdt.Record) (bool, error) {

@@ -106,14 +106,30 @@ func TestVerifyFindsEveryFault(t *testing.T) {
 			if raw, err = wire.EncodeEntry(e); err != nil {
 				return err
 			}
-			return a.tx.Put(seqKey('e', a.log.Number(), 2), raw)
+			return a.tx.PutEntry(a.log, 2, store.Stored{Raw: raw, Hash: wire.ChainHash(raw)})
 		}},
-		{"an entry past the head", []FindingKind{EntryExtra}, func(a at) error {
-			raw, err := a.tx.Entry(a.log, 6)
+		{"an entry's hash is another's", []FindingKind{EntryWrong}, func(a at) error {
+			e, err := a.tx.Stored(a.log, 2)
 			if err != nil {
 				return err
 			}
-			return a.tx.Put(seqKey('e', a.log.Number(), 7), raw)
+			e.Hash[0] ^= 1
+			return a.tx.PutEntry(a.log, 2, e)
+		}},
+		{"an entry's cite is another's", []FindingKind{EntryWrong, RecordWrong}, func(a at) error {
+			e, err := a.tx.Stored(a.log, 2)
+			if err != nil {
+				return err
+			}
+			e.Cite.Index = 7
+			return a.tx.PutEntry(a.log, 2, e)
+		}},
+		{"an entry past the head", []FindingKind{EntryExtra}, func(a at) error {
+			e, err := a.tx.Stored(a.log, 6)
+			if err != nil {
+				return err
+			}
+			return a.tx.PutEntry(a.log, 7, e)
 		}},
 		{"an entry of no log", []FindingKind{EntryExtra}, func(a at) error { return a.tx.Put(seqKey('e', 99, 1), []byte{1}) }},
 		{"a seal is gone", []FindingKind{SealMissing}, func(a at) error { return a.tx.Delete(seqKey('s', a.log.Number(), 6)) }},

@@ -28,10 +28,10 @@ func (v *verifier) record(name recordName) error {
 		v.report(Finding{Kind: Unreadable, Place: placeOf(name), Do: doRecompute})
 		return nil
 	}
-	if err != nil {
+	if err != nil || r == nil {
 		return err
 	}
-	merged, err := v.merged(name)
+	merged, err := v.merged(name, r)
 	switch {
 	case node.CodeOf(err) == node.Damaged:
 		// An entry of it can't be read, which has been reported: nothing to compare with.

@@ -12,11 +12,12 @@ import (
 // What a check of the whole store reads, beside what the engine reads every day.
 
 // Entries calls f with the entries of a log past a seq, in order, also those that
-// its head doesn't cover.
-func (t *Tx) Entries(l Log, after uint64, f func(seq uint64, raw []byte) (more bool, err error)) error {
+// its head doesn't cover; with a zero Stored where one has not that form.
+func (t *Tx) Entries(l Log, after uint64, f func(seq uint64, e Stored) (more bool, err error)) error {
 	prefix := numberKey(keyEntry, l.number)
 	return t.Scan(Scan{Prefix: prefix, After: seqKey(keyEntry, l.number, after), Values: true}, func(k, v []byte) (bool, error) {
-		return f(seqOf(k), v)
+		e, _ := decodeStored(v)
+		return f(seqOf(k), e)
 	})
 }
 
