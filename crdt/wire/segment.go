@@ -1,73 +1,36 @@
 package wire
 
 import (
+	"bytes"
 	"crypto/ed25519"
+	"encoding/binary"
 	"fmt"
 
+	"github.com/fxamacker/cbor/v2"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/vungxa/vungxa/crdt"
 )
 
 // Limits of a segment. MaxSegment is its encoded size, MaxSegmentBody that of
-// its entries before compression, both in bytes. What doesn't compress at all fits
-// too, so that whatever one program took in, any other can send on.
+// its entries in carried form, as an array, both in bytes. What doesn't compress at
+// all fits too, so that whatever one program took in, any other can send on.
 const (
 	MaxSegment        = 256 << 10
 	MaxSegmentBody    = 224 << 10
 	MaxSegmentEntries = 1024
 )
 
-// Seal is a device's signature over the head of its log at Seq: it vouches for
-// every entry up to there.
-type Seal struct {
-	_         struct{} `cbor:",toarray"`
-	Seq       uint64
-	Hash      crdt.Hash
-	Signature [ed25519.SignatureSize]byte
-}
-
-// Head is what the seal vouches for.
-func (s Seal) Head() crdt.Head { return crdt.Head{Seq: s.Seq, Hash: s.Hash} }
-
-type sealed struct {
-	_      struct{} `cbor:",toarray"`
-	Domain string
-	Format uint
-	Scope  string
-	Log    logName
-	Seq    uint64
-	Hash   crdt.Hash
-}
-
-func sealedBytes(log crdt.LogID, h crdt.Head) ([]byte, error) {
-	return Marshal(sealed{
-		Domain: "vungxa seal", Format: Format, Scope: string(log.Scope), Log: nameOf(log), Seq: h.Seq, Hash: h.Hash,
-	})
-}
-
-// Sign seals a log at a head. sign is Ed25519 under the device's seal key.
-func Sign(log crdt.LogID, h crdt.Head, sign func(message []byte) []byte) (Seal, error) {
-	m, err := sealedBytes(log, h)
-	if err != nil {
-		return Seal{}, err
-	}
-	return Seal{Seq: h.Seq, Hash: h.Hash, Signature: [ed25519.SignatureSize]byte(sign(m))}, nil
-}
-
-// Verify says whether the seal is the log's device's own.
-func (s Seal) Verify(log crdt.LogID, key ed25519.PublicKey) bool {
-	m, err := sealedBytes(log, s.Head())
-	return err == nil && len(key) == ed25519.PublicKeySize && ed25519.Verify(key, m, s.Signature[:])
-}
-
-// Segment is consecutive entries of one log, ending at a seal. Entries are their
-// canonical bytes, oldest first.
+// Segment is consecutive entries of one log, ending at a seal. Entries are in
+// their carried form, oldest first.
 type Segment struct {
 	Log     crdt.LogID
 	First   uint64 // seq of Entries[0]
 	Entries [][]byte
 	Seal    Seal // of the last entry
+	// Salts of the entries' spans, by Span, as far as the sender has them: those
+	// of which no entry was erased. Keys that they don't give are sent one by one.
+	Salts map[uint64]Salt
 }
 
 // Last is the seq of the segment's last entry.
@@ -79,24 +42,169 @@ type wireSegment struct {
 	Scope  string
 	Log    logName
 	First  uint64
-	Seal   Seal
-	Body   []byte // zstd of the array of entries
+	Seal   cbor.RawMessage // byte string of 64: the signature alone, of the last entry's hash. Array: a Seal
+	Salts  [][]byte        // of the spans from the first entry's on; empty where there is none
+	Coding uint
+	Body   []byte
 }
 
-// EncodeSegment gives a segment's bytes.
+// The codings of a segment's body.
+const (
+	codingEntries = iota // zstd of the array of entries in carried form
+	codingColumns        // zstd of columns, and raw bits
+	codingMixed          // columns through the predictor
+)
+
+// EncodeSegment gives a segment's bytes, in the coding that makes them fewest.
+// What DecodeSegment makes of them has been compared with the entries.
 func EncodeSegment(s *Segment) ([]byte, error) {
-	body, err := Marshal(s.Entries)
+	array, err := Marshal(s.Entries)
 	if err != nil {
 		return nil, err
 	}
-	packed := zstdEncoder.EncodeAll(body, nil)
-	b, err := Marshal(wireSegment{
-		Format: Format, Scope: string(s.Log.Scope), Log: nameOf(s.Log), First: s.First, Seal: s.Seal, Body: packed,
-	})
-	if err == nil && (len(b) > MaxSegment || len(body) > MaxSegmentBody || len(s.Entries) > MaxSegmentEntries) {
+	seal, err := encodeSeal(s)
+	if err != nil {
+		return nil, err
+	}
+	w := wireSegment{
+		Format: Format, Scope: string(s.Log.Scope), Log: nameOf(s.Log), First: s.First, Seal: seal,
+		Coding: codingEntries, Body: zstdEncoder.EncodeAll(array, nil),
+	}
+	if len(array) <= MaxSegmentBody {
+		s.chooseColumns(&w)
+	}
+	b, err := Marshal(w)
+	if err == nil && (len(b) > MaxSegment || len(array) > MaxSegmentBody || len(s.Entries) > MaxSegmentEntries) {
 		err = fmt.Errorf("segment of %d entries and %d bytes: too large to send", len(s.Entries), len(b))
 	}
 	return b, err
+}
+
+// chooseColumns takes the columns if they are fewer bytes and give back the same
+// entries. Anything else is sent as it is.
+func (s *Segment) chooseColumns(w *wireSegment) {
+	entries := make([]*crdt.Entry, len(s.Entries))
+	for i, b := range s.Entries {
+		e, err := DecodeEntry(b)
+		if err != nil {
+			return
+		}
+		entries[i] = e
+	}
+	if len(entries) == 0 {
+		return
+	}
+	salts := s.saltList()
+	best := len(w.Body) - 17*len(salts)
+	for _, coding := range []uint{codingColumns, codingMixed} {
+		body, err := s.columnsAs(coding, entries)
+		if err != nil || len(body) >= best {
+			continue
+		}
+		c := *w
+		c.Coding, c.Body, c.Salts = coding, body, salts
+		if back, err := c.entries(); err == nil && equalEntries(back, s.Entries) {
+			*w, best = c, len(body)
+		}
+	}
+}
+
+func equalEntries(a, b [][]byte) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if !bytes.Equal(a[i], b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Segment) columnsAs(coding uint, entries []*crdt.Entry) ([]byte, error) {
+	if coding == codingMixed {
+		m := newMixWriter(copyPrimed())
+		if err := writeColumns(m, s, entries); err != nil {
+			return nil, err
+		}
+		return m.coder.end(), nil
+	}
+	p := &plain{}
+	if err := writeColumns(p, s, entries); err != nil {
+		return nil, err
+	}
+	body := binary.AppendUvarint(nil, uint64(len(p.raw)))
+	return zstdEncoder.EncodeAll(p.bytes, append(body, p.raw...)), nil
+}
+
+func (w *wireSegment) entries() ([][]byte, error) {
+	log := w.Log.in(crdt.Scope(w.Scope))
+	switch w.Coding {
+	case codingEntries:
+		array, err := decompress(w.Body)
+		if err != nil {
+			return nil, err
+		}
+		var entries [][]byte
+		err = Unmarshal(array, MaxSegmentBody, &entries)
+		return entries, err
+	case codingColumns:
+		n, k := binary.Uvarint(w.Body)
+		if k <= 0 || n > uint64(len(w.Body)-k) {
+			return nil, fmt.Errorf("%w: raw bits that end too early", ErrFormat)
+		}
+		raw, packed := w.Body[k:k+int(n)], w.Body[k+int(n):]
+		columns, err := decompress(packed)
+		if err != nil {
+			return nil, err
+		}
+		return readColumns(&plain{reading: true, bytes: columns, raw: raw}, log, w.First, w.saltMap())
+	case codingMixed:
+		return readColumns(newMixReader(copyPrimed(), w.Body), log, w.First, w.saltMap())
+	}
+	return nil, fmt.Errorf("%w: coding %d; this program knows 0 to 2", ErrFormat, w.Coding)
+}
+
+// saltList is the salts of the segment's spans, in order, without what is missing
+// at the end.
+func (s *Segment) saltList() [][]byte {
+	var list [][]byte
+	last := 0
+	for span := Span(s.First); span <= Span(s.Last()); span++ {
+		salt, ok := s.Salts[span]
+		list = append(list, nil)
+		if ok {
+			list[len(list)-1] = salt[:]
+			last = len(list)
+		}
+	}
+	return list[:last]
+}
+
+func (w *wireSegment) saltMap() map[uint64]Salt {
+	salts := map[uint64]Salt{}
+	for i, b := range w.Salts {
+		if len(b) == len(Salt{}) {
+			salts[Span(w.First)+uint64(i)] = Salt(b)
+		}
+	}
+	return salts
+}
+
+// encodeSeal leaves out what the last entry tells.
+func encodeSeal(s *Segment) (cbor.RawMessage, error) {
+	if n := len(s.Entries); n > 0 && s.Seal.Seq == s.Last() && s.Seal.Hash == ChainHash(s.Entries[n-1]) {
+		return Marshal(s.Seal.Signature[:])
+	}
+	return Marshal(s.Seal)
+}
+
+func (s *Segment) decodeSeal(b []byte) error {
+	if major(b) == majorArray {
+		return Unmarshal(b, len(b), &s.Seal)
+	}
+	s.Seal = Seal{Seq: s.Last(), Hash: ChainHash(s.Entries[len(s.Entries)-1])}
+	return Unmarshal(b, 2+ed25519.SignatureSize, &s.Seal.Signature)
 }
 
 // DecodeSegment reads what EncodeSegment writes. It checks form and limits: the
@@ -106,22 +214,28 @@ func DecodeSegment(b []byte) (*Segment, error) {
 	if err := Unmarshal(b, MaxSegment, &w); err != nil {
 		return nil, fmt.Errorf("segment: %w", err)
 	}
-	if w.Format != Format {
-		return nil, fmt.Errorf("segment: %w: format %d; this program knows %d", ErrFormat, w.Format, Format)
-	}
-	if len(w.Scope) == 0 || len(w.Scope) > crdt.MaxScope || w.First == 0 {
-		return nil, fmt.Errorf("segment: %w: no scope or no first entry", ErrFormat)
-	}
-	body, err := decompress(w.Body)
-	if err != nil {
+	if err := checkFormat(w.Format); err != nil {
 		return nil, fmt.Errorf("segment: %w", err)
 	}
-	s := &Segment{Log: w.Log.in(crdt.Scope(w.Scope)), First: w.First, Seal: w.Seal}
-	if err := Unmarshal(body, MaxSegmentBody, &s.Entries); err != nil {
+	if len(w.Scope) == 0 || len(w.Scope) > crdt.MaxScope || w.First == 0 || w.First+MaxSegmentEntries < w.First {
+		return nil, fmt.Errorf("segment: %w: no scope or no first entry", ErrFormat)
+	}
+	s := &Segment{Log: w.Log.in(crdt.Scope(w.Scope)), First: w.First, Salts: w.saltMap()}
+	var err error
+	if s.Entries, err = w.entries(); err != nil {
 		return nil, fmt.Errorf("segment: %w", err)
 	}
 	n := uint64(len(s.Entries))
-	if n == 0 || n > MaxSegmentEntries || s.First+n < s.First || s.Last() != s.Seal.Seq {
+	if n == 0 || n > MaxSegmentEntries {
+		return nil, fmt.Errorf("segment: %w: %d entries; want 1 to %d", ErrFormat, n, MaxSegmentEntries)
+	}
+	if spans := Span(s.Last()) - Span(s.First) + 1; uint64(len(w.Salts)) > spans || uint64(len(s.Salts)) > spans {
+		return nil, fmt.Errorf("segment: %w: %d salts of %d spans", ErrFormat, len(w.Salts), spans)
+	}
+	if err := s.decodeSeal(w.Seal); err != nil {
+		return nil, fmt.Errorf("segment: %w", err)
+	}
+	if s.Last() != s.Seal.Seq {
 		return nil, fmt.Errorf("segment: %w: %d entries from %d do not end at the seal of %d", ErrFormat, n, s.First, s.Seal.Seq)
 	}
 	return s, nil
@@ -145,7 +259,9 @@ func (s *Segment) Open() ([]*crdt.Entry, error) {
 		if i > 0 && e.Prev != hash {
 			return nil, fmt.Errorf("segment: %w: the chain breaks at seq %d", ErrFormat, e.Seq)
 		}
-		entries[i], hash = e, ChainHash(b)
+		if entries[i], hash, err = opened(e); err != nil {
+			return nil, err
+		}
 	}
 	if hash != s.Seal.Hash {
 		return nil, fmt.Errorf("segment: %w: the seal of seq %d names another entry", ErrFormat, s.Seal.Seq)
@@ -153,8 +269,14 @@ func (s *Segment) Open() ([]*crdt.Entry, error) {
 	return entries, nil
 }
 
+func opened(e *crdt.Entry) (*crdt.Entry, crdt.Hash, error) {
+	hash, err := Hash(e)
+	return e, hash, err
+}
+
 var (
-	zstdEncoder = must(zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithWindowSize(1<<20)))
+	zstdEncoder = must(zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false),
+		zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(256<<10)))
 	zstdDecoder = must(zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxSegmentBody), zstd.WithDecoderMaxWindow(1<<20)))
 )
 

@@ -285,8 +285,13 @@ func TestSegmentOfTooManyEntriesIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	seal, err := Marshal(s.Seal)
+	if err != nil {
+		t.Fatal(err)
+	}
 	b, err := Marshal(wireSegment{
-		Scope: string(s.Log.Scope), Log: nameOf(s.Log), First: s.First, Seal: s.Seal, Body: zstdEncoder.EncodeAll(body, nil),
+		Format: Format, Scope: string(s.Log.Scope), Log: nameOf(s.Log), First: s.First, Seal: seal,
+		Body: zstdEncoder.EncodeAll(body, nil),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -130,7 +130,7 @@ func before(seg *wire.Segment, first *crdt.Entry, seq uint64) crdt.Hash {
 
 // above is the part of a segment above seq.
 func above(seg *wire.Segment, seq uint64) *wire.Segment {
-	return &wire.Segment{Log: seg.Log, First: seq + 1, Entries: seg.Entries[seq+1-seg.First:], Seal: seg.Seal}
+	return &wire.Segment{Log: seg.Log, First: seq + 1, Entries: seg.Entries[seq+1-seg.First:], Seal: seg.Seal, Salts: seg.Salts}
 }
 
 // stored notes that a segment of the peer's is held here now.

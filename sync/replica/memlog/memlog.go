@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -46,6 +47,7 @@ type log struct {
 	entries [][]byte
 	hashes  []crdt.Hash
 	seals   []wire.Seal // rising
+	salts   map[uint64]wire.Salt
 }
 
 // Key is the private key of a name. Names are all that these keys protect.
@@ -108,7 +110,9 @@ func (n *Node) Save(scope crdt.Scope, class crdt.Class, text string) (crdt.Pos, 
 			Collection: "dossiers", Record: crdt.Ref{Dot: crdt.Dot{Log: id, Seq: 1}}, Field: 1, Value: value,
 		}},
 	}
-	e.Key = wire.EntryKey(salt(id, wire.Span(e.Seq)), e.Seq)
+	span := wire.Span(e.Seq)
+	l.salts[span] = salt(id, span)
+	e.Key = wire.EntryKey(l.salts[span], e.Seq)
 	b, err := wire.EncodeEntry(e)
 	if err != nil {
 		return crdt.Pos{}, err
@@ -199,7 +203,9 @@ func (n *Node) Segment(id crdt.LogID, after uint64) (*wire.Segment, error) {
 	if end == nil {
 		return nil, nil
 	}
-	return &wire.Segment{Log: id, First: after + 1, Entries: slices.Clone(l.entries[after:end.Seq]), Seal: *end}, nil
+	return &wire.Segment{
+		Log: id, First: after + 1, Entries: slices.Clone(l.entries[after:end.Seq]), Seal: *end, Salts: maps.Clone(l.salts),
+	}, nil
 }
 
 // HashAt is replica.Log's.
@@ -253,6 +259,7 @@ func (n *Node) ingest(seg *wire.Segment) error {
 		}
 		l.add(b)
 	}
+	maps.Copy(l.salts, seg.Salts)
 	if seg.Seal.Seq > l.sealed() {
 		l.seals = append(l.seals, seg.Seal)
 	}
@@ -329,7 +336,7 @@ func (n *Node) change() {
 func (n *Node) log(id crdt.LogID) *log {
 	l := n.logs[id]
 	if l == nil {
-		l = &log{}
+		l = &log{salts: map[uint64]wire.Salt{}}
 		n.logs[id] = l
 	}
 	return l

@@ -1,0 +1,587 @@
+package wire
+
+import (
+	"cmp"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"github.com/vungxa/vungxa/crdt"
+)
+
+// The columns of a segment. Those of values have more beside them: a class is a
+// column and, above it, the group of the values.
+const (
+	colEntries class = iota
+	colTable
+	colName
+	colLogClass
+	colRecord
+	colRecordSeq
+	colRecordIndex
+	colLowBits
+	colStamp
+	colCounter
+	colOfficer
+	colPack
+	colEpoch
+	colCites
+	colCiteEpoch
+	colCiteIndex
+	colOps
+	colKeys
+	colFirstRecord
+	colNextRecord
+	colFirstField
+	colNextField
+	colKind
+	colErased
+	colOver
+	colOverCount
+	colOverLog
+	colOverSeq
+	colMade
+	colPins
+	colShape
+	colText
+	colDigits
+	colTexts
+	colNumber
+	colDay
+	colHour
+	colMinute
+	colLength
+	colByte
+	colPresent
+)
+
+// walk goes through the columns of a run of entries in one order, and writes them
+// to a stream or reads them from it. Either way the same code says what follows
+// what, so the two can't differ.
+type walk struct {
+	stream
+	reading bool
+	log     crdt.LogID
+	first   uint64
+	salts   map[uint64]Salt
+	entries []*crdt.Entry
+
+	logs        table[crdt.LogID] // the segment's own, then those that it names
+	officers    table[string]
+	packs       table[crdt.Pack]
+	collections table[string]
+	records     table[recordAt]
+	places      []int                 // of each operation's record
+	cells       map[cellAt][]crdt.Pos // what the next write of a cell supersedes, if it knows no more
+	made        map[uint64]crdt.Pos
+	lastSeq     map[uint64]uint64      // of foreign logs, as they were last named
+	pins        map[crdt.Pos]crdt.Hash // the last of each that was sent
+
+	budget int // bytes that what is read may still take, in carried form
+	err    error
+}
+
+// table gives what entries name again and again a place.
+type table[T comparable] struct {
+	rows []T
+	at   map[T]int
+}
+
+func (t *table[T]) add(v T) {
+	if _, ok := t.at[v]; ok {
+		return
+	}
+	if t.at == nil {
+		t.at = map[T]int{}
+	}
+	t.at[v] = len(t.rows)
+	t.rows = append(t.rows, v)
+}
+
+// sort is for tables that are to be written.
+func (t *table[T]) sort(compare func(a, b T) int) {
+	slices.SortFunc(t.rows, compare)
+	for i, v := range t.rows {
+		t.at[v] = i
+	}
+}
+
+// recordAt is a record of the segment's table.
+type recordAt struct {
+	collection uint64
+	ref        crdt.Ref
+	log        uint64 // of its dot, by place
+}
+
+type cellAt struct {
+	record uint64
+	field  uint32
+}
+
+// newWalk is a walk that reads, once entries are set it writes.
+func newWalk(s stream, log crdt.LogID, first uint64, salts map[uint64]Salt) *walk {
+	w := &walk{
+		stream: s, log: log, first: first, salts: salts, budget: MaxSegmentBody,
+		cells: map[cellAt][]crdt.Pos{}, made: map[uint64]crdt.Pos{}, lastSeq: map[uint64]uint64{}, pins: map[crdt.Pos]crdt.Hash{},
+	}
+	w.logs.add(log)
+	return w
+}
+
+// writeColumns gives a segment's entries to a stream. It refuses what columns
+// can't hold.
+func writeColumns(s stream, seg *Segment, entries []*crdt.Entry) error {
+	w := newWalk(s, seg.Log, seg.First, seg.Salts)
+	w.entries = entries
+	w.collect()
+	w.columns()
+	return w.broken()
+}
+
+// readColumns reads what writeColumns wrote, and gives the entries in carried
+// form. What it reads may be anyone's: it is as valid as EncodeEntry makes it.
+func readColumns(s stream, log crdt.LogID, first uint64, salts map[uint64]Salt) ([][]byte, error) {
+	w := newWalk(s, log, first, salts)
+	w.reading = true
+	w.columns()
+	if err := cmp.Or(w.broken(), s.ended()); err != nil {
+		return nil, err
+	}
+	raw := make([][]byte, len(w.entries))
+	size := 0
+	prev := w.entries[0].Prev
+	for i, e := range w.entries {
+		e.Prev = prev
+		b, err := EncodeEntry(e)
+		if err != nil {
+			return nil, err
+		}
+		if prev, err = Hash(e); err != nil {
+			return nil, err
+		}
+		if size += len(b); size > MaxSegmentBody {
+			return nil, fmt.Errorf("%w: entries of more than %d bytes", ErrFormat, MaxSegmentBody)
+		}
+		raw[i] = b
+	}
+	return raw, nil
+}
+
+func (w *walk) broken() error { return cmp.Or(w.err, w.failed()) }
+
+func (w *walk) fail(what string, n uint64) {
+	if w.err == nil {
+		w.err = fmt.Errorf("%w: %s %d", ErrFormat, what, n)
+	}
+}
+
+// spend takes from the budget what something read will take at least.
+func (w *walk) spend(n int) bool {
+	if w.budget -= n; w.budget < 0 {
+		w.fail("columns of more bytes than", MaxSegmentBody)
+	}
+	return w.broken() == nil
+}
+
+// columns is the walk.
+func (w *walk) columns() {
+	n := uint64(len(w.entries))
+	if w.num(colEntries, &n); w.reading {
+		if n == 0 || n > MaxSegmentEntries {
+			w.fail("entries:", n)
+			return
+		}
+		w.entries = make([]*crdt.Entry, n)
+		for i := range w.entries {
+			w.entries[i] = &crdt.Entry{Log: w.log, Seq: w.first + uint64(i)}
+		}
+	}
+	if w.first > 1 {
+		w.rawBytes(w.entries[0].Prev[:])
+	}
+	w.tables()
+	w.stamps()
+	w.heads()
+	w.operations()
+	w.overs()
+	w.pinned()
+	w.keys()
+	w.values()
+}
+
+// rawBytes are hashes, keys and names, which no model would guess.
+func (w *walk) rawBytes(b []byte) {
+	for i := range b {
+		v := uint64(b[i])
+		w.bits(8, &v)
+		b[i] = byte(v)
+	}
+}
+
+// delta is a number as its distance from another, near ones small, either side.
+func (w *walk) delta(c class, v *uint64, from uint64) {
+	d := int64(*v - from)
+	z := uint64(d<<1) ^ uint64(d>>63)
+	w.num(c, &z)
+	*v = from + (z>>1 ^ -(z & 1))
+}
+
+func (w *walk) name(s *string) {
+	b := []byte(*s)
+	w.text(colName, &b)
+	*s = string(b)
+}
+
+// place is where something stands in a table.
+func place[T comparable](w *walk, c class, t *table[T], v *T) int {
+	n := uint64(0)
+	if !w.reading {
+		n = uint64(t.at[*v])
+	}
+	if w.num(c, &n); n >= uint64(len(t.rows)) {
+		w.fail("a place beyond its table:", n)
+		return 0
+	}
+	*v = t.rows[n]
+	return int(n)
+}
+
+// collect makes the tables of what is to be written, each in an order that
+// depends on nothing else: by first appearance, records sorted.
+func (w *walk) collect() {
+	for _, e := range w.entries {
+		w.officers.add(e.Officer)
+		w.packs.add(e.Pack)
+		for i := range e.Ops {
+			op := &e.Ops[i]
+			w.collections.add(op.Collection)
+			if !op.Record.ByKey() {
+				w.logs.add(op.Record.Dot.Log)
+			}
+			if op.Made.Seq > 0 {
+				w.logs.add(op.Made.Log)
+			}
+			for _, p := range op.Over {
+				w.logs.add(p.Log)
+			}
+			w.records.add(w.recordOf(op))
+		}
+	}
+	w.records.sort(compareRecords)
+}
+
+func (w *walk) recordOf(op *crdt.Op) recordAt {
+	r := recordAt{collection: uint64(w.collections.at[op.Collection]), ref: op.Record}
+	if !op.Record.ByKey() {
+		r.log = uint64(w.logs.at[op.Record.Dot.Log])
+	}
+	return r
+}
+
+func compareRecords(a, b recordAt) int {
+	return cmp.Or(cmp.Compare(a.collection, b.collection), cmp.Compare(a.log, b.log),
+		cmp.Compare(a.ref.Dot.Seq, b.ref.Dot.Seq), cmp.Compare(a.ref.Dot.Index, b.ref.Dot.Index),
+		slices.Compare(a.ref.Key[:], b.ref.Key[:]))
+}
+
+func (w *walk) tables() {
+	w.logs.rows = append(w.logs.rows[:1], grown(w, w.logs.rows[1:], 26)...)
+	for i := range w.logs.rows[1:] {
+		l := &w.logs.rows[i+1]
+		w.rawBytes(l.Device[:])
+		w.rawBytes(l.Incarnation[:])
+		c := uint64(l.Class)
+		w.num(colLogClass, &c)
+		l.Class, l.Scope = crdt.Class(c), w.log.Scope
+	}
+	w.officers.rows = grown(w, w.officers.rows, 1)
+	for i := range w.officers.rows {
+		w.name(&w.officers.rows[i])
+	}
+	w.packs.rows = grown(w, w.packs.rows, 1)
+	for i := range w.packs.rows {
+		p := &w.packs.rows[i]
+		w.name(&p.ID)
+		v := uint64(p.Version)
+		w.num(colTable, &v)
+		p.Version = uint32(v)
+	}
+	w.collections.rows = grown(w, w.collections.rows, 1)
+	for i := range w.collections.rows {
+		w.name(&w.collections.rows[i])
+	}
+	w.records.rows = grown(w, w.records.rows, 1)
+	for i := range w.records.rows {
+		w.record(i)
+	}
+}
+
+// grown codes the length of a table, and makes one to read into. Each row takes
+// some bytes at least.
+func grown[T any](w *walk, rows []T, each int) []T {
+	n := uint64(len(rows))
+	w.num(colTable, &n)
+	if !w.reading {
+		return slices.Clone(rows)
+	}
+	if n > MaxSegmentBody || !w.spend(int(n)*each) {
+		w.fail("a table of", n)
+		return nil
+	}
+	return make([]T, n)
+}
+
+// record codes a row of the table: kind 0 is named by a key, others by a dot of
+// the log at the place below.
+func (w *walk) record(i int) {
+	r, before := &w.records.rows[i], recordAt{}
+	if i > 0 {
+		before = w.records.rows[i-1]
+	}
+	w.delta(colRecord, &r.collection, before.collection)
+	kind := uint64(0)
+	if !r.ref.ByKey() {
+		kind = r.log + 1
+	}
+	w.num(colRecord, &kind)
+	if kind > uint64(len(w.logs.rows)) {
+		w.fail("a record of log", kind)
+		return
+	}
+	if kind == 0 {
+		w.rawBytes(r.ref.Key[:])
+		r.ref.Scope = w.log.Scope
+		return
+	}
+	r.log = kind - 1
+	index := uint64(r.ref.Dot.Index)
+	w.delta(colRecordSeq, &r.ref.Dot.Seq, before.ref.Dot.Seq)
+	w.num(colRecordIndex, &index)
+	r.ref.Dot.Log, r.ref.Dot.Index = w.logs.rows[r.log], uint16(index)
+}
+
+// stamps: of each entry the milliseconds since the one before, whose low bits
+// nothing could guess, and the counter, as far as it isn't what a clock gives.
+func (w *walk) stamps() {
+	first := uint64(w.entries[0].Stamp)
+	era, ms, counter := first>>56, first>>16&(1<<40-1), first&0xffff
+	w.num(colStamp, &era)
+	w.bits(40, &ms)
+	w.num(colCounter, &counter)
+	w.entries[0].Stamp = crdt.Stamp(era<<56 | ms<<16 | counter&0xffff)
+	if len(w.entries) == 1 {
+		return
+	}
+	low := w.lowBits()
+	for i, e := range w.entries[1:] {
+		before := w.entries[i].Stamp
+		d := (uint64(e.Stamp>>16) - uint64(before>>16)) & (1<<48 - 1)
+		high, rest := d>>low, d&(1<<low-1)
+		w.num(colStamp, &high)
+		w.bits(int(low), &rest)
+		d = high<<low | rest
+		usual := uint64(0)
+		if d == 0 {
+			usual = uint64(before&0xffff) + 1
+		}
+		counter := (uint64(e.Stamp&0xffff) - usual) & 0xffff
+		w.num(colCounter, &counter)
+		ms := (uint64(before>>16) + d) & (1<<48 - 1)
+		e.Stamp = crdt.Stamp(ms<<16 | (usual+counter)&0xffff)
+	}
+}
+
+// lowBits chooses how many bits of a stamp's distance are raw: all but the
+// highest few of a usual one.
+func (w *walk) lowBits() uint64 {
+	var all []int
+	if !w.reading {
+		for i, e := range w.entries[1:] {
+			all = append(all, bits.Len64((uint64(e.Stamp>>16)-uint64(w.entries[i].Stamp>>16))&(1<<48-1)))
+		}
+		slices.Sort(all)
+	}
+	low := uint64(0)
+	if len(all) > 0 {
+		low = uint64(max(0, all[len(all)/2]-5))
+	}
+	w.num(colLowBits, &low)
+	if low > 48 {
+		w.fail("raw bits of a stamp:", low)
+		return 0
+	}
+	return low
+}
+
+// heads: what else an entry says of itself.
+func (w *walk) heads() {
+	var epoch uint64
+	var cites crdt.Cite
+	for _, e := range w.entries {
+		place(w, colOfficer, &w.officers, &e.Officer)
+		place(w, colPack, &w.packs, &e.Pack)
+		w.delta(colEpoch, &e.Epoch, epoch)
+		epoch = e.Epoch
+		w.cites(e, &cites)
+		n := uint64(len(e.Ops))
+		w.num(colOps, &n)
+		if w.reading {
+			if n == 0 || n > crdt.MaxOps || !w.spend(int(n)*7) {
+				w.fail("operations:", n)
+				return
+			}
+			e.Ops = make([]crdt.Op, n)
+		}
+	}
+}
+
+func (w *walk) cites(e *crdt.Entry, last *crdt.Cite) {
+	cites := uint64(0)
+	if e.Cites != (crdt.Cite{}) {
+		cites = 1
+	}
+	if w.num(colCites, &cites); cites == 0 {
+		return
+	}
+	w.delta(colCiteEpoch, &e.Cites.Epoch, last.Epoch)
+	w.delta(colCiteIndex, &e.Cites.Index, last.Index)
+	*last = e.Cites
+}
+
+// operations: which cell each writes.
+func (w *walk) operations() {
+	for _, e := range w.entries {
+		var before recordAt
+		for i := range e.Ops {
+			op := &e.Ops[i]
+			at := w.recordOf(op)
+			field, kind, column := uint64(op.Field), uint64(op.Kind), colNextField
+			if i == 0 {
+				w.places = append(w.places, place(w, colFirstRecord, &w.records, &at))
+				column = colFirstField
+			} else {
+				w.nextRecord(&at, before)
+			}
+			w.num(column, &field)
+			w.num(colKind, &kind)
+			if w.broken() != nil {
+				return
+			}
+			if field > 1<<32-1 || kind > 255 || at.collection >= uint64(len(w.collections.rows)) {
+				w.fail("field, kind or collection:", max(field, kind, at.collection))
+				return
+			}
+			op.Collection, op.Record = w.collections.rows[at.collection], at.ref
+			op.Field, op.Kind = uint32(field), crdt.Kind(kind)
+			before = at
+		}
+	}
+}
+
+// nextRecord: most often an entry's operations are on one record.
+func (w *walk) nextRecord(at *recordAt, before recordAt) {
+	other := uint64(0)
+	if *at != before {
+		other = 1
+	}
+	if w.num(colNextRecord, &other); other == 0 {
+		*at = before
+		w.places = append(w.places, w.places[len(w.places)-1])
+		return
+	}
+	w.places = append(w.places, place(w, colFirstRecord, &w.records, at))
+}
+
+// keys: an entry's key derives from its span's salt, or is sent. Of an erased
+// entry the keys of those operations are sent that stay.
+func (w *walk) keys() {
+	for _, e := range w.entries {
+		derived, salted := w.derived(e.Seq)
+		how := uint64(keySent)
+		switch {
+		case isErased(e):
+			how = keysOfOps
+		case salted && e.Key == derived:
+			how = keyDerived
+		}
+		switch w.num(colKeys, &how); how {
+		case keyDerived:
+			if !salted {
+				w.fail("no salt for span", Span(e.Seq))
+			}
+			e.Key = derived
+		case keySent:
+			w.rawBytes(e.Key[:])
+		case keysOfOps:
+			w.opKeys(e)
+		default:
+			w.fail("key form", how)
+		}
+	}
+}
+
+// How an entry's key is sent.
+const (
+	keyDerived = iota
+	keySent
+	keysOfOps
+)
+
+func (w *walk) derived(seq uint64) (crdt.Key, bool) {
+	salt, ok := w.salts[Span(seq)]
+	if !ok {
+		return crdt.Key{}, false
+	}
+	return EntryKey(salt, seq), true
+}
+
+func (w *walk) opKeys(e *crdt.Entry) {
+	for i := range e.Ops {
+		op := &e.Ops[i]
+		erased := uint64(0)
+		if op.Erased != (crdt.Hash{}) {
+			erased = 1
+		}
+		if w.num(colErased, &erased); erased != 0 {
+			w.rawBytes(op.Erased[:])
+		} else {
+			w.rawBytes(op.Key[:])
+		}
+	}
+}
+
+// pinned: of each foreign log that an entry names, the hash that it is pinned by,
+// if it is.
+func (w *walk) pinned() {
+	if w.broken() != nil {
+		return
+	}
+	for _, e := range w.entries {
+		pins := e.Pins
+		if w.reading {
+			e.Pins = nil
+		}
+		for _, p := range e.Named() {
+			how, hash := uint64(0), crdt.Hash{}
+			if i := slices.IndexFunc(pins, func(q crdt.Pin) bool { return q.Log == p.Log }); i >= 0 {
+				how, hash = 2, pins[i].Hash
+			}
+			known, ok := w.pins[p]
+			if how == 2 && ok && known == hash {
+				how = 1
+			}
+			switch w.num(colPins, &how); how {
+			case 0:
+				continue
+			case 1:
+				hash = known
+			default:
+				w.rawBytes(hash[:])
+				w.pins[p] = hash
+			}
+			if w.reading {
+				e.Pins = append(e.Pins, crdt.Pin{Log: p.Log, Seq: p.Seq, Hash: hash})
+			}
+		}
+	}
+}
