@@ -110,6 +110,9 @@ func (f *figures) load(e *Engine, tx *store.Tx) error {
 				return errStopped
 			default:
 			}
+			if err := e.step(e.rebuild.ctx, "figures"); err != nil {
+				return err
+			}
 			f.take(e.read(r).fact)
 			return nil
 		}, f.skip)
