@@ -54,13 +54,16 @@ func spawn(t *testing.T, args ...string) *process {
 	return p
 }
 
-func begin(args ...string) (*process, error) {
+func begin(args ...string) (*process, error) { return beginWith("", args...) }
+
+// beginWith gives the process something to read.
+func beginWith(input string, args ...string) (*process, error) {
 	path, err := program()
 	if err != nil {
 		return nil, err
 	}
 	p := &process{Cmd: exec.Command(path, args...), ended: make(chan struct{})}
-	p.Stdout, p.Stderr = &p.out, &p.err
+	p.Stdin, p.Stdout, p.Stderr = strings.NewReader(input), &p.out, &p.err
 	p.Env = append(os.Environ(), "LANG=C.UTF-8")
 	// What a killed test leaves behind would hold ports and directories.
 	p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

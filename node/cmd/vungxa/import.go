@@ -21,7 +21,8 @@ type importCmd struct {
 	Map        string   `required:"" type:"path" help:"The mapping, a YAML file."`
 	DryRun     bool     `help:"Say what would happen, and change nothing."`
 	Packs      []string `type:"existingdir" help:"Directories of further collections (YAML), beside the program's own."`
-	File       string   `arg:"" type:"path" help:"The CSV file."`
+	unlock
+	File string `arg:"" type:"path" help:"The CSV file."`
 }
 
 // Run takes a file in and prints what became of its rows.
@@ -73,7 +74,11 @@ func (r importCmd) mapping() (*imports.Mapping, error) {
 
 // sink is the node that runs on the directory, or else the directory itself.
 func (r importCmd) sink(ctx context.Context, c *console) (imports.Sink, *schema.Collection, func() error, error) {
-	office, err := daemon.OpenOffice(r.Dir, options(c, r.Packs))
+	opts, err := r.options(c, r.Dir, r.Packs)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	office, err := daemon.OpenOffice(r.Dir, opts)
 	if err == nil {
 		collection, err := find(office.Pack(), r.Collection)
 		if err != nil {

@@ -27,6 +27,7 @@ type cli struct {
 	Run     runCmd     `cmd:"" help:"Run the node of a directory."`
 	Demo    demoCmd    `cmd:"" help:"Run a province and the box and laptop of one commune, with generated data."`
 	Import  importCmd  `cmd:"" help:"Take a CSV file into a collection, by a mapping."`
+	Keys    keysCmd    `cmd:"" help:"What opens a node's store: passwords, key files, the environment."`
 	Openapi openapiCmd `cmd:"" help:"Print the OpenAPI description of a node's HTTP interface."`
 	Bench   benchCmd   `cmd:"" help:"Measure something on this machine."`
 	Version versionCmd `cmd:"" help:"Print the version."`
@@ -74,6 +75,10 @@ const (
 func main() { os.Exit(run()) }
 
 func run() int {
+	if err := keepMemory(); err != nil {
+		fmt.Fprintf(os.Stderr, "vungxa: %v\n", err)
+		return exitFailed
+	}
 	if code, asked := store.Probe(); asked {
 		return code
 	}

@@ -12,12 +12,14 @@ import (
 	"github.com/vungxa/vungxa/desktop/frontend"
 	"github.com/vungxa/vungxa/node/api"
 	"github.com/vungxa/vungxa/node/daemon"
+	"github.com/vungxa/vungxa/node/store/keyring"
 )
 
 type runCmd struct {
 	Dir   string   `required:"" type:"path" help:"The node's directory."`
 	JSON  bool     `help:"Print one JSON object when ready."`
 	Packs []string `type:"existingdir" help:"Directories of further collections (YAML)."`
+	unlock
 }
 
 // opened is what is told of a node when it is ready.
@@ -28,11 +30,17 @@ type opened struct {
 	SignIn string `json:"sign_in"` // good for one sign-in
 	PID    int    `json:"pid"`
 	Dir    string `json:"dir"`
+
+	Protection string `json:"protection"` // the class of what opens the store
 }
 
 // Run runs one node until it is told to stop.
 func (r runCmd) Run(ctx context.Context, c *console) error {
-	d, err := daemon.New(r.Dir, options(c, r.Packs))
+	opts, err := r.options(c, r.Dir, r.Packs)
+	if err != nil {
+		return err
+	}
+	d, err := daemon.New(r.Dir, opts)
 	if err != nil {
 		return err
 	}
@@ -65,7 +73,7 @@ func describe(d *daemon.Daemon, dir string) (opened, error) {
 		return opened{}, err
 	}
 	i := d.Info()
-	return opened{Name: i.Name, Role: i.Role, URL: d.URL(), SignIn: signIn, PID: os.Getpid(), Dir: dir}, nil
+	return opened{Name: i.Name, Role: i.Role, URL: d.URL(), SignIn: signIn, PID: os.Getpid(), Dir: dir, Protection: i.Protection.Class}, nil
 }
 
 // announce prints a node's page and its one-time sign-in.
@@ -73,6 +81,7 @@ func (c *console) announce(o opened) {
 	fmt.Fprintf(c.out, "\n  %s\n", o.Name)
 	c.say("    trang:               %s", "    page:                %s", o.URL)
 	c.say("    đăng nhập (1 lần):   %s", "    sign in (once):      %s", o.SignIn)
+	c.say("    bảo vệ đĩa:          %s", "    disk protection:     %s", c.text(keyring.Class(o.Protection).Says()))
 }
 
 type openapiCmd struct{}

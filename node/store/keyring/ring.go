@@ -131,6 +131,8 @@ func (f *file) closed(secrets []Secret) error {
 	switch {
 	case has(Password) && given(Password):
 		return node.Errorf(node.Unauthenticated, "Mật khẩu của kho không đúng.", "the store's password is wrong")
+	case has(KeyFile) && given(KeyFile), has(Environment) && given(Environment):
+		return node.Errorf(node.Unauthenticated, "Khóa được đưa không phải của kho này.", "the key given is not this store's")
 	case has(Password):
 		return node.Errorf(node.Unauthenticated,
 			"Kho này mở bằng mật khẩu. Hãy chạy lệnh ở cửa sổ dòng lệnh để được hỏi, hoặc đưa mật khẩu qua --password-stdin.",

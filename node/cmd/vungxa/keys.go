@@ -1,0 +1,406 @@
+package main
+
+import (
+	"bufio"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/daemon"
+	"github.com/vungxa/vungxa/node/store/durable"
+	"github.com/vungxa/vungxa/node/store/keyring"
+)
+
+// unlock are the flags by which a command opens a node's key file.
+type unlock struct {
+	KeyFile       string `type:"path" placeholder:"FILE" help:"The key file that opens the store, on a token or a stick."`
+	KeyEnv        string `placeholder:"NAME" default:"VUNGXA_KEY" help:"The variable that holds the key; where it is not set, the systemd credential vungxa-key."`
+	PasswordStdin bool   `help:"Read passwords from standard input, one a line, in the order in which they are asked for."`
+}
+
+// credential is the name of systemd's credential (LoadCredential=).
+const credential = "vungxa-key"
+
+// keyTextMax is more than any key in its written form, in bytes.
+const keyTextMax = 4 << 10
+
+// secrets are what the flags, the environment and, where a password is wanted, the
+// person at the terminal give.
+func (u unlock) secrets(ask *asker, dir string) (secrets []keyring.Secret, err error) {
+	if u.KeyFile != "" {
+		s, err := readKeyFile(u.KeyFile)
+		if err != nil {
+			return nil, err
+		}
+		secrets = append(secrets, s)
+	}
+	text, err := u.environment()
+	if err != nil {
+		return nil, err
+	}
+	if text != "" {
+		s, err := keyring.KeySecret(keyring.Environment, text)
+		if err != nil {
+			return nil, err
+		}
+		secrets = append(secrets, s)
+	}
+	p, err := keyring.Read(dir)
+	if err != nil {
+		return secrets, nil // who opens the node says it better
+	}
+	has := func(k keyring.Kind) bool {
+		return slices.ContainsFunc(p.Slots, func(s keyring.Slot) bool { return s.Kind == k.String() })
+	}
+	if !has(keyring.Password) || has(keyring.Beside) && !u.PasswordStdin || len(secrets) > 0 && !u.PasswordStdin {
+		return secrets, nil
+	}
+	s, err := ask.password("Mật khẩu của kho: ", "The store's password: ")
+	if errors.Is(err, errNobody) {
+		return secrets, nil // the key file's own sentence says what to do
+	}
+	return append(secrets, s), err
+}
+
+// environment is the key in the variable, or in systemd's credential, or "".
+func (u unlock) environment() (string, error) {
+	if text := os.Getenv(u.KeyEnv); text != "" {
+		return text, nil
+	}
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	if dir == "" {
+		return "", nil
+	}
+	b, err := readSmall(filepath.Join(dir, credential))
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	return string(b), err
+}
+
+func readSmall(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, keyTextMax))
+	return b, errors.Join(err, f.Close())
+}
+
+func readKeyFile(name string) (keyring.Secret, error) {
+	b, err := readSmall(name)
+	if err != nil {
+		return keyring.Secret{}, node.Errorf(node.NotFound,
+			"Không đọc được tệp khóa %s: %w. Hãy cắm thiết bị giữ tệp đó.", "the key file %s can't be read: %w; plug in what holds it", name, err)
+	}
+	return keyring.KeySecret(keyring.KeyFile, string(b))
+}
+
+// asker asks for passwords: at the terminal without an echo, or line by line from
+// standard input.
+type asker struct {
+	console *console
+	lines   *bufio.Reader // nil: the terminal
+}
+
+func newAsker(c *console, stdin bool) *asker {
+	a := &asker{console: c}
+	if stdin {
+		a.lines = bufio.NewReader(io.LimitReader(os.Stdin, keyTextMax))
+	}
+	return a
+}
+
+// errNobody says that there is no terminal to ask at, and no leave to read input.
+var errNobody = node.Errorf(node.Invalid,
+	"Cần một mật khẩu, mà đây không phải cửa sổ dòng lệnh. Hãy đưa mật khẩu qua --password-stdin.",
+	"a password is needed and this is no terminal; hand it over with --password-stdin")
+
+func (a *asker) line(vi, en string) (string, error) {
+	if a.lines != nil {
+		line, err := a.lines.ReadString('\n')
+		if err != nil && (!errors.Is(err, io.EOF) || line == "") {
+			return "", node.Errorf(node.Invalid, "Đầu vào không còn dòng mật khẩu nào: %w", "standard input has no further line for a password: %w", err)
+		}
+		return strings.TrimRight(line, "\r\n"), nil
+	}
+	stdin := int(os.Stdin.Fd())
+	if !term.IsTerminal(stdin) {
+		return "", errNobody
+	}
+	if a.console.english {
+		vi = en
+	}
+	fmt.Fprint(os.Stderr, vi)
+	b, err := term.ReadPassword(stdin)
+	fmt.Fprintln(os.Stderr)
+	return string(b), err
+}
+
+func (a *asker) password(vi, en string) (keyring.Secret, error) {
+	line, err := a.line(vi, en)
+	if err != nil {
+		return keyring.Secret{}, err
+	}
+	return keyring.PasswordSecret(line)
+}
+
+// newPassword asks for a password to come, at a terminal twice.
+func (a *asker) newPassword() (keyring.Secret, error) {
+	first, err := a.line("Mật khẩu mới: ", "New password: ")
+	if err != nil {
+		return keyring.Secret{}, err
+	}
+	if a.lines == nil {
+		again, err := a.line("Gõ lại mật khẩu mới: ", "New password again: ")
+		if err != nil {
+			return keyring.Secret{}, err
+		}
+		if again != first {
+			return keyring.Secret{}, node.Errorf(node.Invalid, "Hai lần gõ không giống nhau.", "the two are not the same")
+		}
+	}
+	return keyring.PasswordSecret(first)
+}
+
+type keysCmd struct {
+	List     keysList     `cmd:"" help:"Show the slots that open the store, and what they protect it from."`
+	Add      keysAdd      `cmd:"" help:"Add a slot: password, key-file, environment or none."`
+	Remove   keysRemove   `cmd:"" help:"Remove a slot; never the last that opens the store."`
+	Password keysPassword `cmd:"" help:"Change the password of a slot."`
+}
+
+// keysFlags are those of all keys commands.
+type keysFlags struct {
+	Dir  string `required:"" type:"path" help:"The node's directory."`
+	JSON bool   `help:"Print one JSON object."`
+}
+
+// changing are those of the commands that change the key file. A node may run
+// meanwhile: it has read what it needs.
+type changing struct {
+	keysFlags
+	unlock
+}
+
+func (k changing) open(c *console) (*keyring.Ring, *asker, error) {
+	ask := newAsker(c, k.PasswordStdin)
+	secrets, err := k.secrets(ask, k.Dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	ring, err := keyring.Open(k.Dir, rand.Reader, secrets...)
+	return ring, ask, err
+}
+
+type keysList struct{ keysFlags }
+
+// Run shows the slots. It opens none.
+func (k keysList) Run(c *console) error {
+	p, err := keyring.Read(k.Dir)
+	if err != nil {
+		return err
+	}
+	return k.show(c, p, nil)
+}
+
+// show prints what protects the store, and as JSON what more there is to say.
+func (k keysFlags) show(c *console, p keyring.Protection, more map[string]any) error {
+	if k.JSON {
+		out := map[string]any{
+			"class": p.Class, "says": p.Class.Says(), "store_id": hex.EncodeToString(p.StoreID[:]),
+			"damaged": p.Damaged, "rotating": p.Rotating, "slots": p.Slots,
+		}
+		for name, v := range more {
+			out[name] = v
+		}
+		return json.NewEncoder(c.out).Encode(out)
+	}
+	c.say("Khe mở kho trong %s:", "Slots that open the store in %s:", k.Dir)
+	for _, s := range p.Slots {
+		name := slotNames[s.Kind]
+		if name == (node.Text{}) {
+			name = node.Text{VI: s.Kind, EN: s.Kind}
+		}
+		fmt.Fprintf(c.out, "  %2d  %-28s %s\n", s.Number, c.text(name), s.Label)
+	}
+	fmt.Fprintln(c.out, c.text(p.Class.Says()))
+	if p.Damaged {
+		c.say("Tệp khóa có chỗ hỏng: hãy thêm một khe mới và cất một bản của tệp %s.", "The key file is damaged: add a new slot, and keep a copy of the file %s.", filepath.Join(k.Dir, keyring.FileName))
+	}
+	if p.Rotating {
+		c.say("Việc đổi khóa dữ liệu chưa xong.", "A change of the data key is unfinished.")
+	}
+	return nil
+}
+
+var slotNames = map[string]node.Text{
+	"password":    {VI: "mật khẩu", EN: "password"},
+	"key-file":    {VI: "tệp khóa để nơi khác", EN: "key file kept elsewhere"},
+	"environment": {VI: "môi trường hoặc systemd", EN: "environment or systemd"},
+	"none":        {VI: "khóa nằm cạnh đĩa", EN: "key beside the disk"},
+	"damaged":     {VI: "hỏng", EN: "damaged"},
+}
+
+type keysAdd struct {
+	changing
+	Kind       string `arg:"" enum:"password,key-file,environment,none" help:"What will open the store: password, key-file, environment or none."`
+	Label      string `help:"What people call the slot, at most 64 bytes."`
+	NewKeyFile string `type:"path" placeholder:"FILE" help:"For key-file: written if it isn't there, else read. Not in the node's directory."`
+}
+
+// Run adds a slot.
+func (k keysAdd) Run(c *console) error {
+	ring, ask, err := k.open(c)
+	if err != nil {
+		return err
+	}
+	secret, text, err := k.secret(ask)
+	if err != nil {
+		return err
+	}
+	slot, err := ring.Add(secret, k.Label)
+	if err != nil {
+		return err
+	}
+	more := map[string]any{"slot": slot}
+	if text != "" {
+		more["key"] = text
+	}
+	if !k.JSON && text != "" {
+		c.say("Khóa này chỉ hiện một lần. Đặt nó vào biến %s, hoặc vào systemd credential %s:\n\n%s\n",
+			"This key is shown once. Put it into the variable %s, or into the systemd credential %s:\n\n%s\n", k.KeyEnv, credential, text)
+	}
+	return k.show(c, ring.Protection(), more)
+}
+
+// secret is the new slot's, with its written form where that must be told.
+func (k keysAdd) secret(ask *asker) (s keyring.Secret, text string, err error) {
+	switch k.Kind {
+	case "password":
+		s, err = ask.newPassword()
+	case "key-file":
+		s, err = k.keyFile()
+	case "environment":
+		if text, err = keyring.NewKeyText(rand.Reader); err == nil {
+			s, err = keyring.KeySecret(keyring.Environment, text)
+		}
+	default:
+		s = keyring.BesideSecret()
+	}
+	return s, text, err
+}
+
+// keyFile reads the key file, or writes one before its slot: a key that was lost
+// costs nothing yet.
+func (k keysAdd) keyFile() (keyring.Secret, error) {
+	if k.NewKeyFile == "" {
+		return keyring.Secret{}, node.Errorf(node.Invalid, "Hãy nói nơi để tệp khóa: --new-key-file TỆP.", "say where the key file is to lie: --new-key-file FILE")
+	}
+	if inside(k.Dir, k.NewKeyFile) {
+		return keyring.Secret{}, node.Errorf(node.Invalid,
+			"Tệp khóa nằm trong thư mục của nút thì không bảo vệ gì. Hãy chọn nơi khác, tốt nhất là một thiết bị tháo ra được.",
+			"a key file in the node's own directory protects nothing; choose another place, best on something that can be taken out")
+	}
+	_, err := os.Stat(k.NewKeyFile)
+	if errors.Is(err, os.ErrNotExist) {
+		text, err := keyring.NewKeyText(rand.Reader)
+		if err == nil {
+			err = durable.WriteFile(k.NewKeyFile, []byte(text+"\n"))
+		}
+		if err != nil {
+			return keyring.Secret{}, err
+		}
+	}
+	return readKeyFile(k.NewKeyFile)
+}
+
+// inside says whether a file lies below a directory, whatever links lead there.
+func inside(dir, file string) bool {
+	real := func(p string) string {
+		if r, err := filepath.EvalSymlinks(p); err == nil {
+			return r
+		}
+		return filepath.Clean(p)
+	}
+	rel, err := filepath.Rel(real(dir), filepath.Join(real(filepath.Dir(file)), filepath.Base(file)))
+	return err == nil && filepath.IsLocal(rel)
+}
+
+type keysRemove struct {
+	changing
+	Slot int `arg:"" help:"The slot's number, as list shows it."`
+}
+
+// Run removes a slot.
+func (k keysRemove) Run(c *console) error {
+	ring, _, err := k.open(c)
+	if err != nil {
+		return err
+	}
+	if err := ring.Remove(k.Slot); err != nil {
+		return err
+	}
+	return k.after(c, ring)
+}
+
+// after tells what a secret that is gone may still open.
+func (k changing) after(c *console, ring *keyring.Ring) error {
+	if !k.JSON {
+		c.say("Ai giữ bí mật cũ cùng một bản cũ của tệp khóa (cả những vùng đĩa chưa bị ghi đè) vẫn mở được kho, cho tới khi khóa dữ liệu được đổi.",
+			"Who holds the old secret and an old copy of the key file (also in parts of the disk not yet written over) can still open the store, until the data key is changed.")
+	}
+	return k.show(c, ring.Protection(), nil)
+}
+
+type keysPassword struct {
+	changing
+	Slot int `help:"The slot whose password it is; without it, the one that the password opens."`
+}
+
+// Run changes a password.
+func (k keysPassword) Run(c *console) error {
+	ask := newAsker(c, k.PasswordStdin)
+	old, err := ask.password("Mật khẩu hiện nay: ", "Current password: ")
+	if err != nil {
+		return err
+	}
+	ring, err := keyring.Open(k.Dir, rand.Reader, old)
+	if err != nil {
+		return err
+	}
+	if k.Slot == 0 {
+		if k.Slot, err = ring.SlotOf(old); err != nil {
+			return err
+		}
+	}
+	if k.Slot == 0 {
+		return node.Errorf(node.Unauthenticated, "Không khe nào mở bằng mật khẩu đó.", "no slot opens with that password")
+	}
+	fresh, err := ask.newPassword()
+	if err != nil {
+		return err
+	}
+	if err := ring.Replace(k.Slot, fresh); err != nil {
+		return err
+	}
+	return k.after(c, ring)
+}
+
+// options are a daemon's, with the secrets that open its directory.
+func (u unlock) options(c *console, dir string, packs []string) (daemon.Options, error) {
+	o := options(c, packs)
+	var err error
+	o.Secrets, err = u.secrets(newAsker(c, u.PasswordStdin), dir)
+	return o, err
+}
