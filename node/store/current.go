@@ -21,6 +21,7 @@ const (
 	fileHeads   = "heads"
 	fileTables  = "tables"
 	fileLock    = "lock"
+	fileBallast = "ballast"
 	dirLost     = "lost" // what was damaged, put aside
 	firstGen    = "g1"
 )
@@ -75,7 +76,7 @@ func parseCurrent(dir string, b []byte) (c Current, err error) {
 	if c.Format, err = strconv.Atoi(format); !ok || err != nil {
 		return unreadable()
 	}
-	if c.Format != Format {
+	if c.Format < 1 || uint32(c.Format) > newest {
 		return c, wrongFormat(dir, format)
 	}
 	if len(lines) != 5 {
@@ -104,8 +105,9 @@ func (c Current) authentic(keys keyring.Keys) bool {
 
 // writeCurrent makes CURRENT name a generation, durably: a crash leaves the old
 // one or the new one.
-func writeCurrent(dir, generation string, keys keyring.Keys) error {
-	body := fmt.Sprintf("vungxa store\nformat %d\nid %x\ndirectory %s\n", Format, keys.StoreID, generation)
+func writeCurrent(dir, generation string, opts Options) error {
+	keys := opts.Keys
+	body := fmt.Sprintf("vungxa store\nformat %d\nid %x\ndirectory %s\n", opts.layout(), keys.StoreID, generation)
 	mac := newDigester(keys, purposeRoot).sum([]byte(body))
 	return durable.WriteFile(filepath.Join(dir, fileCurrent), fmt.Appendf(nil, "%smac %x\n", body, mac))
 }

@@ -40,9 +40,6 @@ func (f followed) prefix() prefix {
 
 // note makes a commit part of the heads file; with it Update may return.
 func (s *Store) note(moved map[crdt.LogID]crdt.Head, clean bool) error {
-	if !s.opts.keeps(RuleHeads) {
-		return nil
-	}
 	if err := s.followManifest(); err != nil {
 		return fmt.Errorf("follow the MANIFEST: %w", err)
 	}
@@ -124,9 +121,6 @@ func (s *Store) newDamage() bool {
 
 // noteClosed writes how Badger has left its files.
 func (s *Store) noteClosed() error {
-	if !s.opts.keeps(RuleHeads) {
-		return nil
-	}
 	s.wals = nil // all in tables now
 	if err := s.followManifest(); err != nil {
 		return fmt.Errorf("follow the MANIFEST: %w", err)
@@ -169,7 +163,7 @@ func (s *Store) followWALs() error {
 		kept = append(kept, w)
 	}
 	s.wals = kept
-	return nil
+	return s.backWALs()
 }
 
 func exists(name string) bool {

@@ -28,8 +28,25 @@ type Options struct {
 	Log  *slog.Logger
 	Keys keyring.Keys
 	Now  func() time.Time // says since when something is known to be damaged; may be nil
+	// Ballast is the size in bytes of the file that is given up when the disk fills;
+	// 0 is 24 MiB, negative none.
+	Ballast int64
+	// Free says how many bytes of a directory's disk are free; nil asks the system.
+	Free func(dir string) (uint64, error)
+	// Busy says that the process holds more memory than it should: whoever writes
+	// much then waits, by Pause, a second at most for each MiB. nil: never.
+	Busy  func() bool
+	Pause func() // nil: 20 ms
 	// Without switches rules off, for tests only: deploy/tidy sees to that.
 	Without Rules
+	format  uint32 // 0: the newest
+}
+
+func (o Options) layout() uint32 {
+	if o.format == 0 {
+		return newest
+	}
+	return o.format
 }
 
 // Open opens the store in a directory, making it where there is none. A second
@@ -37,14 +54,23 @@ type Options struct {
 // sentence.
 //
 // Whatever isn't as it was written is on Damage when it returns. A store with
-// damage whose extent isn't known is opened for reading only.
+// damage whose extent isn't known is opened for reading only. One of an older format
+// is brought to this one first (migrate.go).
 func Open(dir string, opts Options) (*Store, error) {
 	if err := opts.Keys.Check(); err != nil {
 		return nil, fmt.Errorf("open the store %s: %w", dir, err)
 	}
+	if err := migrate(dir, opts); err != nil {
+		return nil, err
+	}
+	return openAs(dir, opts)
+}
+
+// openAs opens a store of the format that the options say.
+func openAs(dir string, opts Options) (*Store, error) {
 	s := &Store{
 		dir: dir, opts: opts,
-		macs:  valueMACs{newDigester(opts.Keys, purposeValue), opts.Keys.StoreID},
+		macs:  valueMACs{newDigester(opts.Keys, purposeValue), opts.Keys.StoreID, opts.layout()},
 		files: newDigester(opts.Keys, purposeFile),
 	}
 	s.heads = &headsFile{
@@ -67,6 +93,9 @@ func (s *Store) open() error {
 		return err
 	}
 	if err := s.findGeneration(); err != nil {
+		return err
+	}
+	if err := s.prepareRoom(); err != nil {
 		return err
 	}
 	if err := s.makeGeneration(); err != nil {
@@ -127,7 +156,7 @@ func taken(dir string, err error) error {
 func (s *Store) findGeneration() error {
 	c, err := ReadCurrent(s.dir)
 	s.gen = s.path(firstGen)
-	if node.CodeOf(err) == node.Damaged && (c.Format == 0 && !s.ours() || c.Format != 0 && c.Format != Format) {
+	if node.CodeOf(err) == node.Damaged && (c.Format == 0 && !s.ours() || c.Format != 0 && uint32(c.Format) != s.opts.layout()) {
 		return err
 	}
 	switch {
@@ -174,7 +203,7 @@ func (s *Store) restoreCurrent() error {
 	if err := s.aside(s.path(fileCurrent)); err != nil {
 		return err
 	}
-	return writeCurrent(s.dir, filepath.Base(s.gen), s.opts.Keys)
+	return writeCurrent(s.dir, filepath.Base(s.gen), s.opts)
 }
 
 // makeGeneration makes what a new store lacks: the directory, Badger's one key,
@@ -194,7 +223,7 @@ func (s *Store) makeGeneration() error {
 	if err := s.makeBadgerKey(); err != nil {
 		return err
 	}
-	return writeCurrent(s.dir, filepath.Base(s.gen), s.opts.Keys)
+	return writeCurrent(s.dir, filepath.Base(s.gen), s.opts)
 }
 
 // makeBadgerKey draws Badger's data key. Badger would do that itself, unless the
@@ -240,8 +269,9 @@ func (s *Store) openBadger() (err error) {
 		}
 	}()
 	o := badgerOptions(s.gen, s.badgerKey(), s.opts)
-	if s.distrusted() {
-		o = o.WithNumCompactors(0) // they would read what can't be believed
+	if s.distrusted() || s.space.resting {
+		// They would read what can't be believed, or write where there is no room.
+		o = o.WithNumCompactors(0).WithNumLevelZeroTablesStall(math.MaxInt32)
 	}
 	if s.db, err = openAnyway(o); err != nil {
 		s.db = nil

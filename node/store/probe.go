@@ -95,7 +95,7 @@ func (s *Store) probe() error {
 	if err != nil {
 		return fmt.Errorf("find the program: %w", err)
 	}
-	in, err := wire.Marshal(order{Directory: s.gen, Key: s.badgerKey(), ReadOnly: s.distrusted(), Without: s.opts.Without})
+	in, err := wire.Marshal(order{Directory: s.gen, Key: s.badgerKey(), ReadOnly: s.distrusted() || s.space.resting, Without: s.opts.Without})
 	if err != nil {
 		return err
 	}

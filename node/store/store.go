@@ -32,7 +32,7 @@ const Format = 1
 const MaxValue = valueThreshold - 1 - macSize
 
 const (
-	valueThreshold = 1 << 20
+	valueThreshold = 512 << 10 // less than a transaction takes, 15 % of a memory table
 	blockSize      = 8 << 10
 )
 
@@ -48,9 +48,13 @@ type Store struct {
 	files    *digester // of Badger's files
 	unlock   func() error
 
-	write     sync.Mutex // held by whoever writes; guards journal
+	gate sync.RWMutex // readers share it; whoever has it alone may change db
+
+	write     sync.Mutex // held by whoever writes; guards journal, space and ingested
 	journal              // what the files beside Badger say
-	recovered Recovered  // set by Open
+	space     space
+	ingested  int       // bytes written since memory was last looked at
+	recovered Recovered // set by Open
 
 	state     sync.Mutex // guards what follows
 	damage    []Damage
@@ -59,8 +63,20 @@ type Store struct {
 	doubt atomic.Bool // some of damage is a range
 }
 
+// Sizes that Badger's memory depends on; BENCH.md has what was measured. A memory
+// table of 4 MiB takes 5.2, and there may be four. A table is built in a buffer of
+// twice its size, rounded up to a power of two, and of 2.7 times it are used (as it
+// is, compressed, encrypted): 1.4 MiB fit 4, and anything more takes 12. Up to a
+// dozen tables are built at once.
+const (
+	memTableSize = 4 << 20
+	tableSize    = 1400 << 10
+)
+
 func badgerOptions(dir string, key []byte, opts Options) badger.Options {
-	return badger.DefaultOptions(dir).
+	o := badger.DefaultOptions(dir)
+	o.TableSizeMultiplier = 1
+	return o.
 		WithLogger(badgerLog{opts.Log}).
 		WithSyncWrites(opts.keeps(RuleSync)).
 		WithEncryptionKey(key).
@@ -69,15 +85,15 @@ func badgerOptions(dir string, key []byte, opts Options) badger.Options {
 		WithDetectConflicts(false). // the engine has one writer
 		WithValueThreshold(valueThreshold).
 		WithValueLogFileSize(1 << 20). // nothing is in it
-		WithMemTableSize(8 << 20).
+		WithMemTableSize(memTableSize).
 		WithNumMemtables(2).
 		WithNumLevelZeroTables(2).
 		WithNumLevelZeroTablesStall(4).
 		WithNumCompactors(2).
-		WithBaseTableSize(1 << 20).
+		WithBaseTableSize(tableSize).
 		WithBlockSize(blockSize).
-		WithBlockCacheSize(8 << 20).
-		WithIndexCacheSize(16 << 20).
+		WithBlockCacheSize(4 << 20).
+		WithIndexCacheSize(12 << 20).
 		WithNumGoroutines(1)
 }
 
@@ -97,6 +113,9 @@ func refusal(err error) error {
 func (s *Store) Close() error {
 	s.write.Lock()
 	defer s.write.Unlock()
+	if s.db == nil {
+		return nil // closed before
+	}
 	err := s.db.Close()
 	s.db = nil
 	if err == nil && s.broken == nil {
@@ -105,8 +124,15 @@ func (s *Store) Close() error {
 	return errors.Join(err, s.abandon())
 }
 
+var errClosed = errors.New("the store is closed")
+
 // View reads one consistent state.
 func (s *Store) View(f func(*Tx) error) error {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	if s.db == nil {
+		return errClosed
+	}
 	return s.db.View(func(txn *badger.Txn) error { return f(&Tx{store: s, txn: txn, does: &change{}}) })
 }
 
@@ -118,9 +144,14 @@ func (s *Store) Update(f func(*Tx) error) error {
 	if err := s.refusesWrites(); err != nil {
 		return err
 	}
+	s.hold()
+	room := s.tend()
+	if s.db == nil {
+		return room
+	}
 	txn := s.db.NewTransaction(true)
 	defer txn.Discard()
-	tx := &Tx{store: s, txn: txn, does: &change{moved: map[crdt.LogID]crdt.Head{}}}
+	tx := &Tx{store: s, txn: txn, does: &change{moved: map[crdt.LogID]crdt.Head{}, room: room}}
 	if err := f(tx); err != nil {
 		return refusal(err)
 	}
@@ -145,12 +176,13 @@ const metaCommit = "commit"
 
 // MaxKeys is how many keys one transaction may write: Badger takes 15 % of a
 // memory table at once, and counts some 100 bytes for each key.
-const MaxKeys = 24_000
+const MaxKeys = 6_000
 
 // change is what an Update does, as far as the heads file needs it.
 type change struct {
 	wrote bool
 	moved map[crdt.LogID]crdt.Head // logs whose heads changed
+	room  error                    // why nothing can be written now
 }
 
 // Tx is a transaction. What it returns stays valid after it.
@@ -224,6 +256,7 @@ func (t *Tx) Put(key, value []byte) error {
 	if err := t.writes(key); err != nil {
 		return err
 	}
+	t.store.ingested += len(key) + len(value)
 	if err := t.txn.Set(key, t.store.macs.seal(key, value)); err != nil {
 		return fmt.Errorf("write the store: %w", refusal(err))
 	}
@@ -233,6 +266,9 @@ func (t *Tx) Put(key, value []byte) error {
 // writes says whether a key may be written; where part of the store can't be
 // believed, none may: the rest would rest on it.
 func (t *Tx) writes(key []byte) error {
+	if t.does.room != nil {
+		return t.does.room
+	}
 	t.does.wrote = true
 	if t.store.distrusted() {
 		return node.Errorf(node.ReadOnly,

@@ -38,6 +38,8 @@ type wal struct {
 	ID  uint64
 	Len int64
 	sum hash.Hash
+
+	backed bool // it has its blocks
 }
 
 func walName(dir string, id uint64) string {
