@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -145,4 +146,45 @@ func itemsOf(t *testing.T, b []byte) (items [][]byte) {
 		items, b = append(items, b[:n]), b[n:]
 	}
 	return items
+}
+
+// Sealed anew, raft's directory goes on where it was, under the new key alone.
+func TestReseal(t *testing.T) {
+	for name, change := range map[string]func(*Config){"log": nil, "snapshot and log": short} {
+		t.Run(name, func(t *testing.T) {
+			dir, log := t.TempDir(), newTestLog(1)
+			n := start(t, dir, func(c *Config) {
+				c.Epoch = 7
+				if change != nil {
+					change(c)
+				}
+			})
+			n.propose(log.take(t, 5)...)
+			if change != nil {
+				if err := n.Snapshot(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			last := n.propose(log.take(t, 2)...)
+			n.close()
+			old, fresh := filepath.Join(dir, "raft"), filepath.Join(dir, "fresh")
+			if err := Reseal(old, fresh, testSealer(1), testSealer(2), slog.New(slog.DiscardHandler)); err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(os.RemoveAll(old), os.Rename(fresh, old), os.Remove(filepath.Join(dir, "store"))); err != nil {
+				t.Fatal(err)
+			}
+			n = start(t, dir, func(c *Config) { c.Sealer = testSealer(2) })
+			n.holds(7)
+			if n.Index() != last || n.Epoch() != 7 {
+				t.Errorf("index %d, epoch %d; want %d and 7", n.Index(), n.Epoch(), last)
+			}
+			if next := n.propose(log.next(t)); next <= last {
+				t.Errorf("the next command has index %d after %d", next, last)
+			}
+		})
+	}
+	if err := Reseal(filepath.Join(t.TempDir(), "none"), "x", testSealer(1), testSealer(2), nil); err != nil {
+		t.Errorf("without a directory: %v", err)
+	}
 }
