@@ -16,15 +16,15 @@ const (
 )
 
 // existence judges what is visible of a record: the writes of its existence
-// cell, and those of all other cells.
-func existence(made, fields []Write) (is Existence, after []Write) {
+// cell, and those of all other cells. seen is what deletions have seen beside
+// those that stand.
+func existence(made, fields []Write, seen []Pos) (is Existence, after []Write) {
 	if len(made) == 0 {
 		return Unknown, nil
 	}
 	if present(made) {
 		return Present, nil
 	}
-	var seen []Pos
 	for _, w := range made {
 		seen = union(seen, w.Over)
 	}
@@ -54,5 +54,16 @@ func (r *Record) Existence() (is Existence, after []Write) {
 		}
 	}
 	slices.SortFunc(fields, func(a, b Write) int { return a.Dot.Compare(b.Dot) })
-	return existence(r.Cells[FieldExistence].Writes, fields)
+	return existence(r.Cells[FieldExistence].Writes, fields, r.seenOnce())
+}
+
+// seenOnce is what deletions have seen that don't stand any more. A record that is
+// named by a key can be made anew by someone who knows nothing of its past; who
+// deletes that one has not seen the old values either, and they are gone all the
+// same.
+func (r *Record) seenOnce() []Pos {
+	if !r.Ref.ByKey() {
+		return nil
+	}
+	return r.Cells[FieldExistence].Over
 }

@@ -21,6 +21,7 @@ type Reader struct {
 	// Whole asks Prior of every cell that was ever overwritten, so that all that is
 	// hidden is named: for the page of one record. What is shown is the same.
 	Whole bool
+	swept []Pos // what deletions of the record took with them; In fills it in
 }
 
 // Reading is what a cell says.
@@ -61,6 +62,16 @@ func (r Reading) Shown() []byte {
 		return nil
 	}
 	return r.Siblings[0].Value
+}
+
+// In gives the reader of a record's cells. prior gives the past of its existence
+// cell, as Prior does; nil: nothing of it is held.
+func (rd Reader) In(r *Record, prior func() []Write) Reader {
+	made := rd
+	made.Prior = prior
+	visible, _, _ := made.visible(r.Cells[FieldExistence], LWW)
+	rd.swept = r.swept(visible)
+	return rd
 }
 
 // Cell reads a cell under a policy.
@@ -147,6 +158,7 @@ func (rd Reader) Existence(r *Record, prior func(field uint32, elem string) []Wr
 		visible, _, _ := rd.visible(c, LWW)
 		return visible
 	}
+	rd.swept = nil
 	made := at(FieldExistence, "", r.Cells[FieldExistence])
 	if present(made) {
 		return Present, nil // the fields need not be read
@@ -163,5 +175,5 @@ func (rd Reader) Existence(r *Record, prior func(field uint32, elem string) []Wr
 		}
 	}
 	slices.SortFunc(fields, func(a, b Write) int { return a.Dot.Compare(b.Dot) })
-	return existence(made, fields)
+	return existence(made, fields, r.seenOnce())
 }

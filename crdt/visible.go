@@ -4,6 +4,15 @@ import "slices"
 
 // visible divides what was written to a cell into what may be shown and what is
 // hidden. Lost are the places that something hidden replaced and Prior lacks.
+func (rd Reader) visible(c Cell, p Policy) (visible []Write, hidden []Hidden, lost []Pos) {
+	visible, hidden, lost = rd.standing(c, p)
+	if len(rd.swept) > 0 {
+		visible = slices.DeleteFunc(slices.Clone(visible), func(w Write) bool { return Covers(rd.swept, w.Pos()) })
+	}
+	return visible, hidden, lost
+}
+
+// standing tells them apart by checkpoints alone.
 //
 // Mostly nothing is hidden, and what stands is visible. Otherwise what is visible
 // is judged from the whole history: a write is, unless it is hidden or another
@@ -11,13 +20,13 @@ import "slices"
 // hidden ones those on which one that counts is built: whoever built on it has
 // taken over what it replaced. What a device wrote past its cut never counts, so
 // that it is the same whether those entries came before the cut or never.
-func (rd Reader) visible(c Cell, p Policy) (visible []Write, hidden []Hidden, lost []Pos) {
-	standing := rd.drop(c.Writes, p)
-	if p != Serial && !rd.Whole && len(standing) == 0 && !rd.undercut(c, p) {
+func (rd Reader) standing(c Cell, p Policy) (visible []Write, hidden []Hidden, lost []Pos) {
+	hidden = rd.drop(c.Writes, p)
+	if p != Serial && !rd.Whole && len(hidden) == 0 && !rd.undercut(c, p) {
 		return c.Writes, nil, nil
 	}
 	all := c.Writes
-	if rd.Prior != nil && (len(c.Over) > 0 || len(standing) > 0) {
+	if rd.Prior != nil && (len(c.Over) > 0 || len(hidden) > 0) {
 		all = merge(c.Writes, rd.Prior())
 	}
 	hidden = rd.drop(all, p)

@@ -1,5 +1,7 @@
 package crdt
 
+import "slices"
+
 // What a device writes: operations that list what was seen, and the pins that
 // say of which branch.
 
@@ -62,12 +64,17 @@ func (r *Record) Delete(seen []Pos) Op {
 	}
 }
 
-// made is a write of the existence of a record that is named by a key.
+// made is a write of the existence of a record that is named by a key: the newest
+// creation, or else what stands.
 func (r *Record) made() Pos {
-	if writes := r.Cells[FieldExistence].Writes; r.Ref.ByKey() && len(writes) > 0 {
-		return writes[0].Pos()
+	writes := r.Cells[FieldExistence].Writes
+	if !r.Ref.ByKey() || len(writes) == 0 {
+		return Pos{}
 	}
-	return Pos{}
+	if i := slices.IndexFunc(writes, func(w Write) bool { return present([]Write{w}) }); i >= 0 {
+		return writes[i].Pos()
+	}
+	return writes[0].Pos()
 }
 
 func boolean(b bool) []byte {

@@ -1,0 +1,202 @@
+package crdt
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// passed is a floor that came between two Saves: what every device had
+// acknowledged, and the heads that the hub held by then. States are those of
+// devices that compact, now or then; nil where the record was forgotten.
+type passed struct {
+	at, heads vector
+	states    map[vector][]*Record
+}
+
+// Every history of up to four Saves with a floor in every place between them, and
+// devices that compact at any time from then on: none reads anything else than one
+// that never forgets, and nothing of a counted device comes too late.
+func TestCompactionChangesNoReading(t *testing.T) {
+	for _, x := range []struct {
+		name string
+		ref  Ref
+	}{
+		{"named by a key", testRef},
+		{"named by a dot", Ref{Dot: Dot{Log: testLog(0), Seq: 1}}},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			e := &explorer{t: t, history: newHistory(x.ref), deeds: []deed{create, assign, remove}, length: 4, floors: true}
+			if !x.ref.ByKey() {
+				e.try(&step{deed: create}, 1) // whatever it is, its creation is the first Save
+			} else {
+				e.walk(0)
+			}
+			t.Logf("%d histories, %d deliveries compared; %d floors forgot the record", e.histories, e.history.checks, e.forgotten)
+			if e.forgotten == 0 {
+				t.Error("no floor ever forgot a record")
+			}
+		})
+	}
+}
+
+// raise lets the floor pass each prefix that all devices may have received and
+// acknowledged by now, and walks on from there.
+func (e *explorer) raise(known int) {
+	views, heads := e.views, e.history.heads()
+	for a := range heads[0] + 1 {
+		for b := range heads[1] + 1 {
+			for c := range heads[2] + 1 {
+				at := vector{a, b, c}
+				if at == (vector{}) {
+					continue
+				}
+				for d := range e.views {
+					for i := range at {
+						e.views[d][i] = max(views[d][i], at[i])
+					}
+				}
+				e.pass(at, known)
+				e.views = views
+			}
+		}
+	}
+}
+
+func (e *explorer) pass(at vector, known int) {
+	h := e.history
+	h.floor = &passed{at: at, heads: h.heads(), states: map[vector][]*Record{}}
+	if err := h.compacts(h.heads()); err != nil {
+		e.t.Fatal(err)
+	}
+	if h.floor.states[h.heads()][0] == nil {
+		e.forgotten++
+	}
+	e.walk(known)
+	h.floor = nil
+}
+
+// afterFloor tries what a device may do that knows the floor: it may have
+// compacted, or not yet; it doesn't edit what it doesn't show, and doesn't restore
+// what may be forgotten elsewhere.
+func (e *explorer) afterFloor(actor int, view, seen vector, known int) {
+	h := e.history
+	bases := []*Record{h.states[view]}
+	if h.floor.heads.atMost(view) {
+		bases = append(bases, h.floor.states[view]...)
+	}
+	for _, base := range bases {
+		if base == nil {
+			base = NewRecord(testScope, "things", h.ref)
+		}
+		is, _ := base.Existence()
+		for _, d := range e.deeds {
+			switch {
+			case d == create && (is == Present || base.Closed(h.floor.at.positions())),
+				d != create && is != Present,
+				d == create && is == Unknown && !h.ref.ByKey():
+				continue
+			}
+			e.try(&step{actor: actor, view: view, seen: seen, deed: d, base: base}, known)
+		}
+	}
+}
+
+func compacted(r *Record, floor vector) *Record {
+	r = r.Clone()
+	if !r.Compact(floor.positions()) {
+		return nil
+	}
+	return r
+}
+
+// compacts compares devices that compact, sooner or later, with one that doesn't.
+// A record that is named by a dot is kept alike by all that have compacted. Of one
+// that is named by a key, which can be made anew, those that forgot it in between
+// and those that didn't may keep different remains, and read them alike.
+func (h *history) compacts(v vector) error {
+	f := h.floor
+	if !f.heads.atMost(v) {
+		return nil
+	}
+	states := []*Record{compacted(h.states[v], f.at)}
+	for i := range v {
+		before := v
+		before[i]--
+		if v[i] == 0 || !f.heads.atMost(before) {
+			continue
+		}
+		for _, r := range f.states[before] {
+			got, err := h.arriveCompacted(r, h.logs[i][v[i]-1].entry, v)
+			if err != nil {
+				return err
+			}
+			h.checks++
+			if !slices.ContainsFunc(states, func(s *Record) bool { return sameMaybe(s, got) }) {
+				states = append(states, got)
+			}
+		}
+	}
+	if len(states) > 1 && !h.ref.ByKey() {
+		return fmt.Errorf("at %v, floor %v at heads %v: compacted before the last entry\n%v\nonly after it\n%v\n%v",
+			v, f.at, f.heads, dumpMaybe(states[1]), dumpMaybe(states[0]), h)
+	}
+	f.states[v] = states
+	for _, s := range states {
+		if err := h.readsAlike(h.states[v], s, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sameMaybe(a, b *Record) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return sameRecord(a, b)
+}
+
+func (h *history) arriveCompacted(r *Record, e *Entry, v vector) (*Record, error) {
+	if r == nil {
+		if e.Late(0, h.floor.at.positions()) {
+			return nil, fmt.Errorf("at %v, floor %v at heads %v: a counted device's entry %v comes too late\n%v",
+				v, h.floor.at, h.floor.heads, e.Pos(), h)
+		}
+		r = NewRecord(testScope, "things", h.ref)
+	}
+	return compacted(arrive(r, e, v), h.floor.at), nil
+}
+
+func (h *history) readsAlike(whole, less *Record, v vector) error {
+	if less == nil {
+		less = NewRecord(testScope, "things", h.ref)
+		less.Cells[FieldExistence] = Cell{Writes: []Write{{Value: []byte{False}}}}
+	}
+	is, _ := Reader{}.Existence(whole, nil)
+	got, _ := Reader{}.Existence(less, nil)
+	// Who has forgotten the old record and has no creation yet of the new one knows
+	// nothing of its existence. Who hasn't takes what is written to it for an edit
+	// after the deletion, until that creation comes. None of them shows it.
+	waits := got == Unknown || len(whole.Cells[FieldExistence].Pending) > 0
+	unmade := h.ref.ByKey() && waits && is != Present && got != Present
+	if got != is && !unmade {
+		return fmt.Errorf("at %v, floor %v: existence %d, and %d without compaction\n%v\n%v\n%v", v, h.floor.at, got, is, dump(less), dump(whole), h)
+	}
+	if is != Present {
+		return nil
+	}
+	a := Reader{}.In(whole, nil).Cell(whole.Cells[testField], LWW)
+	b := Reader{}.In(less, nil).Cell(less.Cells[testField], LWW)
+	if !slices.EqualFunc(a.Siblings, b.Siblings, func(x, y Sibling) bool { return x.Dot == y.Dot }) {
+		return fmt.Errorf("at %v, floor %v: the field reads otherwise\n%v\nwithout compaction\n%v\n%v", v, h.floor.at, dump(less), dump(whole), h)
+	}
+	return nil
+}
+
+func dumpMaybe(r *Record) string {
+	if r == nil {
+		return "    forgotten"
+	}
+	return dump(r)
+}
