@@ -77,6 +77,7 @@ func New(dir string, opts Options) (*Daemon, error) {
 		d.lock,
 		d.openKeys,
 		d.readSelf,
+		d.limitMemory,
 		d.loadPack,
 		d.openStore,
 		d.openEngine,
@@ -127,14 +128,10 @@ func (d *Daemon) loadPack() (err error) {
 
 // openStore opens the store, and lets the directory know the certificates that
 // came over the lines.
-func (d *Daemon) openStore() (err error) {
-	d.store, err = store.Open(filepath.Join(d.dir, dirStore), store.Options{
-		Log: d.opts.Log, Keys: d.ring.Keys(), Now: d.opts.Now,
-	})
-	if err != nil {
+func (d *Daemon) openStore() error {
+	if err := d.openStoreAlone(); err != nil {
 		return err
 	}
-	d.onClose(d.store.Close)
 	return d.store.View(func(tx *store.Tx) error {
 		return tx.Locals("certificate", func(name string, cert []byte) error {
 			if _, err := d.self.directory.Add(cert); err != nil {
@@ -143,6 +140,16 @@ func (d *Daemon) openStore() (err error) {
 			return nil
 		})
 	})
+}
+
+func (d *Daemon) openStoreAlone() (err error) {
+	d.store, err = store.Open(filepath.Join(d.dir, dirStore), store.Options{
+		Log: d.opts.Log, Keys: d.ring.Keys(), Now: d.opts.Now, Busy: d.memoryBusy,
+	})
+	if err == nil {
+		d.onClose(d.store.Close)
+	}
+	return err
 }
 
 func (d *Daemon) openEngine() (err error) {
@@ -210,7 +217,7 @@ func (d *Daemon) Engine() *engine.Engine { return d.engine }
 // it: what the command line needs to fill a directory at rest.
 func OpenOffice(dir string, opts Options) (*Daemon, error) {
 	d := &Daemon{dir: dir, opts: opts, closing: make(chan struct{})}
-	return d.open(d.lock, d.openKeys, d.readSelf, d.loadPack, d.openStore, d.openEngine)
+	return d.open(d.lock, d.openKeys, d.readSelf, d.limitMemory, d.loadPack, d.openStore, d.openEngine)
 }
 
 // open takes the steps in order; when one fails, what was opened is closed.

@@ -204,6 +204,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		group.Go(func() error { return d.watchHub(ctx) })
 	}
 	group.Go(func() error { return d.replica.Run(ctx) })
+	group.Go(func() error { return d.tend(ctx) })
 	group.Go(func() error {
 		if err := d.http.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve the page: %w", err)

@@ -1,0 +1,79 @@
+package daemon
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+
+	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/sync/identity"
+)
+
+// Memory of an office's node, which runs beside everything else on a cheap box: the
+// collector works harder as the heap comes near memoryLimit, whoever writes much
+// waits above memoryBusy, and after work what is over memoryRest is given back. A
+// hub has memory, and thousands of lines: it has none of these.
+const (
+	memoryLimit   = 96 << 20
+	memoryBusy    = 104 << 20
+	memoryRest    = 40 << 20
+	memoryPercent = 50
+)
+
+// limitMemory sets the collector's aims, unless the environment does.
+func (d *Daemon) limitMemory() error {
+	if d.small() && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+	if d.small() && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(memoryPercent)
+	}
+	return nil
+}
+
+func (d *Daemon) small() bool { return d.self.claims.Role != identity.RoleHub }
+
+// memoryHeld is what the Go runtime has of the machine's memory, in bytes.
+func memoryHeld() uint64 {
+	s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64() - s[1].Value.Uint64()
+}
+
+func (d *Daemon) memoryBusy() bool { return d.small() && memoryHeld() > memoryBusy }
+
+// tendEvery is how often a running node looks after its disk, tick by tick, and
+// after its memory every tenth time.
+const tendEvery = 250 * time.Millisecond
+
+// tend follows the room on the disk also while nobody writes, so that a disk that
+// fills is met before Badger's own work meets it, and gives memory back when work
+// is over.
+func (d *Daemon) tend(ctx context.Context) error {
+	tick := time.NewTicker(tendEvery)
+	defer tick.Stop()
+	full, position, rested := false, uint64(0), uint64(memoryRest)
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		err := d.store.Tend()
+		if now := err != nil; now != full {
+			full = now
+			d.opts.Log.Warn("the room on the disk has changed", "read_only", full, "code", string(node.CodeOf(err)))
+		}
+		if n%10 != 0 {
+			continue
+		}
+		if at := d.engine.Position(); at != position {
+			position = at
+		} else if d.small() && memoryHeld() > rested+memoryRest/5 {
+			debug.FreeOSMemory()
+			rested = max(memoryHeld(), memoryRest) // what it can't give back now is left alone
+		}
+	}
+}
