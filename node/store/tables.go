@@ -119,7 +119,10 @@ func (s *Store) markTables(m manifest) (marks []tableMark, gone bool, err error)
 		}
 		if !known {
 			if mark.First, mark.Last, err = s.tableRange(id, entry, options.NoVerification); err != nil {
-				return nil, !exists(table.NewFilename(id, s.gen)), err
+				if !exists(table.NewFilename(id, s.gen)) {
+					return nil, true, nil // a compaction was faster
+				}
+				return nil, false, err
 			}
 		}
 		mark.Level, mark.Key, mark.Compression = entry.level, entry.key, entry.compression
