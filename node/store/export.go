@@ -59,8 +59,8 @@ func (s *Store) Export(f func(key, value []byte) error) error {
 
 // Limits of one transaction of Load.
 const (
-	loadBytes = 512 << 10
-	loadKeys  = 4096
+	loadBytes = 256 << 10
+	loadKeys  = 2048
 )
 
 // Load fills an empty store with items of Export; items calls its argument with each.
@@ -87,10 +87,25 @@ func (l *loader) put(key, value []byte) error {
 	if !exported(key) {
 		return fmt.Errorf("an item that no backup carries, of kind %q", key[:1])
 	}
+	return l.add(key, value)
+}
+
+func (l *loader) add(key, value []byte) error {
+	if len(l.rows) == loadKeys || len(l.rows) > 0 && l.bytes+len(key)+len(value) > loadBytes {
+		if err := l.write(); err != nil {
+			return err
+		}
+	}
 	l.rows = append(l.rows, [2][]byte{bytes.Clone(key), append([]byte{}, value...)})
 	l.bytes += len(key) + len(value)
-	if l.bytes < loadBytes && len(l.rows) < loadKeys {
-		return nil
+	return nil
+}
+
+// fill is Load of anything.
+func (s *Store) fill(items func(put func(key, value []byte) error) error) error {
+	l := loader{store: s}
+	if err := items(l.add); err != nil {
+		return err
 	}
 	return l.write()
 }
@@ -105,5 +120,6 @@ func (l *loader) write() error {
 		return nil
 	})
 	l.rows, l.bytes = l.rows[:0], 0
+	step("some items are written")
 	return err
 }

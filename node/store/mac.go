@@ -63,14 +63,15 @@ func (d *digester) is(sum []byte, parts ...[]byte) bool {
 // key, or taken from another store, isn't believed.
 type valueMACs struct {
 	*digester
-	id [16]byte
+	id     [16]byte
+	format uint32
 }
 
 // head is what the MAC covers before key and value.
 func (m valueMACs) head(key []byte) []byte {
 	b := make([]byte, 0, 24)
 	b = append(b, m.id[:]...)
-	b = binary.BigEndian.AppendUint32(b, Format)
+	b = binary.BigEndian.AppendUint32(b, m.format)
 	return binary.BigEndian.AppendUint32(b, uint32(len(key)))
 }
 

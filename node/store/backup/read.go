@@ -55,9 +55,10 @@ func partError(i int, m *Manifest, err error) error {
 			"Bản sao lưu số %d thiếu phần %d/%d. Hãy dùng một bản khác (--number), hoặc một bản chép khác của thư mục này.",
 			"part %d of %d of backup %d is missing; use another backup (--number), or another copy of this directory", i, m.Parts, m.Number)
 	}
-	return node.Errorf(node.Damaged,
-		"Phần %d/%d của bản sao lưu số %d bị hỏng: %w. Hãy dùng một bản khác (--number), hoặc một bản chép khác của thư mục này.",
-		"part %d of %d of backup %d is damaged: %w; use another backup (--number), or another copy of this directory", i, m.Parts, m.Number, err)
+	return &node.Error{Code: node.Damaged, Err: err, Message: node.Text{
+		VI: fmt.Sprintf("Phần %d/%d của bản sao lưu số %d bị hỏng. Hãy dùng một bản khác (--number), hoặc một bản chép khác của thư mục này.", i, m.Parts, m.Number),
+		EN: fmt.Sprintf("part %d of %d of backup %d is damaged; use another backup (--number), or another copy of this directory", i, m.Parts, m.Number),
+	}}
 }
 
 // Present says whether all parts of a backup are there in their length, without
