@@ -1,0 +1,303 @@
+package crdt
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"testing"
+)
+
+const day = int64(24 * 60 * 60 * 1000)
+
+// aTime is some time in 2026, in milliseconds.
+const aTime = int64(1_790_000_000_000)
+
+// Attack 7: a stolen box goes on writing, others build on what it wrote, and its
+// cut arrives before those entries, after them, or between. What is shown is the
+// same, and so is its hash.
+func TestCutBeforeAndAfterTheEntries(t *testing.T) {
+	thief, honest := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	good := thief.write(aTime, "đúng")
+	honest.receive(good)
+	evil := thief.write(aTime+1, "trộm")
+	honest.receive(evil)
+	after := honest.write(aTime+2, "sửa")
+	more := thief.write(aTime+3, "trộm nữa")
+	device := Subject{Kind: SubjectDevice, Device: thief.log.Device}
+	h := newHub(t)
+	h.next(aTime, cutting(device, pinAt(thief, thief.log, 1)))
+
+	late := newDesk(t, 2, "C") // the entries came first
+	late.receive(good, evil, after, more)
+	early := newDesk(t, 3, "D") // the cut came first: what lies past it stays outside
+	early.receive(good, after)
+	between := newDesk(t, 4, "E")
+	between.receive(after, good, evil)
+	if a, b, c := late.digest(h.authority), early.digest(h.authority), between.digest(h.authority); a != b || b != c {
+		t.Errorf("after %v, before %v, between %v:\n%q\n%q\n%q", a, b, c,
+			late.read(h.authority, LWW).texts(), early.read(h.authority, LWW).texts(), between.read(h.authority, LWW).texts())
+	}
+	r := late.read(h.authority, Review)
+	want(t, r, "sửa", "đúng")
+	if !r.Review || !r.Siblings[0].Rests || r.Siblings[1].Rests {
+		t.Errorf("what rests on a hidden value doesn't say so: %+v", r)
+	}
+	if n := len(r.Hidden); n != 2 || r.Hidden[0].Why != CutDevice {
+		t.Errorf("%d hidden; want the two past the cut", n)
+	}
+	if got := late.read(nil, LWW); !slices.Equal(got.texts(), []string{"trộm nữa", "sửa"}) {
+		t.Errorf("before the cut: %q", got.texts())
+	}
+	if seq, cut := h.authority.Cut(thief.log); !cut || seq != 1 {
+		t.Errorf("the log is cut at %d, %v", seq, cut)
+	}
+	if _, cut := h.authority.Cut(honest.log); cut {
+		t.Error("another device's log is cut")
+	}
+}
+
+// Attack 5: the revoked device comes back under a new incarnation, which no cut
+// could list.
+func TestNewIncarnationOfACutDevice(t *testing.T) {
+	thief, honest := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	honest.receive(thief.write(aTime, "đúng"))
+	h := newHub(t)
+	h.next(aTime, cutting(Subject{Kind: SubjectDevice, Device: thief.log.Device}, pinAt(thief, thief.log, 1)))
+	thief.log.Incarnation[0]++
+	honest.receive(thief.write(aTime+1, "trộm"))
+	want(t, honest.read(h.authority, LWW), "đúng")
+	if seq, cut := h.authority.Cut(thief.log); !cut || seq != 0 {
+		t.Errorf("the new incarnation is cut at %d, %v; want 0", seq, cut)
+	}
+}
+
+// Attack 12: an officer who was demoted goes on under the epoch in which all was
+// still allowed, on a device that was offline. What they wrote before stays; what
+// they wrote under a later grant stays too.
+func TestDemotedOfficerCitesAnOldEpoch(t *testing.T) {
+	d, other := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	d.write(aTime, "trước")
+	h := newHub(t)
+	h.next(aTime, cutting(Subject{Kind: SubjectGrant, Officer: "A", From: 1, Until: 5}, pinAt(d, d.log, 1)))
+	op := d.record.Assign(testField, cborText("sau"), nil)
+	e := d.save(aTime+1, op)
+	d.record.Cells[testField].Writes[0].Epoch = 4 // as an entry that names epoch 4 is applied
+	cell := d.record.Cells[testField]
+	r := Reader{Authority: h.authority, Prior: func() []Write {
+		past := History(d.entries(), d.hash, testRef.ID(), testField, "")
+		for i := range past {
+			past[i].Epoch = 4
+		}
+		return past
+	}}.Cell(cell, LWW)
+	want(t, r, "trước")
+	if len(r.Hidden) != 1 || r.Hidden[0].Why != CutGrant || r.Hidden[0].Dot != e.Dot(0) {
+		t.Errorf("hidden: %+v", r.Hidden)
+	}
+	for _, epoch := range []uint64{0, 5} { // outside of the grant
+		cell.Writes[0].Epoch = epoch
+		want(t, Reader{Authority: h.authority}.Cell(cell, LWW), "sau")
+	}
+	other.receive(d.entries()...)
+	want(t, other.read(h.authority, LWW), "sau") // epoch 0: no grant of this officer
+}
+
+// An officer's key that was cut hides what was written with it and nothing else of
+// the device, and gives back what it replaced. A supervisor may adopt.
+func TestOfficerCutGivesBackAndAdoption(t *testing.T) {
+	d, other := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	first := d.write(aTime, "đầu")
+	d.officer = "X"
+	bad := d.write(aTime+1, "xấu")
+	h := newHub(t)
+	h.next(aTime, cutting(Subject{Kind: SubjectOfficer, Officer: "X"}))
+	want(t, d.read(h.authority, LWW), "đầu")
+	bare := Reader{Authority: h.authority}.Cell(d.record.Cells[testField], LWW)
+	if len(bare.Siblings) != 0 || !slices.Equal(bare.Lost, []Pos{first.Pos()}) {
+		t.Errorf("with no past held: %+v; want nothing shown, and what was lost told", bare)
+	}
+	other.receive(first, bad)
+	built := other.write(aTime+2, "tiếp")
+	r := other.read(h.authority, LWW)
+	want(t, r, "tiếp")
+	whole := other.reader(h.authority)
+	whole.Whole = true
+	if r := whole.Cell(other.record.Cells[testField], LWW); len(r.Hidden) != 1 || !r.Siblings[0].Rests || r.Siblings[0].Dot != built.Dot(0) {
+		t.Errorf("asked for all: %+v; want the hidden one named, and what rests on it", r)
+	}
+	h.next(aTime, ruling(bad.Dot(0), Adopted))
+	want(t, d.read(h.authority, LWW), "xấu")
+}
+
+// An adopted entry of a cut device may be rested on again.
+func TestAdoptedEntryIsRestedOn(t *testing.T) {
+	d, other := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	other.receive(d.write(aTime, "một"), d.write(aTime+1, "hai"))
+	other.write(aTime+2, "ba")
+	h := newHub(t)
+	h.next(aTime, cutting(Subject{Kind: SubjectDevice, Device: d.log.Device}, pinAt(d, d.log, 1)))
+	want(t, other.read(h.authority, LWW), "ba", "một")
+	h.next(aTime, ruling(Dot{Log: d.log, Seq: 2}, Adopted))
+	want(t, other.read(h.authority, LWW), "ba")
+}
+
+// Attack 8: a write that claims to have replaced what doesn't exist yet. The pin
+// would need a hash that no one can know.
+func TestOverwriteOfTheFuture(t *testing.T) {
+	victim, attacker, reader := newDesk(t, 0, "A"), newDesk(t, 1, "B"), newDesk(t, 2, "C")
+	e := &Entry{
+		Log: attacker.log, Seq: 1, Stamp: StampAt(aTime), Pack: Pack{ID: "test"},
+		Pins: []Pin{{Log: victim.log, Seq: 2, Hash: Hash{0xee}}},
+		Ops: []Op{{Collection: "things", Record: testRef, Field: testField, Value: cborText("xấu"),
+			Over: []Pos{{victim.log, 2}}}},
+	}
+	if err := e.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	reader.receive(e, victim.write(aTime+1, "một"), victim.write(aTime+2, "hai"))
+	r := reader.read(nil, LWW)
+	want(t, r, "hai", "xấu")
+	if len(r.Waiting) != 1 || r.Waiting[0].By != e.Dot(0) {
+		t.Errorf("waiting: %+v; want the claim, for ever", r.Waiting)
+	}
+
+	unpinned := *e
+	unpinned.Pins, unpinned.Cites = nil, Cite{1, 9} // "the checkpoint that I cite covers it"
+	other := newDesk(t, 3, "D")
+	other.receive(&unpinned, victim.held[victim.log][0], victim.held[victim.log][1])
+	want(t, other.read(nil, LWW), "hai", "xấu")
+	h := newHub(t)
+	h.next(aTime, func(c *Checkpoint) { c.Heads = []Pin{pinAt(victim, victim.log, 1)}; c.At.Index = 9 })
+	if other.record.Covered(h.authority, other.hash) {
+		t.Error("a checkpoint that covers less than what is named made it count")
+	}
+	want(t, other.read(h.authority, LWW), "hai", "xấu")
+}
+
+// What an entry leaves to the checkpoint which it cites counts once that is held
+// and covers it, whichever comes first.
+func TestCitedCheckpointStandsForAPin(t *testing.T) {
+	a, b := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	b.receive(a.write(aTime, "một"))
+	h := newHub(t)
+	c := h.next(aTime, func(c *Checkpoint) { c.Heads = []Pin{pinAt(a, a.log, 1)} })
+	b.cites = c.At
+	e := b.write(aTime+1, "hai")
+	e.Pins = nil
+	before, after := newDesk(t, 2, "C"), newDesk(t, 3, "D")
+	before.receive(a.held[a.log][0], e)
+	want(t, before.read(nil, LWW), "hai", "một")
+	if !before.record.Covered(h.authority, before.hash) {
+		t.Error("nothing counts after the checkpoint")
+	}
+	want(t, before.read(nil, LWW), "hai")
+	whole := *e
+	h.authority.Complete(&whole)
+	after.receive(a.held[a.log][0], &whole)
+	if !sameRecord(before.record, after.record) {
+		t.Errorf("%v\n%v", dump(before.record), dump(after.record))
+	}
+	again := before.record.Clone()
+	if again.Covered(h.authority, before.hash) || !sameRecord(again, before.record) {
+		t.Error("looking again changed something")
+	}
+}
+
+// Attack 9: a step is entered today with a clock set back by a month, to look as
+// if it had been in time. Its entry cites a checkpoint, so it wasn't.
+func TestBackDatedCompletion(t *testing.T) {
+	d := newDesk(t, 0, "A")
+	h := newHub(t)
+	h.next(aTime, nil)
+	d.cites = h.next(aTime+30*day, nil).At
+	e := d.write(aTime, "xong")
+	w := d.record.Cells[testField].Writes[0]
+	got := h.authority.Effective(w)
+	if got.At != StampAt(aTime+30*day) || !got.Suspect || got.FromMS != aTime+30*day {
+		t.Errorf("effective %+v; want the time of the checkpoint that it cites, and suspect", got)
+	}
+	h.next(aTime+31*day, witness(d.log, e.Seq, aTime+31*day))
+	if got := h.authority.Effective(w); !got.Witnessed || got.UntilMS != aTime+31*day || got.At != StampAt(aTime+30*day) {
+		t.Errorf("witnessed: %+v", got)
+	}
+	// An entry that cites nothing new cites what the one before it did, and none goes back.
+	next := &Entry{Log: d.log, Seq: 2}
+	if err := next.Citing(d.cites); err != nil || next.Cites != d.cites {
+		t.Errorf("cites %v (%v)", next.Cites, err)
+	}
+	if err := next.Citing(d.cites); err != nil {
+		t.Error(err)
+	}
+	if err := next.Citing(Cite{d.cites.Epoch, d.cites.Index + 1}); !errors.Is(err, ErrEntry) {
+		t.Errorf("a cite that goes back: %v", err)
+	}
+}
+
+// Attack 10: a clock at its maximum. It wins until the next checkpoint is known at
+// most, takes no other clock along, and what it wrote goes to a person.
+func TestClockAtItsMaximum(t *testing.T) {
+	d, other := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	e := d.save(maxMillis, d.record.Assign(testField, cborText("mãi"), nil))
+	e.Stamp = math.MaxUint64
+	d.record.Cells[testField].Writes[0].Stamp = math.MaxUint64
+	other.clock.Next(aTime)
+	other.clock.Absorb(e.Stamp, aTime)
+	if ahead := other.clock.Last.Millis() - aTime; ahead > MaxAhead.Milliseconds() {
+		t.Errorf("another clock went %d ms along", ahead)
+	}
+	other.write(aTime, "nay")
+	other.receive(e)
+	h := newHub(t)
+	want(t, other.read(h.authority, LWW), "mãi", "nay") // no checkpoint: nothing to judge by
+	h.next(aTime, nil)
+	r := other.read(h.authority, LWW)
+	want(t, r, "nay", "mãi") // not witnessed, more than 400 days ahead: last
+	if !r.Review || !r.Siblings[1].Time.Suspect || r.Siblings[1].Time.At != 0 {
+		t.Errorf("not suspect, or no one is told: %+v", r)
+	}
+	h.next(aTime+day, witness(d.log, 1, aTime+day))
+	r = other.read(h.authority, LWW)
+	want(t, r, "mãi", "nay") // it did come after
+	if !r.Review || r.Siblings[0].Time.At != StampAt(aTime+day) {
+		t.Errorf("not held to the witness: %+v", r)
+	}
+	var c Clock
+	c.Absorb(math.MaxUint64, maxMillis)
+	if last := c.Last; c.Next(maxMillis) < last {
+		t.Error("a full clock goes back")
+	}
+}
+
+// A claim within 400 days of the newest checkpoint keeps its place, and one within
+// the tolerance of its bounds is not suspect.
+func TestTimeWithinBoundsIsTheClaim(t *testing.T) {
+	d := newDesk(t, 0, "A")
+	h := newHub(t)
+	d.cites = h.next(aTime, nil).At
+	slack := MaxAhead.Milliseconds()
+	for _, x := range []struct {
+		claim, want, witness int64
+		suspect              bool
+	}{
+		{aTime + MaxClaimAhead, aTime + MaxClaimAhead, 0, false},
+		{aTime + MaxClaimAhead + 1, 0, 0, true},
+		{aTime, aTime, 0, false},
+		{aTime - slack, aTime, 0, false},
+		{aTime - slack - 1, aTime, 0, true},
+		{aTime + day, aTime + day, aTime + day, false},
+		{aTime + day + slack, aTime + day, aTime + day, false},
+		{aTime + day + slack + 1, aTime + day, aTime + day, true},
+	} {
+		a := h.authority.Clone()
+		if x.witness > 0 {
+			c := &Checkpoint{Scope: testScope, At: Cite{1, 9}, Prev: a.Hash(), TimeMS: x.witness, Witnesses: []Witness{{d.log, 1, x.witness}}}
+			if err := a.Apply(c, Hash{9}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := a.Effective(Write{Dot: Dot{Log: d.log, Seq: 1}, Stamp: StampAt(x.claim), Cite: d.cites})
+		if got.At != StampAt(x.want) || got.Suspect != x.suspect || got.Witnessed != (x.witness > 0) {
+			t.Errorf("claim %d: %+v; want %d, suspect %v", x.claim-aTime, got, x.want, x.suspect)
+		}
+	}
+}
