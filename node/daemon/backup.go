@@ -34,7 +34,7 @@ type BackupReport struct {
 // records: what is done to a store as a whole.
 func OpenStore(dir string, opts Options) (*Daemon, error) {
 	d := &Daemon{dir: dir, opts: opts, closing: make(chan struct{})}
-	return d.open(d.lock, d.openKeys, d.readSelf, d.openStore)
+	return d.open(d.lock, d.openKeys, d.readSelf, d.openStoreAlone)
 }
 
 // Store is the node's store.

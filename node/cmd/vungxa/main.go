@@ -28,6 +28,9 @@ type cli struct {
 	Demo    demoCmd    `cmd:"" help:"Run a province and the box and laptop of one commune, with generated data."`
 	Import  importCmd  `cmd:"" help:"Take a CSV file into a collection, by a mapping."`
 	Keys    keysCmd    `cmd:"" help:"What opens a node's store: passwords, key files, the environment."`
+	Backup  backupCmd  `cmd:"" help:"Copy a node to a directory of backups, encrypted; later backups write what has changed."`
+	Restore restoreCmd `cmd:"" help:"Make a node anew from a backup, in an empty directory."`
+	Verify  verifyCmd  `cmd:"" help:"Read everything that a node has stored, or a directory of backups, and say what is wrong."`
 	Openapi openapiCmd `cmd:"" help:"Print the OpenAPI description of a node's HTTP interface."`
 	Bench   benchCmd   `cmd:"" help:"Measure something on this machine."`
 	Version versionCmd `cmd:"" help:"Print the version."`
@@ -70,6 +73,7 @@ const (
 	exitFailed   = 1
 	exitUsage    = 2
 	exitRowsLeft = 3 // an import whose report names rows that it left out
+	exitDamage   = 4 // a verification that found damage, a repair that left some
 )
 
 func main() { os.Exit(run()) }
@@ -99,6 +103,8 @@ func run() int {
 	switch err := parsed.Run(c); {
 	case errors.Is(err, errRowsLeft):
 		return exitRowsLeft
+	case errors.Is(err, errDamage):
+		return exitDamage
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "vungxa:", explain(c, err))
 		return exitFailed

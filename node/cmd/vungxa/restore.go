@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"os"
+	"strings"
+
+	"filippo.io/age"
+
+	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/daemon"
+	"github.com/vungxa/vungxa/node/store/backup"
+	"github.com/vungxa/vungxa/node/store/keyring"
+)
+
+type restoreCmd struct {
+	From        string `required:"" type:"existingdir" help:"The directory of backups."`
+	Dir         string `required:"" type:"path" help:"A new directory for the node; it must be empty."`
+	Number      uint64 `help:"Which backup; the newest if not said."`
+	Identity    string `type:"existingfile" placeholder:"FILE" help:"The recovery key: a file with a line AGE-SECRET-KEY-1..."`
+	Keys        string `type:"existingdir" placeholder:"DIR" help:"Instead of a recovery key: a directory with a kept copy of the old node's key file."`
+	Authority   string `placeholder:"HEX" help:"The authority's public key that the node must be under; compare it where you can."`
+	NewPassword bool   `help:"Let a new password open the new store; without it, the key lies beside the disk."`
+	JSON        bool   `help:"Print one JSON object."`
+	unlock
+}
+
+// Run makes a node anew from its backup.
+func (r restoreCmd) Run(ctx context.Context, c *console) error {
+	asker := newAsker(c, r.PasswordStdin)
+	who, err := r.who(asker)
+	if err != nil {
+		return err
+	}
+	order := daemon.RestoreOrder{From: r.From, Number: r.Number, Who: who, Secret: keyring.BesideSecret(), Authority: r.Authority}
+	if r.NewPassword {
+		if order.Secret, err = asker.newPassword(); err != nil {
+			return err
+		}
+	}
+	done, err := daemon.Restore(ctx, r.Dir, order, options(c, nil))
+	if err != nil {
+		return err
+	}
+	if r.JSON {
+		return json.NewEncoder(c.out).Encode(done)
+	}
+	c.say("Đã phục hồi %q vào %s từ bản số %d, lúc %s: %d mục, %s.",
+		"Restored %q to %s from backup %d, of %s: %d items, %s.",
+		done.Name, done.Dir, done.Number, when(done.MadeMS), done.Items, bytesText(done.Bytes))
+	c.say("Authority: %s", "Authority: %s", done.Authority)
+	c.say("Máy này là chính thiết bị cũ với nhật ký mới. Đừng chạy bản cũ nữa; nếu máy cũ có thể đang ở tay người khác, hãy báo tỉnh thu hồi nó.",
+		"This is the old device with new logs. Don't run the old one any more; if it may be in other hands, tell the province to revoke it.")
+	if !r.NewPassword {
+		c.say("%s Lệnh `vungxa keys add password` thêm mật khẩu.", "%s `vungxa keys add password` adds a password.", c.text(keyring.ClassNone.Says()))
+	}
+	return nil
+}
+
+// who are the identities that open the set.
+func (r restoreCmd) who(ask *asker) ([]age.Identity, error) {
+	return identities(ask, r.unlock, r.Identity, r.Keys)
+}
+
+// identities open a set of backups: a recovery key, or the key file of its store.
+func identities(ask *asker, u unlock, file, keys string) ([]age.Identity, error) {
+	switch {
+	case file != "":
+		return readIdentity(file)
+	case keys != "":
+		secrets, err := u.secrets(ask, keys)
+		if err != nil {
+			return nil, err
+		}
+		ring, err := keyring.Open(keys, rand.Reader, secrets...)
+		if err != nil {
+			return nil, err
+		}
+		return []age.Identity{backup.Own(ring.Keys())}, nil
+	}
+	return nil, node.Errorf(node.Invalid,
+		"Hãy nói bằng gì mở bản sao lưu: --identity TỆP (khóa khôi phục), hoặc --keys THƯ_MỤC (bản cất giữ của tệp khóa).",
+		"say what opens the backup: --identity FILE (a recovery key), or --keys DIR (a kept copy of the key file)")
+}
+
+// maxIdentity is more than any recovery key's file, in bytes.
+const maxIdentity = 64 << 10
+
+func readIdentity(name string) ([]age.Identity, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	ids, err := age.ParseIdentities(io.LimitReader(f, maxIdentity))
+	if err != nil {
+		// The cause may quote a line of the file: it stays out of the sentence.
+		return nil, node.Errorf(node.Invalid, "Tệp khóa khôi phục %s không đúng dạng: cần một dòng bắt đầu bằng %s.",
+			"the recovery key's file %s can't be read: it has a line that begins with %s", name, strings.ToUpper("age-secret-key-1"))
+	}
+	return ids, nil
+}

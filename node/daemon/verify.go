@@ -1,0 +1,108 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/engine"
+	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/node/store/backup"
+)
+
+// Finding is something wrong with what a node has stored.
+type Finding struct {
+	Part  string    `json:"part"`  // "store", "records", "backup"
+	Kind  string    `json:"kind"`  // of its part
+	Place string    `json:"place"` // kinds and numbers, nothing of a person's
+	What  node.Text `json:"what"`
+	Do    node.Text `json:"do"`
+}
+
+// Verified is what was read, and how much of it is wrong.
+type Verified struct {
+	Keys     uint64 `json:"keys"`
+	Entries  uint64 `json:"entries"`
+	Records  bool   `json:"records"` // they were compared to the logs
+	Backups  int    `json:"backups"`
+	Findings int    `json:"findings"`
+}
+
+// Verify reads everything that the node has stored, and tells what is wrong: first
+// what is not as it was written, then what contradicts itself. The node may work
+// meanwhile.
+func (d *Daemon) Verify(ctx context.Context, tell func(Finding) error) (v Verified, err error) {
+	scrubbed, err := d.store.Scrub(ctx, nil)
+	v.Keys, v.Entries = scrubbed.Keys, scrubbed.Entries
+	if err != nil {
+		return v, err
+	}
+	count := func(f Finding) {
+		v.Findings++
+		if err == nil {
+			err = tell(f)
+		}
+	}
+	for _, x := range scrubbed.Damage {
+		count(ofStore(x))
+	}
+	if d.engine == nil {
+		return v, err
+	}
+	v.Records = true
+	if failed := d.engine.Verify(ctx, func(f engine.Finding) { count(ofRecords(f)) }); err == nil {
+		err = failed
+	}
+	return v, err
+}
+
+var storeWords = map[store.DamageKind]node.Text{
+	store.DamagedFile:  {VI: "Một tệp của kho không còn như lúc ghi; kho chạy tiếp không có phần hỏng.", EN: "A file of the store isn't as it was written; the store goes on without what was wrong in it."},
+	store.DamagedRange: {VI: "Một vùng của kho không tin được; kho chỉ còn xem được.", EN: "A part of the store can't be believed; the store can only be read."},
+	store.DamagedLog:   {VI: "Nhật ký thiếu mục.", EN: "Entries of a log are gone."},
+	store.DamagedValue: {VI: "Một mục không còn như lúc ghi.", EN: "An item isn't as it was written."},
+}
+
+// ofStore tells of damage that the store found.
+func ofStore(x store.Damage) Finding {
+	f := Finding{Part: "store", Kind: string(x.Kind), Place: x.Place, What: storeWords[x.Kind], Do: node.Text{
+		VI: "Dừng nút rồi chạy `vungxa repair`.", EN: "Stop the node and run `vungxa repair`.",
+	}}
+	if x.Kind == store.DamagedLog {
+		f.Place = fmt.Sprintf("%v %d-%d", x.Log, x.From, x.To)
+	}
+	return f
+}
+
+var recordsWhat = node.Text{VI: "Dữ liệu không khớp nhau.", EN: "What is stored contradicts itself."}
+
+func ofRecords(f engine.Finding) Finding {
+	return Finding{Part: "records", Kind: string(f.Kind), Place: f.Place, What: recordsWhat, Do: f.Do}
+}
+
+// Unopened is the finding about a store that can't be opened; nil where err is no
+// damage.
+func Unopened(err error) *Finding {
+	if node.CodeOf(err) != node.Damaged {
+		return nil
+	}
+	return &Finding{Part: "store", Kind: "unopened", What: node.Reason(err), Do: node.Text{
+		VI: "Chạy `vungxa repair --from BẢN_SAO_LƯU`, hoặc phục hồi vào thư mục mới bằng `vungxa restore`.",
+		EN: "Run `vungxa repair --from BACKUP`, or make the node anew in another directory with `vungxa restore`.",
+	}}
+}
+
+// VerifyBackups reads a set of backups, all of it.
+func VerifyBackups(ctx context.Context, set *backup.Set, tell func(Finding) error) (v Verified, err error) {
+	var untold error
+	v.Backups, err = set.CheckAll(ctx, func(p backup.Problem) {
+		v.Findings++
+		if untold == nil {
+			untold = tell(Finding{Part: "backup", Kind: "damaged", Place: fmt.Sprintf("%06d %s", p.Number, p.Where), What: p.What, Do: node.Text{
+				VI: "Chạy `vungxa backup --full` để ghi lại phần hỏng, khi nút còn tốt.", EN: "Run `vungxa backup --full`, which writes anew what is damaged, while the node is in good order.",
+			}})
+		}
+	})
+	return v, errors.Join(err, untold)
+}
