@@ -1,0 +1,193 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/vungxa/vungxa/node"
+)
+
+// disk is a disk whose room a test sets.
+type disk struct{ free uint64 }
+
+func (d *disk) options() Options {
+	o := testOptions()
+	o.Free = func(string) (uint64, error) { return d.free, nil }
+	return o
+}
+
+func put(s *Store, name string) error {
+	return s.Update(func(tx *Tx) error { return tx.PutMeta(name, []byte(name)) })
+}
+
+func holds(t *testing.T, s *Store, names ...string) {
+	t.Helper()
+	err := s.View(func(tx *Tx) error {
+		for _, name := range names {
+			if b, err := tx.Meta(name); string(b) != name || err != nil {
+				return fmt.Errorf("%s holds %q: %w", name, b, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func hasBallast(s *Store) bool {
+	_, err := os.Stat(s.path(fileBallast))
+	return err == nil
+}
+
+// A disk that fills makes the store read-only before it is full, with a sentence
+// that says what to do; the ballast goes, and comes back with the room.
+func TestAFullDiskIsReadOnlyUntilThereIsRoom(t *testing.T) {
+	dir, d := t.TempDir(), &disk{free: 1 << 30}
+	s, err := Open(dir, d.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := put(s, "a"); err != nil || !hasBallast(s) {
+		t.Fatalf("with room: %v, ballast %v", err, hasBallast(s))
+	}
+	d.free = lowWater - 1
+	for range 3 {
+		err := put(s, "b")
+		if node.CodeOf(err) != node.ReadOnly || !strings.Contains(err.Error(), "what was saved is all there") {
+			t.Fatalf("a save on a full disk: %v; want a sentence", err)
+		}
+	}
+	if hasBallast(s) || !s.space.resting {
+		t.Errorf("ballast %v, resting %v; want it released and Badger at rest", hasBallast(s), s.space.resting)
+	}
+	holds(t, s, "a")
+	d.free = s.space.enough() - 1 // more than low water, but not enough for the ballast
+	if err := s.Tend(); node.CodeOf(err) != node.ReadOnly {
+		t.Errorf("with little room: %v; want it read-only still", err)
+	}
+	d.free = s.space.enough()
+	if err := s.Tend(); err != nil || !hasBallast(s) || s.space.resting {
+		t.Errorf("with room again: %v, ballast %v, resting %v", err, hasBallast(s), s.space.resting)
+	}
+	if err := put(s, "c"); err != nil {
+		t.Errorf("a save with room again: %v", err)
+	}
+	holds(t, s, "a", "c")
+}
+
+// Badger is not closed under a reader's hands: it goes to rest when he is done.
+func TestAReaderKeepsBadgerOpen(t *testing.T) {
+	d := &disk{free: 1 << 30}
+	s, err := Open(t.TempDir(), d.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := put(s, "a"); err != nil {
+		t.Fatal(err)
+	}
+	err = s.View(func(tx *Tx) error {
+		d.free = 0
+		if err := put(s, "b"); node.CodeOf(err) != node.ReadOnly {
+			t.Errorf("a save on a full disk: %v", err)
+		}
+		if s.space.resting {
+			t.Error("Badger was opened anew under a reader")
+		}
+		_, err := tx.Meta("a")
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if err := s.Tend(); node.CodeOf(err) != node.ReadOnly || !s.space.resting {
+		t.Errorf("after the reader: %v, resting %v", err, s.space.resting)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A store opens on a full disk as long as its ballast gives it some room, and says
+// how much is wanted where that is not enough.
+func TestOpeningOnAFullDisk(t *testing.T) {
+	dir, d := t.TempDir(), &disk{free: 1 << 30}
+	reopen := func() (*Store, error) { return Open(dir, d.options()) }
+	s, err := reopen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(put(s, "a"), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	d.free = openRoom
+	if s, err = reopen(); err != nil {
+		t.Fatalf("with the ballast's room: %v", err)
+	}
+	holds(t, s, "a")
+	if err := put(s, "b"); node.CodeOf(err) != node.ReadOnly {
+		t.Errorf("a save: %v; want it refused", err)
+	}
+	d.free = 1 << 30
+	if err := errors.Join(put(s, "c"), s.Close()); err != nil {
+		t.Errorf("with room again: %v", err)
+	}
+	d.free = openRoom - 1
+	if s, err = reopen(); node.CodeOf(err) != node.Unavailable || !strings.Contains(err.Error(), "start the program again") {
+		t.Errorf("without any room: %v; want a sentence", err)
+	}
+	d.free = 1 << 30
+	if s, err = reopen(); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, s, "a", "c")
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whoever writes much waits while memory is short, and no longer than a while.
+func TestIngestWaitsForMemory(t *testing.T) {
+	busy, pauses := true, 0
+	o := testOptions()
+	o.Busy = func() bool { return busy }
+	o.Pause = func() {
+		if pauses++; pauses == 7 {
+			busy = false
+		}
+	}
+	s, err := Open(t.TempDir(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := put(s, "a little"); err != nil || pauses > 0 {
+		t.Errorf("a small write: %v after %d pauses; want none", err, pauses)
+	}
+	much := func() {
+		t.Helper()
+		for i := range 3 * ingestPiece / (64 << 10) {
+			err := s.Update(func(tx *Tx) error { return tx.PutMeta(fmt.Sprint(i), make([]byte, 64<<10)) })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if much(); pauses != 7 {
+		t.Errorf("%d pauses; want 7, until memory was there", pauses)
+	}
+	busy, pauses = true, 10 // never there again
+	if much(); pauses < 10+holdsMax || pauses > 10+4*holdsMax {
+		t.Errorf("%d pauses for 3 MiB; want them bounded", pauses-10)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
