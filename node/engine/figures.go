@@ -58,6 +58,7 @@ func (f *figures) start(e *Engine) {
 	fresh.Advance(kpi.At(e.nowMS()))
 	done := make(chan struct{})
 	f.mu.Lock()
+	before := f.done
 	f.kpi, f.ready, f.done, f.read, f.unread, f.err = fresh, false, done, 0, 0, nil
 	f.mu.Unlock()
 	began := make(chan struct{})
@@ -65,10 +66,13 @@ func (f *figures) start(e *Engine) {
 		defer close(done)
 		err := e.cfg.Store.View(func(tx *store.Tx) error {
 			close(began)
-			return f.load(e, tx)
+			return f.load(e, tx, fresh)
 		})
-		f.finish(err)
+		f.finish(fresh, err)
 		e.announce()
+		if before != nil {
+			<-before // whoever waits for this start waits for all
+		}
 	}()
 	<-began
 }
@@ -99,7 +103,7 @@ func (f *figures) restart(e *Engine) {
 	}
 }
 
-func (f *figures) load(e *Engine, tx *store.Tx) error {
+func (f *figures) load(e *Engine, tx *store.Tx, into *kpi.Engine) error {
 	for _, c := range e.cfg.Pack.Collections {
 		if c.KPI == nil {
 			continue
@@ -113,8 +117,7 @@ func (f *figures) load(e *Engine, tx *store.Tx) error {
 			if err := e.step(e.rebuild.ctx, "figures"); err != nil {
 				return err
 			}
-			f.take(e.read(r).fact)
-			return nil
+			return f.take(into, e.read(r).fact)
 		}, f.skip)
 		if err != nil {
 			return err
@@ -123,13 +126,17 @@ func (f *figures) load(e *Engine, tx *store.Tx) error {
 	return nil
 }
 
-func (f *figures) take(fact *kpi.Fact) {
+func (f *figures) take(into *kpi.Engine, fact *kpi.Fact) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.kpi != into {
+		return errStopped // another start has begun since
+	}
 	f.read++
 	if fact != nil {
-		f.kpi.Apply(nil, fact)
+		into.Apply(nil, fact)
 	}
+	return nil
 }
 
 func (f *figures) skip([]byte, error) {
@@ -138,10 +145,12 @@ func (f *figures) skip([]byte, error) {
 	f.unread++
 }
 
-func (f *figures) finish(err error) {
+func (f *figures) finish(of *kpi.Engine, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.ready, f.err = err == nil, err
+	if f.kpi == of {
+		f.ready, f.err = err == nil, err
+	}
 }
 
 func (f *figures) apply(before, after *kpi.Fact) {

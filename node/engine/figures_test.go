@@ -53,7 +53,7 @@ func TestFiguresCountWhatWaited(t *testing.T) {
 	if answer, err := p.KPIs(0); answer.Ready || err != nil {
 		t.Fatalf("ready %v, %v; want not yet", answer.Ready, err)
 	}
-	p.figures.finish(nil)
+	p.figures.finish(p.figures.kpi, nil)
 	answer, err := p.KPIs(0)
 	if err != nil {
 		t.Fatal(err)

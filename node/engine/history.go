@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/vungxa/vungxa/crdt"
@@ -70,8 +71,8 @@ func (w written) op() *crdt.Op { return &w.entry.Ops[w.index] }
 func (e *Engine) written(tx *store.Tx, collection string, id crdt.RecordID) (ops []written, err error) {
 	err = tx.History(id, func(l store.Log, seq uint64) (bool, error) {
 		entry, err := e.entry(tx, l, seq)
-		if node.CodeOf(err) == node.Damaged {
-			return true, nil // Damage tells of it
+		if node.CodeOf(err) == node.Damaged || errors.Is(err, store.ErrDropped) {
+			return true, nil // Damage tells of it; what is dropped is about to be swept
 		}
 		if err != nil {
 			return false, err

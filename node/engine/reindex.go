@@ -222,7 +222,9 @@ func (e *Engine) behindStep(ctx context.Context) (done bool, err error) {
 		case len(g.Drop) > 0:
 			_, err = tx.DropSome(g.Drop[0], dropKeys)
 		default:
-			done = true
+			more, err := e.sweepSome(tx)
+			done = !more
+			return err
 		}
 		return err
 	})
@@ -230,6 +232,49 @@ func (e *Engine) behindStep(ctx context.Context) (done bool, err error) {
 		e.announce()
 	}
 	return done, err
+}
+
+// sweepSome takes away entries that lie before what a snapshot let their log go on
+// from, with what names them.
+func (e *Engine) sweepSome(tx *store.Tx) (more bool, err error) {
+	err = tx.Logs(func(l store.Log) error {
+		if more {
+			return nil
+		}
+		seq, err := tx.NextEntry(l, 0)
+		if err != nil || seq == 0 || seq > l.Dropped.Seq {
+			return err
+		}
+		more = true
+		return e.sweep(tx, l)
+	})
+	return more, err
+}
+
+func (e *Engine) sweep(tx *store.Tx, l store.Log) error {
+	type old struct {
+		seq uint64
+		raw []byte
+	}
+	var some []old
+	err := tx.Entries(l, 0, func(seq uint64, s store.Stored) (bool, error) {
+		if seq <= l.Dropped.Seq {
+			some = append(some, old{seq, s.Raw})
+		}
+		return seq < l.Dropped.Seq && len(some) < crdt.MaxRecords, nil
+	})
+	for _, o := range some {
+		if err != nil {
+			return err
+		}
+		if entry, decodeErr := wire.DecodeEntry(o.raw); decodeErr == nil { // one that is damaged names nothing
+			for _, name := range recordsOf(entry) {
+				err = errors.Join(err, tx.DeleteHistory(name.id, l, o.seq))
+			}
+		}
+		err = errors.Join(err, tx.Sweep(l, o.seq))
+	}
+	return err
 }
 
 // step is where tests hold the work, or end the process.

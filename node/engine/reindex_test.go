@@ -214,7 +214,7 @@ func TestKilledWhileIndexing(t *testing.T) {
 	total := p.search(Query{}).Total
 	for kill := 1; kill <= 9; kill += 2 {
 		p.close()
-		saved := killedAfter(t, p.dir, kill)
+		saved := killedAfter(t, childDir, p.dir, kill)
 		p.openWith([]string{testPack, laterPack}[kill/2%2])
 		p.sound()
 		p.onlyRead()
@@ -228,10 +228,10 @@ func TestKilledWhileIndexing(t *testing.T) {
 
 // killedAfter runs a process on a store and kills it at a step; it says how many
 // saves the process told of.
-func killedAfter(t *testing.T, dir string, step int) (saved int) {
+func killedAfter(t *testing.T, env, dir string, step int) (saved int) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run", "^TestKilledWhileIndexing$")
-	cmd.Env = append(os.Environ(), childDir+"="+dir)
+	cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), env+"="+dir)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package engine
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -52,6 +53,9 @@ func (e *Engine) loadLocals(tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
+	if err := tx.Logs(e.keepDropped); err != nil {
+		return err
+	}
 	return tx.Locals("heard", func(name string, b []byte) error {
 		d, err := crdt.ParseDevice(name)
 		if err != nil {
@@ -62,6 +66,21 @@ func (e *Engine) loadLocals(tx *store.Tx) error {
 		e.heard[d] = ms
 		return err
 	})
+}
+
+// keepDropped notes that the province has what was dropped here: it lies below the
+// floor, and only a hub moves that.
+func (e *Engine) keepDropped(l store.Log) error {
+	if l.Dropped.Seq == 0 {
+		return nil
+	}
+	e.state.Lock()
+	defer e.state.Unlock()
+	if e.covered[identity.RoleHub] == nil {
+		e.covered[identity.RoleHub] = map[crdt.LogID]uint64{}
+	}
+	e.covered[identity.RoleHub][l.ID] = max(e.covered[identity.RoleHub][l.ID], l.Dropped.Seq)
+	return nil
 }
 
 func (e *Engine) keepReceipt(r *identity.Receipt) {
@@ -277,12 +296,16 @@ func (e *Engine) Devices() ([]Device, error) {
 	e.state.Unlock()
 	err := e.cfg.Store.View(func(tx *store.Tx) error {
 		return tx.Logs(func(l store.Log) error {
+			d := get(l.ID.Device)
+			d.Entries += l.Head.Seq
 			entry, err := e.entry(tx, l, l.Head.Seq)
+			if errors.Is(err, store.ErrDropped) {
+				return nil // when it was made is known no more
+			}
 			if err != nil {
 				return err
 			}
-			d, ms := get(l.ID.Device), entry.Stamp.Millis()
-			d.Entries += l.Head.Seq
+			ms := entry.Stamp.Millis()
 			if d.NewestEntryMS == nil || *d.NewestEntryMS < ms {
 				d.NewestEntryMS = &ms
 			}

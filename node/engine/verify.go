@@ -162,7 +162,7 @@ func (v *verifier) log(l store.Log) error {
 	if c.last < l.Head.Seq {
 		v.found(EntryMissing, l, c.last+1, l.Head.Seq, doFetch)
 	}
-	if l.Sealed.Seq == 0 {
+	if l.Sealed.Seq <= l.Dropped.Seq {
 		return nil
 	}
 	has, err := v.tx.HasSeal(l, l.Sealed.Seq)

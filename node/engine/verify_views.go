@@ -169,6 +169,9 @@ func (v *verifier) histories() error {
 		if err := v.ctx.Err(); err != nil {
 			return err
 		}
+		if seq != 0 && seq <= l.Dropped.Seq {
+			return nil // it is swept with its entry
+		}
 		entry, err := v.engine.entry(v.tx, l, seq)
 		if node.CodeOf(err) == node.Damaged {
 			entry, err = nil, nil

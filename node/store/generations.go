@@ -259,3 +259,18 @@ func (t *Tx) first(kind byte, from uint32) (key []byte, err error) {
 	}
 	return key, err
 }
+
+// GoOn lets a log go on from a head of which no entry is here: a snapshot holds what
+// they said. Entries before it that are here are swept.
+func (t *Tx) GoOn(l *Log, head crdt.Head, cite crdt.Cite) error {
+	l.Head, l.Sealed, l.Dropped, l.Cite, l.Unsealed = head, head, head, cite, 0
+	return t.putLog(l)
+}
+
+// Sweep takes away an entry that its log has dropped without it.
+func (t *Tx) Sweep(l Log, seq uint64) error {
+	if seq > l.Dropped.Seq {
+		return fmt.Errorf("entry %d of log %v is not dropped", seq, l.ID)
+	}
+	return t.Delete(seqKey(keyEntry, l.number, seq))
+}
