@@ -11,7 +11,7 @@ import (
 
 func TestAWholeStoreTellsNoDamage(t *testing.T) {
 	dir := t.TempDir()
-	m := fill(t, dir)
+	m := fillStore(t, dir)
 	told, wrong := m.verdict(dir, testOptions())
 	if len(told) > 0 || len(wrong) > 0 {
 		t.Errorf("told %v, wrong %v", told, wrong)
@@ -37,7 +37,7 @@ func TestFlippedBits(t *testing.T) {
 	rng := rand.New(rand.NewPCG(*seed, 2))
 	dir := t.TempDir()
 	closed, cut, victim := filepath.Join(dir, "closed"), filepath.Join(dir, "cut"), filepath.Join(dir, "victim")
-	atRest := fill(t, closed)
+	atRest := fillStore(t, closed)
 	copyDir(t, closed, filepath.Join(dir, "work"))
 	working := &model{items: maps.Clone(atRest.items), logs: maps.Clone(atRest.logs)}
 	crashed(t, working, filepath.Join(dir, "work"), cut)

@@ -29,6 +29,9 @@ type inspection struct {
 	// suspect says that Badger may fall over what is there, so that a child opens
 	// it first, and that everything is read before the first answer.
 	suspect bool
+	// rolledBack says that tables file and MANIFEST are of one earlier time: then
+	// the store is how it was, and what came since is gone.
+	rolledBack bool
 	// lost says that commits may be missing which the heads file can't name.
 	lost bool
 }
@@ -78,15 +81,14 @@ func (i *inspection) readTables() error {
 }
 
 func (i *inspection) readHeads() error {
-	if !i.opts.keeps(RuleHeads) {
-		return nil
-	}
 	k, err := readHeads(i.path(fileHeads), i.opts.Keys)
 	i.known = k
 	switch {
 	case err == nil && i.before.Number < k.Tables:
 		i.wrong(fileTables) // gone, or from another time
-		i.before = tablesFile{}
+		if !i.names(i.before.Manifest) {
+			i.before = tablesFile{}
+		}
 	case err == nil:
 	case errors.Is(err, fs.ErrNotExist) && i.before.Number == 0:
 		i.fresh = true
@@ -132,14 +134,19 @@ func (i *inspection) checkManifest() error {
 	if err != nil && !errors.Is(err, errManifest) && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err == nil && int64(len(b)) >= said.Len && i.files.is(said.Sum, b[:said.Len]) {
+	grown := int64(len(b)) > said.Len
+	if err == nil && int64(len(b)) >= said.Len && i.files.is(said.Sum, b[:said.Len]) && !(grown && i.known.Clean) {
 		return nil
 	}
-	if err == nil && int64(len(b)) == m.whole && i.rewritten(m) {
+	if err == nil && int64(len(b)) == m.whole && !i.known.Clean && i.rewritten(m) {
 		i.suspect = true
 		return nil
 	}
 	i.wrong(badger.ManifestFilename)
+	if i.rolledBack = i.before.Number < i.known.Tables && i.names(i.before.Manifest); i.rolledBack {
+		i.known.Manifest = i.before.Manifest
+		return nil
+	}
 	if !bytes.Equal(i.before.Manifest.Sum, said.Sum) {
 		i.distrustAll(badger.ManifestFilename)
 		return nil
@@ -150,6 +157,12 @@ func (i *inspection) checkManifest() error {
 	}
 	i.known.Manifest = prefix{Len: int64(len(whole)), Sum: i.files.sum(whole)}
 	return errors.Join(i.aside(manifestName(i.gen)), durable.WriteFile(manifestName(i.gen), whole))
+}
+
+// names says whether the MANIFEST begins as said.
+func (i *inspection) names(said prefix) bool {
+	ok, err := i.files.holdsPrefix(manifestName(i.gen), said.Len, said.Sum)
+	return err == nil && ok && said.Len > 0
 }
 
 // rewritten says whether Badger may have written the MANIFEST anew just before the
@@ -214,7 +227,7 @@ func (i *inspection) checkWALs() error {
 // the store was before them; else it is no state that ever was.
 func (i *inspection) lose(name string, newest bool) {
 	i.wrong(name)
-	if !newest {
+	if !newest && !i.rolledBack {
 		i.distrustAll(name)
 	}
 }
@@ -301,8 +314,22 @@ func (i *inspection) clearValueLog() error {
 	return errors.Join(err, ignore(os.Remove(filepath.Join(i.gen, "DISCARD")), fs.ErrNotExist))
 }
 
+// noteOpening takes back that the store was closed: from here on Badger may change
+// its files, and a crash may leave that unsaid.
+func (i *inspection) noteOpening() error {
+	if !i.known.Clean {
+		return nil
+	}
+	f := i.known.frame
+	f.Clean = false
+	return i.heads.put(f, i.known.heads)
+}
+
 // settleHeads compares what Badger has come up with to the heads file.
 func (i *inspection) settleHeads() error {
+	if !i.opts.keeps(RuleHeads) {
+		return nil
+	}
 	if i.known.Commit > i.commit {
 		i.wrong("newest commits")
 		i.recovered.Commits = i.known.Commit - i.commit

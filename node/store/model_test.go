@@ -126,8 +126,8 @@ func (m *model) checkLog(tx *Tx, id crdt.LogID, entries [][]byte, say func(error
 	return wrong
 }
 
-// fill makes a store with a history: several sessions, tables on several levels.
-func fill(t *testing.T, dir string) *model {
+// fillStore makes a store with a history: several sessions, tables on several levels.
+func fillStore(t *testing.T, dir string) *model {
 	t.Helper()
 	m, rng := newModel(), rand.New(rand.NewPCG(*seed, 0))
 	for range 3 {

@@ -105,6 +105,9 @@ func (s *Store) open() error {
 	if err != nil {
 		return err
 	}
+	if err := i.noteOpening(); err != nil {
+		return err
+	}
 	if i.suspect && s.opts.keeps(RuleProbe) {
 		if err := s.probe(); err != nil {
 			return err

@@ -9,7 +9,7 @@ const (
 	RuleSync       Rules = 1 << iota // a commit is on the disk before Update returns
 	RuleEncryption                   // Badger encrypts what it writes
 	RuleMAC                          // every value ends in a keyed MAC, checked at each read
-	RuleHeads                        // commit number and log heads also lie outside Badger
+	RuleHeads                        // Badger's commit number and log heads are held to those outside
 	RuleWAL                          // write-ahead logs are held to their digests
 	RuleManifest                     // the MANIFEST is held to its digest
 	RuleTables                       // tables and the key registry are held to their digests

@@ -66,7 +66,7 @@ func TestAnotherFormatIsRefused(t *testing.T) {
 
 func TestOtherKeysAreRefused(t *testing.T) {
 	dir := t.TempDir()
-	fill(t, dir)
+	fillStore(t, dir)
 	for _, keys := range []keyring.Keys{{}, {StoreID: testKeys.StoreID, Data: [32]byte{9}}, {StoreID: [16]byte{9}, Data: testKeys.Data}} {
 		o := testOptions()
 		o.Keys = keys
