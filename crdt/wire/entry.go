@@ -94,7 +94,7 @@ type wireDot struct {
 // EncodeEntry gives the carried form of an entry. It refuses an entry that
 // Validate refuses or that exceeds crdt.MaxEntry.
 func EncodeEntry(e *crdt.Entry) ([]byte, error) {
-	if err := e.Validate(); err != nil {
+	if err := valid(e); err != nil {
 		return nil, err
 	}
 	keys, err := encodeKeys(e)
@@ -109,10 +109,33 @@ func EncodeEntry(e *crdt.Entry) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(b) > crdt.MaxEntry {
-		return nil, fmt.Errorf("%w: %d bytes; at most %d", crdt.ErrTooLarge, len(b), crdt.MaxEntry)
+	if limit := sizeLimit(e); len(b) > limit {
+		return nil, fmt.Errorf("%w: %d bytes; at most %d", crdt.ErrTooLarge, len(b), limit)
 	}
 	return b, nil
+}
+
+// MaxErased is the size in bytes of an entry of which operations were erased: each
+// brings a commitment or a key of its own, so that any entry can be erased.
+const MaxErased = crdt.MaxEntry + 32*crdt.MaxOps
+
+func sizeLimit(e *crdt.Entry) int {
+	if isErased(e) {
+		return MaxErased
+	}
+	return crdt.MaxEntry
+}
+
+// valid is Validate, and that payloads come with a key: a commitment under a key
+// that everyone knows would tell what was erased.
+func valid(e *crdt.Entry) error {
+	if err := e.Validate(); err != nil {
+		return err
+	}
+	if e.Key == (crdt.Key{}) && !isErased(e) {
+		return fmt.Errorf("%w: it has no key for the commitments of its payloads", crdt.ErrEntry)
+	}
+	return nil
 }
 
 func carriedPayload(e *crdt.Entry, i int) []byte {
@@ -232,7 +255,7 @@ func namedLogs(e *crdt.Entry) map[crdt.LogID]bool {
 // of a valid entry.
 func DecodeEntry(b []byte) (*crdt.Entry, error) {
 	var w wireEntry
-	if err := Unmarshal(b, crdt.MaxEntry, &w); err != nil {
+	if err := Unmarshal(b, MaxErased, &w); err != nil {
 		return nil, fmt.Errorf("entry: %w", err)
 	}
 	if err := checkFormat(w.Format); err != nil {
@@ -242,8 +265,11 @@ func DecodeEntry(b []byte) (*crdt.Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("entry: %w", err)
 	}
-	if err := e.Validate(); err != nil {
+	if err := valid(e); err != nil {
 		return nil, err
+	}
+	if len(b) > sizeLimit(e) {
+		return nil, fmt.Errorf("entry: %w: %d bytes; at most %d", ErrFormat, len(b), sizeLimit(e))
 	}
 	// The bytes are canonical; that leaves the tables, which have one form too.
 	if body, err := bodyOf(e, carriedPayload); err != nil || !sameTables(&body, &w.Body) {

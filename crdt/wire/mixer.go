@@ -109,13 +109,17 @@ func unprimed() *predictor {
 // primed has read the dictionary. It is copied and never changed.
 var primed = func() *predictor {
 	p := unprimed()
+	prime(p, dictionary)
+	return p
+}()
+
+func prime(p *predictor, lines []string) {
 	m := newMixWriter(p)
-	for _, line := range dictionary {
+	for _, line := range lines {
 		text := []byte(line)
 		m.text(0, &text)
 	}
-	return p
-}()
+}
 
 func copyPrimed() *predictor {
 	p := *primed

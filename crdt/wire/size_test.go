@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -18,70 +19,111 @@ func decoded(t testing.TB, s *Segment) []*crdt.Entry {
 	return entries
 }
 
-// sizes are the bytes of one segment's body in every coding.
-type sizes struct{ segment, entries, columns, columnsDict, mixedBare, mixed int }
-
-func measure(t testing.TB, s *Segment, dict *zstd.Encoder) sizes {
-	t.Helper()
-	b, err := EncodeSegment(s)
-	if err != nil {
-		t.Fatal(err)
+// The bytes of segments of a commune's work, whole: log, seal, salts, every value
+// and clock. They are exact, and a change of them is a change of the format. The
+// seeds are not those that the dictionary was trained on.
+func TestSegmentBytes(t *testing.T) {
+	for _, c := range []struct {
+		work   string
+		fields []uint32
+		saves  int
+		want   int
+	}{
+		{"any field", anyField, 1, 184},
+		{"any field", anyField, 10, 275},
+		{"any field", anyField, 100, 940},
+		{"any field", anyField, 300, 2214},
+		{"progress", progress, 1, 183},
+		{"progress", progress, 10, 265},
+		{"progress", progress, 100, 825},
+		{"progress", progress, 300, 1898},
+	} {
+		sum := 0
+		for seed := range uint64(5) {
+			b, err := EncodeSegment(newOffice(seed+1, everyWord).saves(t, c.saves, c.fields))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum += len(b)
+		}
+		t.Logf("%3d Saves, %-9s: %5d B, with one seal", c.saves, c.work, sum/5)
+		if sum/5 != c.want {
+			t.Errorf("%d Saves, %s: %d B; want %d", c.saves, c.work, sum/5, c.want)
+		}
 	}
+}
+
+// What was chosen from: the bodies of the same 300 Saves, and of such whose words
+// no dictionary has seen.
+func TestCodingsCompared(t *testing.T) {
+	t.Logf("%-30s %7s %7s %7s %7s %7s", "body of 300 Saves, B", "entries", "columns", "+dict", "mixed", "+dict")
+	for _, c := range []struct {
+		name           string
+		trained, words func(int, int) bool
+		fields         []uint32
+	}{
+		{"any field", everyWord, everyWord, anyField},
+		{"progress", everyWord, everyWord, progress},
+		{"any field, words never seen", evenWords, oddWords, anyField},
+		{"progress, words never seen", evenWords, oddWords, progress},
+	} {
+		knowing := unprimed()
+		prime(knowing, train(t, c.trained))
+		dictionary := trainedZstd(t, c.trained)
+		var sum [5]int
+		const seeds = 1
+		for seed := range uint64(seeds) {
+			for i, n := range bodies(t, newOffice(seed+1, c.words).saves(t, 300, c.fields), dictionary, knowing) {
+				sum[i] += n
+			}
+		}
+		line := fmt.Sprintf("%-30s", c.name)
+		for i := range sum {
+			line += fmt.Sprintf(" %7d", sum[i]/seeds)
+		}
+		t.Log(line)
+		if columns, mixed := min(sum[1], sum[2]), sum[4]; mixed*10 > columns*9 {
+			t.Errorf("%s: mixed %d B, columns with zstd %d: the predictor doesn't pay", c.name, mixed/seeds, columns/seeds)
+		}
+		if sum[4]*100 > sum[3]*95 && !strings.Contains(c.name, "never seen") {
+			t.Errorf("%s: %d B with the dictionary, %d without: it doesn't pay", c.name, sum[4]/seeds, sum[3]/seeds)
+		}
+	}
+}
+
+// bodies are the bytes of a segment's body in every coding that was tried.
+func bodies(t testing.TB, s *Segment, dictionary *zstd.Encoder, knowing *predictor) [5]int {
+	t.Helper()
 	array, err := Marshal(s.Entries)
 	if err != nil {
 		t.Fatal(err)
 	}
 	entries := decoded(t, s)
 	p := &plain{}
-	if err := writeColumns(p, s, entries); err != nil {
-		t.Fatal(err)
-	}
 	bare := newMixWriter(unprimed())
-	if err := writeColumns(bare, s, entries); err != nil {
-		t.Fatal(err)
-	}
-	mixed, err := s.columnsAs(codingMixed, entries)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sizes{
-		segment: len(b), entries: len(zstdEncoder.EncodeAll(array, nil)),
-		columns:     len(p.raw) + len(zstdEncoder.EncodeAll(p.bytes, nil)),
-		columnsDict: len(p.raw) + len(dict.EncodeAll(p.bytes, nil)),
-		mixedBare:   len(bare.coder.end()), mixed: len(mixed),
-	}
-}
-
-func TestSizes(t *testing.T) {
-	dict := trainedZstd(t)
-	for _, words := range []struct {
-		name string
-		of   func(int, int) bool
-	}{{"all words", everyWord}, {"even words", evenWords}, {"odd words", oddWords}} {
-		for _, n := range []int{1, 10, 100, 300} {
-			for name, fields := range map[string][]uint32{"any field": anyField, "progress": progress} {
-				var sum sizes
-				for seed := uint64(1); seed <= 5; seed++ {
-					m := measure(t, newOffice(seed, words.of).saves(t, n, fields), dict)
-					sum.segment += m.segment
-					sum.entries += m.entries
-					sum.columns += m.columns
-					sum.columnsDict += m.columnsDict
-					sum.mixedBare += m.mixedBare
-					sum.mixed += m.mixed
-				}
-				fmt.Printf("%s %s %d: segment %d | entries %d columns %d dict %d | mixed bare %d primed %d\n", words.name, name, n, sum.segment/5, sum.entries/5, sum.columns/5, sum.columnsDict/5, sum.mixedBare/5, sum.mixed/5)
-			}
+	copied := *knowing
+	mixed := newMixWriter(&copied)
+	for _, stream := range []stream{p, bare, mixed} {
+		if err := writeColumns(stream, s, entries); err != nil {
+			t.Fatal(err)
 		}
 	}
+	return [5]int{
+		len(zstdEncoder.EncodeAll(array, nil)),
+		len(p.raw) + len(zstdEncoder.EncodeAll(p.bytes, nil)),
+		len(p.raw) + len(dictionary.EncodeAll(p.bytes, nil)),
+		len(bare.coder.end()),
+		len(mixed.coder.end()),
+	}
 }
 
-// trainedZstd is zstd with a dictionary, which was tried and not taken.
-func trainedZstd(t testing.TB) *zstd.Encoder {
+// trainedZstd is zstd with a dictionary of 16 KiB, which was tried and not taken.
+func trainedZstd(t testing.TB, words func(int, int) bool) *zstd.Encoder {
+	t.Helper()
 	var contents [][]byte
 	var history []byte
-	for seed := uint64(1000); seed < 1200; seed++ {
-		s := newOffice(seed, everyWord).saves(t, 60, anyField)
+	for i := range uint64(100) {
+		s := newOffice(trainingSeed+i, words).saves(t, 60, anyField)
 		p := &plain{}
 		if err := writeColumns(p, s, decoded(t, s)); err != nil {
 			t.Fatal(err)
@@ -91,7 +133,9 @@ func trainedZstd(t testing.TB) *zstd.Encoder {
 			history = append(history, p.bytes...)
 		}
 	}
-	d, err := zstd.BuildDict(zstd.BuildDictOptions{ID: 1, Contents: contents, History: history, Offsets: [3]int{1, 4, 8}, Level: zstd.SpeedBestCompression})
+	d, err := zstd.BuildDict(zstd.BuildDictOptions{
+		ID: 1, Contents: contents, History: history, Offsets: [3]int{1, 4, 8}, Level: zstd.SpeedBestCompression,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,4 +144,36 @@ func trainedZstd(t testing.TB) *zstd.Encoder {
 		t.Fatal(err)
 	}
 	return e
+}
+
+func BenchmarkEncodeSegment(b *testing.B) {
+	s := newOffice(1, everyWord).saves(b, 300, progress)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := EncodeSegment(s); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDecodeSegment(b *testing.B) {
+	for _, n := range []int{1, 300} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			raw, err := EncodeSegment(newOffice(1, everyWord).saves(b, n, progress))
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(len(raw)), "B/segment")
+			b.ReportAllocs()
+			for b.Loop() {
+				s, err := DecodeSegment(raw)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := s.Open(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
