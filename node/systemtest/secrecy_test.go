@@ -136,6 +136,8 @@ func TestKeysOfANode(t *testing.T) {
 		t.Errorf("ended with %d: %s", code, p.err.String())
 	}
 	run("", "--key-file", stick).says(t, 1, "opens with a password")
+	keys("", "rotate").says(t, 1, "opens with a password")
+	keys("the second password\n", "rotate", "--password-stdin").says(t, 0, "A password opens the store")
 	damaged := filepath.Join(dir, keyring.FileName)
 	c.must(os.Truncate(damaged, 100))
 	p = run("the second password\n", "--password-stdin")

@@ -1,0 +1,201 @@
+package daemon
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/node/store/durable"
+	"github.com/vungxa/vungxa/node/store/keyring"
+	"github.com/vungxa/vungxa/node/store/sealed"
+	"github.com/vungxa/vungxa/sync/hub"
+)
+
+// A change of the data key makes everything that lies under it anew in a directory
+// beside, and then puts that in its place:
+//
+//	the key file holds both keys -> next/ is made -> next/whole is written
+//	-> each of next/ takes its place -> the key file holds the new key -> next/ goes
+//
+// next/whole decides, since it is sealed with the new key. Before it a crash leaves
+// the node as it was, and the next start gives the change up; after it the next
+// start finishes.
+const (
+	dirNext      = "next"
+	fileWhole    = "whole"
+	purposeWhole = "rotation: next is whole"
+)
+
+// underTheKey are the names in a node's directory whose content the data key opens.
+var underTheKey = []string{dirStore, dirRaft, fileSealKey, filePeerKey}
+
+// rotationStep is told of every step; tests are killed in it.
+var rotationStep = func(string) {}
+
+// Rotate changes the data key of a node that isn't running. opts.Secrets open the
+// slots that stay; drop allows the others to go. The disk needs room for a second
+// copy of the node meanwhile.
+func Rotate(ctx context.Context, dir string, opts Options, drop bool) (p keyring.Protection, err error) {
+	d := &Daemon{dir: dir, opts: opts, closing: make(chan struct{})}
+	if _, err := d.open(d.lock, d.openKeys, d.readSelf); err != nil {
+		return p, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	if err := d.mayDrop(drop); err != nil {
+		return p, err
+	}
+	if _, err := d.ring.Begin(opts.Secrets...); err != nil {
+		return p, err
+	}
+	old, next, _ := d.ring.Rotating()
+	if err := d.makeNext(ctx, old, next); err != nil {
+		return p, errors.Join(err, d.giveUp())
+	}
+	if err := d.writeWhole(next); err != nil {
+		return p, err // written or not: the next start looks
+	}
+	err = d.finishRotation()
+	return d.ring.Protection(), err
+}
+
+// mayDrop refuses a change that would silently shut someone out.
+func (d *Daemon) mayDrop(drop bool) error {
+	lacking, err := d.ring.Lacking(d.opts.Secrets...)
+	if err != nil || len(lacking) == 0 || drop {
+		return err
+	}
+	return node.Errorf(node.Conflict,
+		"Các khe %v không mở được bằng bí mật nào đã đưa, nên sẽ mất khi đổi khóa dữ liệu. Hãy đưa thêm mật khẩu hoặc khóa của chúng, hoặc chạy lại với --drop.",
+		"none of the secrets given opens the slots %v, so a change of the data key would drop them; give their passwords or keys too, or run again with --drop", lacking)
+}
+
+// settleRotation takes up a change that was cut short.
+func (d *Daemon) settleRotation() error {
+	_, next, rotating := d.ring.Rotating()
+	_, err := os.Stat(filepath.Join(d.dir, dirNext, fileWhole))
+	whole := err == nil
+	switch {
+	case rotating && whole && d.isWhole(next):
+		d.opts.Log.Warn("finishing a change of the data key")
+		return d.finishRotation()
+	case rotating:
+		d.opts.Log.Warn("giving up a change of the data key that was cut short")
+		return d.giveUp()
+	case d.ring.Protection().Rotating && whole:
+		return node.Errorf(node.Unauthenticated,
+			"Khóa dữ liệu đã đổi, và khe này không có khóa mới. Hãy mở bằng một khe được giữ lại.",
+			"the data key was changed, and this slot hasn't the new one; open with a slot that stayed")
+	case !d.ring.Protection().Rotating:
+		return d.removeNext()
+	}
+	return nil
+}
+
+func (d *Daemon) isWhole(next keyring.Keys) bool {
+	b, err := os.ReadFile(filepath.Join(d.dir, dirNext, fileWhole))
+	if err == nil {
+		_, err = sealed.Open(next, purposeWhole, b)
+	}
+	return err == nil
+}
+
+func (d *Daemon) writeWhole(next keyring.Keys) error {
+	b, err := sealed.Seal(next, purposeWhole, nil)
+	if err != nil {
+		return err
+	}
+	return durable.WriteFile(filepath.Join(d.dir, dirNext, fileWhole), b)
+}
+
+func (d *Daemon) giveUp() error {
+	return errors.Join(d.removeNext(), d.ring.Settle(false))
+}
+
+func (d *Daemon) removeNext() error {
+	return os.RemoveAll(filepath.Join(d.dir, dirNext))
+}
+
+// makeNext makes everything anew under the new key.
+func (d *Daemon) makeNext(ctx context.Context, old, next keyring.Keys) error {
+	rotationStep("before next")
+	if err := d.removeNext(); err != nil {
+		return err
+	}
+	at := filepath.Join(d.dir, dirNext)
+	if err := os.Mkdir(at, 0o700); err != nil {
+		return fmt.Errorf("change the data key: %w", err)
+	}
+	for name, key := range map[string]ed25519.PrivateKey{fileSealKey: d.self.keys.Seal, filePeerKey: d.self.keys.Peer} {
+		b, err := sealKey(next, name, key)
+		if err == nil {
+			err = durable.WriteFile(filepath.Join(at, name), b)
+		}
+		if err != nil {
+			return fmt.Errorf("change the data key: %w", err)
+		}
+	}
+	rotationStep("keys")
+	if err := d.copyStore(ctx, old, next); err != nil {
+		return fmt.Errorf("change the data key: %w", err)
+	}
+	rotationStep("store")
+	err := hub.Reseal(filepath.Join(d.dir, dirRaft), filepath.Join(at, dirRaft), raftSealer{old}, raftSealer{next}, d.opts.Log)
+	if err != nil {
+		return fmt.Errorf("change the data key: %w", err)
+	}
+	rotationStep("raft")
+	return durable.SyncDir(at)
+}
+
+func (d *Daemon) copyStore(ctx context.Context, old, next keyring.Keys) (err error) {
+	if _, err := os.Stat(filepath.Join(d.dir, dirStore)); errors.Is(err, fs.ErrNotExist) {
+		return nil // a node that has never run
+	}
+	open := func(dir string, keys keyring.Keys) (*store.Store, error) {
+		return store.Open(dir, store.Options{Log: d.opts.Log, Keys: keys, Now: d.opts.Now})
+	}
+	from, err := open(filepath.Join(d.dir, dirStore), old)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, from.Close()) }()
+	to, err := open(filepath.Join(d.dir, dirNext, dirStore), next)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, to.Close()) }()
+	return to.CopyAll(ctx, from)
+}
+
+// finishRotation puts what is in next/ in its place. Each step may be repeated.
+func (d *Daemon) finishRotation() error {
+	for _, name := range underTheKey {
+		rotationStep("placing " + name)
+		made, place := filepath.Join(d.dir, dirNext, name), filepath.Join(d.dir, name)
+		if _, err := os.Stat(made); errors.Is(err, fs.ErrNotExist) {
+			continue // in its place already, or this node has none
+		}
+		if err := os.RemoveAll(place); err != nil {
+			return fmt.Errorf("change the data key: %w", err)
+		}
+		rotationStep("between " + name)
+		if err := os.Rename(made, place); err != nil {
+			return fmt.Errorf("change the data key: %w", err)
+		}
+	}
+	if err := durable.SyncDir(d.dir); err != nil {
+		return err
+	}
+	rotationStep("placed")
+	if err := d.ring.Settle(true); err != nil {
+		return err
+	}
+	rotationStep("settled")
+	return d.removeNext()
+}
