@@ -119,8 +119,8 @@ func (s *Store) markTables(m manifest) (marks []tableMark, gone bool, err error)
 		}
 		if !known {
 			if mark.First, mark.Last, err = s.tableRange(id, entry, options.NoVerification); err != nil {
-				if !exists(table.NewFilename(id, s.gen)) {
-					return nil, true, nil // a compaction was faster
+				if info, serr := os.Stat(table.NewFilename(id, s.gen)); serr != nil || info.Size() == 0 {
+					return nil, true, nil // a compaction was faster: Badger empties a table, then removes it
 				}
 				return nil, false, err
 			}
