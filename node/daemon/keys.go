@@ -24,7 +24,7 @@ func (d *Daemon) openKeys() (err error) {
 	if p.Damaged {
 		d.opts.Log.Warn("the key file is damaged: `vungxa keys list` shows which slot; add a new one and keep a copy of the file")
 	}
-	return nil
+	return d.settleRotation()
 }
 
 // protection is what protects the store, as it is on the disk now: slots may change

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -178,6 +179,7 @@ type keysCmd struct {
 	Add      keysAdd      `cmd:"" help:"Add a slot: password, key-file, environment or none."`
 	Remove   keysRemove   `cmd:"" help:"Remove a slot; never the last that opens the store."`
 	Password keysPassword `cmd:"" help:"Change the password of a slot."`
+	Rotate   keysRotate   `cmd:"" help:"Change the data key itself: write all data anew under another one. The node must not run."`
 }
 
 // keysFlags are those of all keys commands.
@@ -357,8 +359,8 @@ func (k keysRemove) Run(c *console) error {
 // after tells what a secret that is gone may still open.
 func (k changing) after(c *console, ring *keyring.Ring) error {
 	if !k.JSON {
-		c.say("Ai giữ bí mật cũ cùng một bản cũ của tệp khóa (cả những vùng đĩa chưa bị ghi đè) vẫn mở được kho, cho tới khi khóa dữ liệu được đổi.",
-			"Who holds the old secret and an old copy of the key file (also in parts of the disk not yet written over) can still open the store, until the data key is changed.")
+		c.say("Ai giữ bí mật cũ cùng một bản cũ của tệp khóa (cả những vùng đĩa chưa bị ghi đè) vẫn mở được kho, cho tới khi khóa dữ liệu được đổi (vungxa keys rotate).",
+			"Who holds the old secret and an old copy of the key file (also in parts of the disk not yet written over) can still open the store, until the data key is changed (vungxa keys rotate).")
 	}
 	return k.show(c, ring.Protection(), nil)
 }
@@ -403,4 +405,65 @@ func (u unlock) options(c *console, dir string, packs []string) (daemon.Options,
 	var err error
 	o.Secrets, err = u.secrets(newAsker(c, u.PasswordStdin), dir)
 	return o, err
+}
+
+type keysRotate struct {
+	changing
+	Drop bool `help:"Let slots go whose secrets are not given."`
+}
+
+// Run changes the data key: everything is written anew under another one. The node
+// must not run.
+func (k keysRotate) Run(ctx context.Context, c *console) error {
+	opts, err := k.all(c)
+	if err != nil {
+		return err
+	}
+	if !k.JSON {
+		c.say("Đang ghi lại toàn bộ dữ liệu dưới khóa mới…", "Writing all data anew under the new key…")
+	}
+	p, err := daemon.Rotate(ctx, k.Dir, opts, k.Drop)
+	if err != nil {
+		return err
+	}
+	if !k.JSON {
+		c.say("Xong. Bản sao lưu làm trước lúc này chỉ mở được bằng khóa phục hồi của chúng; hãy tạo một bộ sao lưu mới.",
+			"Done. Backups made before now open only with their recovery keys; begin a new set of backups.")
+	}
+	return k.show(c, p, nil)
+}
+
+// all asks for the password of each slot that nothing given opens.
+func (k keysRotate) all(c *console) (daemon.Options, error) {
+	opts := options(c, nil)
+	ask := newAsker(c, k.PasswordStdin)
+	secrets, err := k.secrets(ask, k.Dir)
+	if err != nil {
+		return opts, err
+	}
+	opts.Secrets = secrets
+	ring, err := keyring.Open(k.Dir, rand.Reader, secrets...)
+	if err != nil {
+		return opts, err
+	}
+	lacking, err := ring.Lacking(secrets...)
+	if err != nil {
+		return opts, err
+	}
+	for _, s := range ring.Protection().Slots {
+		if s.Kind != keyring.Password.String() || !slices.Contains(lacking, s.Number) {
+			continue
+		}
+		line, err := ask.line(fmt.Sprintf("Mật khẩu của khe %d (bỏ trống nếu không có): ", s.Number),
+			fmt.Sprintf("Password of slot %d (empty if you haven't got it): ", s.Number))
+		if err != nil || line == "" {
+			continue // Rotate says what goes without it
+		}
+		secret, err := keyring.PasswordSecret(line)
+		if err != nil {
+			return opts, err
+		}
+		opts.Secrets = append(opts.Secrets, secret)
+	}
+	return opts, nil
 }

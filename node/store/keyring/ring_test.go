@@ -422,6 +422,9 @@ func TestRotation(t *testing.T) {
 		if _, err := r.Begin(secret(t, KeyFile)); node.CodeOf(err) != node.Unauthenticated {
 			t.Errorf("begun without a secret: %v", err)
 		}
+		if lacking := must(r.Lacking(stays)); !slices.Equal(lacking, []int{2}) {
+			t.Errorf("slots %v lack a secret; want 2", lacking)
+		}
 		if dropped := must(r.Begin(stays)); !slices.Equal(dropped, []int{2}) {
 			t.Errorf("slots %v are dropped; want 2", dropped)
 		}

@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -12,15 +13,15 @@ import (
 // cut short anywhere. The key file's half of it:
 //
 //	Begin    the file holds the old key and a new one, both in each slot that stays
-//	  (the data are copied under the new key; one rename in the store, of the
-//	  authenticated CURRENT, decides which copy counts)
+//	  (the data are written anew under the new key; one small file, sealed with
+//	  that, says that all of it is there: package daemon)
 //	Settle   the file holds one of them
 //
-// Whoever opens a file with two keys asks the store under which of them its CURRENT
-// is authentic, and goes on from there: under the old one the change is begun again
-// or given up (Settle(false)), under the new one it is finished (Settle(true)).
-// Nothing is lost in any order of crashes, since the file holds both keys from
-// before the first byte under the new one until after the last under the old.
+// Whoever opens a file with two keys looks for that small file and goes on from
+// there: without it the change is given up (Settle(false)), with it it is finished
+// (Settle(true)). Nothing is lost in any order of crashes, since the file holds both
+// keys from before the first byte under the new one until after the last under the
+// old.
 
 // Rotating are the old and the new keys while the data key is changed.
 func (r *Ring) Rotating() (old, next Keys, is bool) {
@@ -66,25 +67,52 @@ func (r *Ring) Begin(secrets ...Secret) (dropped []int, err error) {
 	return r.lacking(), nil
 }
 
-// rewrap gives the slot with the next key added, or nil where no secret opens it.
-// The wrapping key stays: what changes is what it wraps.
-func (r *Ring) rewrap(b *block, number uint64, next Keys, secrets []Secret) (*block, error) {
+// Lacking are the readable slots that none of the secrets opens: Begin with the same
+// secrets leaves them out.
+func (r *Ring) Lacking(secrets ...Secret) (slots []int, err error) {
+	for _, b := range r.file.slots {
+		opened, err := b.opensWith(secrets)
+		if err != nil {
+			return nil, err
+		}
+		if opened == nil {
+			slots = append(slots, int(b.Slot))
+		}
+	}
+	return slots, nil
+}
+
+// opensWith gives the first secret that opens a slot, or nil.
+func (b *block) opensWith(secrets []Secret) (*Secret, error) {
 	for _, s := range append([]Secret{BesideSecret()}, secrets...) {
 		if s.Kind != b.Kind {
 			continue
 		}
-		if _, err := b.open(s); err != nil {
-			continue
+		_, err := b.open(s)
+		if err == nil {
+			return &s, nil
 		}
-		wrapping, err := s.wrappingKey(b.Params)
-		if err != nil {
+		if !errors.Is(err, errSecret) {
 			return nil, err
 		}
-		both := *b
-		both.Wraps = slices.Clone(b.Wraps)
-		return &both, both.seal(wrapping, number, next.Data, r.rand)
 	}
 	return nil, nil
+}
+
+// rewrap gives the slot with the next key added, or nil where no secret opens it.
+// The wrapping key stays: what changes is what it wraps.
+func (r *Ring) rewrap(b *block, number uint64, next Keys, secrets []Secret) (*block, error) {
+	s, err := b.opensWith(secrets)
+	if s == nil || err != nil {
+		return nil, err
+	}
+	wrapping, err := s.wrappingKey(b.Params)
+	if err != nil {
+		return nil, err
+	}
+	both := *b
+	both.Wraps = slices.Clone(b.Wraps)
+	return &both, both.seal(wrapping, number, next.Data, r.rand)
 }
 
 // lacking are the slots that hold the old key alone.
