@@ -75,31 +75,25 @@ func TestNewIncarnationOfACutDevice(t *testing.T) {
 // still allowed, on a device that was offline. What they wrote before stays; what
 // they wrote under a later grant stays too.
 func TestDemotedOfficerCitesAnOldEpoch(t *testing.T) {
-	d, other := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	d := newDesk(t, 0, "A")
+	d.epoch = 4
 	d.write(aTime, "trước")
 	h := newHub(t)
 	h.next(aTime, cutting(Subject{Kind: SubjectGrant, Officer: "A", From: 1, Until: 5}, pinAt(d, d.log, 1)))
-	op := d.record.Assign(testField, cborText("sau"), nil)
-	e := d.save(aTime+1, op)
-	d.record.Cells[testField].Writes[0].Epoch = 4 // as an entry that names epoch 4 is applied
-	cell := d.record.Cells[testField]
-	r := Reader{Authority: h.authority, Prior: func() []Write {
-		past := History(d.entries(), d.hash, testRef.ID(), testField, "")
-		for i := range past {
-			past[i].Epoch = 4
-		}
-		return past
-	}}.Cell(cell, LWW)
+	bad := d.write(aTime+1, "sau")
+	r := d.read(h.authority, LWW)
 	want(t, r, "trước")
-	if len(r.Hidden) != 1 || r.Hidden[0].Why != CutGrant || r.Hidden[0].Dot != e.Dot(0) {
+	if len(r.Hidden) != 1 || r.Hidden[0].Why != CutGrant || r.Hidden[0].Dot != bad.Dot(0) {
 		t.Errorf("hidden: %+v", r.Hidden)
 	}
-	for _, epoch := range []uint64{0, 5} { // outside of the grant
-		cell.Writes[0].Epoch = epoch
-		want(t, Reader{Authority: h.authority}.Cell(cell, LWW), "sau")
+	for _, epoch := range []uint64{0, 5} { // before the grant, and by the next one
+		d.epoch = epoch
+		d.write(aTime+2, "được")
+		want(t, d.read(h.authority, LWW), "được")
 	}
-	other.receive(d.entries()...)
-	want(t, other.read(h.authority, LWW), "sau") // epoch 0: no grant of this officer
+	d.epoch, d.officer = 4, "B" // another officer's grant
+	d.write(aTime+3, "người khác")
+	want(t, d.read(h.authority, LWW), "người khác")
 }
 
 // An officer's key that was cut hides what was written with it and nothing else of

@@ -39,15 +39,18 @@ func BranchName(l LogID, first Hash) LogID {
 }
 
 // Add notes that a log parts. Both sides of a fork are added: the branch that was
-// held, and the one that was met.
+// held, and the one that was met. A branch that is added again replaces what was
+// said of it: a fork that is met later may lie before it, and be what it left.
 func (f *Forks) Add(l LogID, b Branch) {
 	if f.branches == nil {
 		f.branches, f.settled = map[LogID][]Branch{}, map[LogID]map[Hash]bool{}
 	}
 	i, ok := slices.BinarySearchFunc(f.branches[l], b, compareBranches)
-	if !ok {
-		f.branches[l] = slices.Insert(f.branches[l], i, b)
+	if ok {
+		f.branches[l][i] = b
+		return
 	}
+	f.branches[l] = slices.Insert(f.branches[l], i, b)
 }
 
 func compareBranches(a, b Branch) int {

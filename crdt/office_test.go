@@ -7,19 +7,27 @@ import (
 	"testing"
 )
 
+// tester is a *testing.T or a *rapid.T.
+type tester interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+}
+
 // desk is a device that keeps one record, as a store would: what it has received
 // of each log, and the record that follows.
 type desk struct {
-	t       testing.TB
+	t       tester
 	log     LogID
 	officer string
 	clock   Clock
 	cites   Cite
+	epoch   uint64
 	held    map[LogID][]*Entry
 	record  *Record
 }
 
-func newDesk(t testing.TB, i int, officer string) *desk {
+func newDesk(t tester, i int, officer string) *desk {
 	return &desk{
 		t: t, log: testLog(i), officer: officer, held: map[LogID][]*Entry{},
 		record: NewRecord(testScope, "things", testRef),
@@ -29,7 +37,7 @@ func newDesk(t testing.TB, i int, officer string) *desk {
 // chainHash stands for wire.ChainHash, which this package can't import: a hash of
 // the whole entry, which names the one before it.
 func chainHash(e *Entry) Hash {
-	return sha256.Sum256(fmt.Appendf(nil, "%v %d %v %d %q %v %v %v", e.Log, e.Seq, e.Prev, e.Stamp, e.Officer, e.Cites, e.Pins, e.Ops))
+	return sha256.Sum256(fmt.Appendf(nil, "%v %d %v %d %q %d %v %v %v", e.Log, e.Seq, e.Prev, e.Stamp, e.Officer, e.Epoch, e.Cites, e.Pins, e.Ops))
 }
 
 func (d *desk) hash(l LogID, seq uint64) (Hash, bool) {
@@ -45,7 +53,7 @@ func (d *desk) save(ms int64, ops ...Op) *Entry {
 	d.t.Helper()
 	own := d.held[d.log]
 	e := &Entry{
-		Log: d.log, Seq: uint64(len(own) + 1), Stamp: StampAt(ms), Officer: d.officer, Cites: d.cites,
+		Log: d.log, Seq: uint64(len(own) + 1), Stamp: StampAt(ms), Officer: d.officer, Cites: d.cites, Epoch: d.epoch,
 		Pack: Pack{ID: "test", Version: 1}, Ops: ops,
 	}
 	e.Prev, _ = d.hash(d.log, e.Seq-1)
@@ -63,7 +71,7 @@ func (d *desk) write(ms int64, text string) *Entry {
 	return d.save(ms, d.record.Assign(testField, cborText(text), nil))
 }
 
-func cborText(s string) []byte { return append([]byte{0x60 | byte(len(s))}, s...) }
+func cborText(s string) []byte { return append([]byte{0x78, byte(len(s))}, s...) }
 
 func (d *desk) receive(entries ...*Entry) {
 	for _, e := range entries {
@@ -106,7 +114,7 @@ func (d *desk) read(a *Authority, p Policy) Reading {
 func (r Reading) texts() []string {
 	texts := []string{}
 	for _, s := range r.Siblings {
-		texts = append(texts, string(s.Value[1:]))
+		texts = append(texts, string(s.Value[2:]))
 	}
 	return texts
 }

@@ -1,0 +1,268 @@
+package crdt
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"testing"
+)
+
+// Attack 13: two nodes are shown different checkpoints. Whoever meets both keeps
+// what it had, and has the evidence.
+func TestCheckpointsShownDifferently(t *testing.T) {
+	h := newHub(t)
+	first := h.next(aTime, nil)
+	second := h.next(aTime+1, nil)
+	third := h.next(aTime+2, nil)
+	for name, c := range map[string]*Checkpoint{
+		"another at the same place":    {At: second.At, TimeMS: aTime + 1, Prev: checkpointHash(first), Lapsed: []Device{{1}}},
+		"another after the same":       {At: Cite{1, 9}, TimeMS: aTime + 3, Prev: checkpointHash(second)},
+		"one that was never between":   {At: Cite{1, 0}, TimeMS: aTime + 3, Prev: checkpointHash(third)},
+		"an older hub epoch's":         {At: Cite{0, 99}, TimeMS: aTime + 3, Prev: checkpointHash(third)},
+		"a first one after the others": {At: Cite{1, 9}, TimeMS: aTime + 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.Scope = testScope
+			before := h.authority.Clone()
+			err := h.authority.Apply(c, checkpointHash(c))
+			if !errors.Is(err, ErrTwoFaced) && !(c.Prev == Hash{} && errors.Is(err, ErrOrder)) {
+				t.Errorf("got %v", err)
+			}
+			if !reflect.DeepEqual(before, h.authority) {
+				t.Error("it changed something")
+			}
+		})
+	}
+	if err := h.authority.Apply(second, checkpointHash(second)); err != nil {
+		t.Errorf("one that is held: %v", err)
+	}
+	var empty Authority
+	if err := empty.Apply(second, checkpointHash(second)); !errors.Is(err, ErrOrder) {
+		t.Errorf("the second first: %v", err)
+	}
+	unknown := &Checkpoint{Scope: testScope, At: Cite{1, 9}, Prev: Hash{5}, TimeMS: aTime + 3}
+	if err := h.authority.Apply(unknown, Hash{6}); !errors.Is(err, ErrOrder) {
+		t.Errorf("one is missing: %v", err)
+	}
+}
+
+// A checkpoint takes back nothing that an earlier one has said.
+func TestCheckpointsNeverGoBack(t *testing.T) {
+	l, m := testLog(0), testLog(1)
+	device := Subject{Kind: SubjectDevice, Device: l.Device}
+	base := func() *hub {
+		h := newHub(t)
+		h.next(aTime, func(c *Checkpoint) {
+			c.Heads = []Pin{{l, 5, Hash{5}}}
+			c.Floor = []Pos{{l, 3}}
+			c.Witnesses = []Witness{{l, 5, aTime}}
+		})
+		return h
+	}
+	for name, x := range map[string]struct {
+		fill func(*Checkpoint)
+		ok   bool
+	}{
+		"nothing new":                  {func(*Checkpoint) {}, true},
+		"a head further":               {func(c *Checkpoint) { c.Heads = []Pin{{l, 6, Hash{6}}} }, true},
+		"the same head":                {func(c *Checkpoint) { c.Heads = []Pin{{l, 5, Hash{5}}} }, true},
+		"a head back":                  {func(c *Checkpoint) { c.Heads = []Pin{{l, 4, Hash{4}}} }, false},
+		"another head at one seq":      {func(c *Checkpoint) { c.Heads = []Pin{{l, 5, Hash{6}}} }, false},
+		"another scope":                {func(c *Checkpoint) { c.Scope = "c/1" }, false},
+		"a time back":                  {func(c *Checkpoint) { c.TimeMS = aTime - 1 }, false},
+		"the floor back":               {func(c *Checkpoint) { c.Floor = []Pos{{l, 2}} }, false},
+		"the floor at its place":       {func(c *Checkpoint) { c.Floor = []Pos{{l, 3}} }, true},
+		"a witness again":              {witness(l, 5, aTime), false},
+		"a witness of before":          {witness(l, 6, aTime-1), false},
+		"a witness of after":           {witness(l, 6, aTime+2), false},
+		"a witness":                    {witness(l, 6, aTime+1), true},
+		"a cut below the floor":        {cutting(device, Pin{l, 2, Hash{2}}), false},
+		"a cut that leaves out a log":  {cutting(device), false},
+		"a cut at the floor":           {cutting(device, Pin{l, 3, Hash{3}}), true},
+		"a cut and a floor at once":    {func(c *Checkpoint) { cutting(device, Pin{l, 3, Hash{3}})(c); c.Floor = []Pos{{l, 4}} }, false},
+		"another device's cut":         {cutting(Subject{Kind: SubjectDevice, Device: m.Device}), true},
+		"an officer who wasn't there":  {cutting(Subject{Kind: SubjectOfficer, Officer: "A"}), true},
+		"an officer's below the floor": {cutting(Subject{Kind: SubjectOfficer, Officer: "A"}, Pin{l, 2, Hash{2}}), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := base()
+			c := &Checkpoint{Scope: testScope, At: Cite{1, 2}, Prev: h.authority.Hash(), TimeMS: aTime + 1}
+			x.fill(c)
+			before := h.authority.Clone()
+			err := h.authority.Apply(c, checkpointHash(c))
+			if (err == nil) != x.ok || err != nil && !errors.Is(err, ErrCheckpoint) {
+				t.Errorf("got %v", err)
+			}
+			if err != nil && !reflect.DeepEqual(before, h.authority) {
+				t.Error("it changed something")
+			}
+		})
+	}
+}
+
+// A hub that was restored from a backup goes on from an older checkpoint under a
+// new epoch: heads are proved again, everything else stays said.
+func TestNewHubEpoch(t *testing.T) {
+	h := newHub(t)
+	l := testLog(0)
+	first := h.next(aTime, func(c *Checkpoint) { c.Heads = []Pin{{l, 3, Hash{3}}}; witness(l, 3, aTime)(c) })
+	h.next(aTime+1, func(c *Checkpoint) { c.Heads = []Pin{{l, 5, Hash{5}}}; c.Lapsed = []Device{{7}} })
+	c := &Checkpoint{Scope: testScope, At: Cite{2, 1}, Prev: checkpointHash(first), TimeMS: aTime + 2, Heads: []Pin{{testLog(1), 1, Hash{1}}}}
+	if err := h.authority.Apply(c, checkpointHash(c)); err != nil {
+		t.Fatal(err)
+	}
+	a := h.authority
+	if _, ok := a.Head(l); ok {
+		t.Error("a head of the old epoch holds without proof")
+	}
+	if head, ok := a.HeadAt(l, first.At); !ok || head.Seq != 3 {
+		t.Errorf("what an old checkpoint held: %v, %v", head, ok)
+	}
+	if _, ok := a.HeadAt(l, c.At); ok {
+		t.Error("the new epoch's checkpoint held what it doesn't name")
+	}
+	if head, ok := a.HeadAt(l, Cite{1, 2}); !ok || head.Seq != 5 {
+		t.Errorf("at the second: %v, %v", head, ok)
+	}
+	if _, ok := a.HeadAt(l, Cite{1, 3}); ok {
+		t.Error("a checkpoint that never was held something")
+	}
+	if !a.Lapsed[Device{7}] || a.Newest != c.At || a.Effective(Write{Dot: Dot{Log: l, Seq: 2}}).UntilMS != aTime {
+		t.Error("what was said before is forgotten")
+	}
+	c = &Checkpoint{Scope: testScope, At: Cite{2, 2}, Prev: checkpointHash(c), TimeMS: aTime + 3, Heads: []Pin{{l, 4, Hash{4}}}}
+	if err := a.Apply(c, checkpointHash(c)); err != nil {
+		t.Errorf("a head that the restored hub holds less of: %v", err)
+	}
+	if head, ok := a.Head(l); !ok || head.Seq != 4 {
+		t.Errorf("proved again: %v, %v", head, ok)
+	}
+}
+
+// Applying a checkpoint to a clone leaves the other as it was.
+func TestCloneOfAnAuthority(t *testing.T) {
+	h := newHub(t)
+	h.next(aTime, func(c *Checkpoint) {
+		c.Heads, c.Floor = []Pin{{testLog(0), 1, Hash{1}}}, []Pos{{testLog(0), 1}}
+		witness(testLog(0), 1, aTime)(c)
+		ruling(Dot{Log: testLog(0), Seq: 1}, Rejected)(c)
+	})
+	before, clone := h.authority.Clone(), h.authority.Clone()
+	h2 := &hub{t: t, authority: clone, epoch: 1}
+	h2.next(aTime+1, func(c *Checkpoint) {
+		c.Heads, c.Floor, c.Lapsed = []Pin{{testLog(0), 2, Hash{2}}}, []Pos{{testLog(0), 2}}, []Device{{1}}
+		witness(testLog(0), 2, aTime)(c)
+		ruling(Dot{Log: testLog(0), Seq: 2}, Rejected)(c)
+		ruling(Dot{Log: testLog(0), Seq: 1}, Adopted)(c)
+		cutting(Subject{Kind: SubjectOfficer, Officer: "A"})(c)
+	})
+	if !reflect.DeepEqual(before, h.authority) {
+		t.Error("it changed")
+	}
+	if reflect.DeepEqual(clone, h.authority) {
+		t.Error("the clone didn't")
+	}
+}
+
+// A checkpoint that flips a winner reaches the views as (before, after): Reach says
+// which cells to look at, and every one that reads otherwise is among them.
+func TestFlipsAreTold(t *testing.T) {
+	reader, entries := siblings(t, "sớm", "muộn")
+	b := entries[1]
+	officer := Subject{Kind: SubjectOfficer, Officer: "A"}
+	for name, x := range map[string]struct {
+		fill  func(*Checkpoint)
+		after []string
+	}{
+		"a witness":            {witness(b.Log, 1, aTime-day), []string{"sớm", "muộn"}},
+		"a device's cut":       {cutting(Subject{Kind: SubjectDevice, Device: b.Log.Device}), []string{"sớm"}},
+		"a device's cut later": {cutting(Subject{Kind: SubjectDevice, Device: b.Log.Device}, pinAt(reader, b.Log, 1)), []string{"muộn", "sớm"}},
+		"an officer's cut":     {cutting(officer), nil},
+		"a rejection":          {ruling(b.Dot(0), Rejected), []string{"sớm"}},
+		"nothing":              {nil, []string{"muộn", "sớm"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHub(t)
+			h.next(aTime-day, nil)
+			c := &Checkpoint{Scope: testScope, At: Cite{1, 2}, Prev: h.authority.Hash(), TimeMS: aTime}
+			if x.fill != nil {
+				x.fill(c)
+			}
+			reach := h.authority.Reach(c)
+			before := reader.read(h.authority, LWW)
+			if err := h.authority.Apply(c, checkpointHash(c)); err != nil {
+				t.Fatal(err)
+			}
+			after := reader.read(h.authority, LWW)
+			want(t, after, x.after...)
+			if after.Differs(before) && !reach.Cell(reader.record.Cells[testField]) {
+				t.Error("it reads otherwise, and is out of reach")
+			}
+			if !before.Differs(after) && x.fill == nil && reach.Cell(reader.record.Cells[testField]) {
+				t.Error("nothing was said, and it is within reach")
+			}
+			if r := h.authority.Reach(c); !reflect.DeepEqual(r, Reach{}) {
+				t.Errorf("a checkpoint that is held reaches %+v", r)
+			}
+		})
+	}
+}
+
+func TestReach(t *testing.T) {
+	l, m := testLog(0), testLog(1)
+	h := newHub(t)
+	h.next(aTime, witness(l, 3, aTime))
+	at := func(log LogID, seq uint64, stamp int64, over ...Pos) Cell {
+		return Cell{Writes: []Write{{Dot: Dot{Log: log, Seq: seq}, Stamp: StampAt(stamp), Officer: "A"}}, Over: over}
+	}
+	for name, x := range map[string]struct {
+		fill    func(*Checkpoint)
+		in, out []Cell
+	}{
+		"witness": {witness(l, 5, aTime), []Cell{at(l, 4, 0), at(l, 5, 0)}, []Cell{at(l, 3, 0), at(l, 6, 0), at(m, 4, 0)}},
+		"cut of a log": {cutting(Subject{Kind: SubjectDevice, Device: l.Device}, Pin{l, 7, Hash{1}}),
+			[]Cell{at(l, 8, 0), at(l, 1<<40, 0), at(m, 1, 0, Pos{l, 9})}, []Cell{at(m, 8, 0)}},
+		"verdict":  {ruling(Dot{Log: l, Seq: 8}, Confirmed), []Cell{at(l, 8, 0)}, []Cell{at(l, 9, 0), at(l, 7, 0)}},
+		"rejected": {ruling(Dot{Log: l, Seq: 8}, Rejected), []Cell{at(l, 8, 0), at(m, 1, 0, Pos{l, 9})}, []Cell{at(l, 7, 0), at(m, 1, 0, Pos{l, 7})}},
+		"time": {func(c *Checkpoint) { c.TimeMS += day }, []Cell{at(m, 1, aTime+MaxClaimAhead+1), at(m, 1, aTime+MaxClaimAhead+day)},
+			[]Cell{at(m, 1, aTime+MaxClaimAhead), at(m, 1, aTime+MaxClaimAhead+day+1)}},
+		"a grant": {cutting(Subject{Kind: SubjectGrant, Officer: "A", From: 0, Until: 1}), []Cell{at(m, 8, 0)}, nil},
+	} {
+		c := &Checkpoint{At: Cite{1, 2}, TimeMS: aTime}
+		x.fill(c)
+		r := h.authority.Reach(c)
+		for _, cell := range x.in {
+			if !r.Cell(cell) {
+				t.Errorf("%s: %+v is out of reach of %+v", name, cell, r)
+			}
+		}
+		for _, cell := range x.out {
+			if r.Cell(cell) {
+				t.Errorf("%s: %+v is within reach of %+v", name, cell, r)
+			}
+		}
+	}
+	r := h.authority.Reach(&Checkpoint{At: Cite{1, 2}, Heads: []Pin{{l, 4, Hash{1}}}})
+	if !slices.Equal(r.Heads, []LogID{l}) {
+		t.Errorf("heads: %v", r.Heads)
+	}
+}
+
+func TestDiffers(t *testing.T) {
+	r := Reading{Siblings: []Sibling{{Write: Write{Dot: Dot{Seq: 1}}}}}
+	for name, change := range map[string]func(*Reading){
+		"conflict":    func(r *Reading) { r.Conflict = true },
+		"review":      func(r *Reading) { r.Review = true },
+		"provisional": func(r *Reading) { r.Provisional = true },
+		"none":        func(r *Reading) { r.Siblings = nil },
+		"another":     func(r *Reading) { r.Siblings = []Sibling{{Write: Write{Dot: Dot{Seq: 2}}}} },
+		"suspect":     func(r *Reading) { r.Siblings = slices.Clone(r.Siblings); r.Siblings[0].Time.Suspect = true },
+		"rests":       func(r *Reading) { r.Siblings = slices.Clone(r.Siblings); r.Siblings[0].Rests = true },
+	} {
+		s := r
+		change(&s)
+		if !r.Differs(s) || r.Differs(r) || s.Differs(s) {
+			t.Errorf("%s is not told apart", name)
+		}
+	}
+}

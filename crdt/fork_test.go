@@ -1,0 +1,277 @@
+package crdt
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// shelf keeps entries as they were written, of all branches, and folds them into a
+// record under their names.
+type shelf struct {
+	entries map[Hash]*Entry
+	order   []Hash
+	forks   Forks
+}
+
+func (s *shelf) add(entries ...*Entry) *shelf {
+	if s.entries == nil {
+		s.entries = map[Hash]*Entry{}
+	}
+	for _, e := range entries {
+		hash := chainHash(e)
+		if s.entries[hash] != nil {
+			continue
+		}
+		s.entries[hash], s.order = e, append(s.order, hash)
+		for other, o := range s.entries {
+			if o.Log == e.Log && o.Seq == e.Seq && o.Prev == e.Prev && other != hash {
+				s.forks.Add(e.Log, s.branch(other, o))
+				s.forks.Add(e.Log, s.branch(hash, e))
+			}
+		}
+	}
+	s.adopt()
+	return s
+}
+
+func (s *shelf) branch(hash Hash, e *Entry) Branch {
+	from, _ := s.on(e.Log, e.Seq-1, e.Prev)
+	return Branch{At: e.Seq, Hash: hash, Prev: e.Prev, From: from}
+}
+
+// adopt says anew which branch each one left: a fork may be met before the one
+// that it lies behind.
+func (s *shelf) adopt() {
+	for log, branches := range s.forks.branches {
+		for _, b := range slices.Clone(branches) {
+			s.forks.Add(log, s.branch(b.Hash, s.entries[b.Hash]))
+		}
+	}
+}
+
+// on goes back from an entry to the branch on which it lies.
+func (s *shelf) on(l LogID, _ uint64, hash Hash) (Hash, bool) {
+	_, held := s.entries[hash]
+	for e := s.entries[hash]; e != nil; hash, e = e.Prev, s.entries[e.Prev] {
+		if slices.ContainsFunc(s.forks.branches[l], func(b Branch) bool { return b.Hash == hash }) {
+			return hash, held
+		}
+	}
+	return Hash{}, held
+}
+
+// fold gives the record, and the entries under their names by hash as written.
+func (s *shelf) fold() (*Record, map[Hash]*Entry) {
+	named, at := map[Hash]*Entry{}, map[Pos]Hash{}
+	for hash, e := range s.entries {
+		branch, _ := s.on(e.Log, e.Seq, hash)
+		named[hash] = s.forks.Resolve(e, branch, s.on)
+		at[named[hash].Pos()] = hash
+	}
+	held := func(l LogID, seq uint64) (Hash, bool) {
+		hash, ok := at[Pos{l, seq}]
+		return hash, ok
+	}
+	r := NewRecord(testScope, "things", testRef)
+	for _, hash := range s.order {
+		r.Apply(named[hash], 0, held)
+	}
+	return r, named
+}
+
+func (s *shelf) texts() []string {
+	r, _ := s.fold()
+	texts := Reader{}.Cell(r.Cells[testField], LWW).texts()
+	slices.Sort(texts)
+	return texts
+}
+
+// back is a desk as it was when it had written n entries: its disk was restored,
+// and it doesn't know.
+func (d *desk) back(n int) *desk {
+	b := newDesk(d.t, 0, d.officer)
+	b.log = d.log
+	b.receive(d.held[d.log][:n]...)
+	return b
+}
+
+// A restored disk that goes on under its old name forks its log. Both branches
+// stay, and what others built on each replaces what lies on that branch alone.
+func TestForkKeepsBothBranches(t *testing.T) {
+	a, b, c := newDesk(t, 0, "A"), newDesk(t, 1, "B"), newDesk(t, 2, "C")
+	one := a.write(aTime, "một")
+	twin := a.back(1)
+	two, twoToo := a.write(aTime+1, "hai"), twin.write(aTime+2, "hai'")
+	b.receive(one, two)
+	onTwo := b.write(aTime+3, "b")
+	c.receive(one, twoToo)
+
+	s := new(shelf).add(one, two, twoToo)
+	if got := s.texts(); !slices.Equal(got, []string{"hai", "hai'"}) {
+		t.Fatalf("two branches: %q", got)
+	}
+	s.add(onTwo)
+	if got := s.texts(); !slices.Equal(got, []string{"b", "hai'"}) {
+		t.Fatalf("one built upon: %q", got)
+	}
+	s.add(c.write(aTime+4, "c"), twin.write(aTime+5, "ba'"))
+	if got := s.texts(); !slices.Equal(got, []string{"b", "ba'", "c"}) {
+		t.Fatalf("both built upon: %q", got)
+	}
+	if !s.forks.Forked(a.log) || s.forks.Forked(b.log) {
+		t.Error("the wrong log is forked")
+	}
+
+	// Whoever keeps the name, the same stands; the names change.
+	first, second := chainHash(two), chainHash(twoToo)
+	if string(second[:]) < string(first[:]) {
+		first, second = second, first
+	}
+	check := func(keeper, other Hash) {
+		t.Helper()
+		if got := s.texts(); !slices.Equal(got, []string{"b", "ba'", "c"}) {
+			t.Errorf("%q", got)
+		}
+		_, named := s.fold()
+		if named[keeper].Log != a.log || named[other].Log != BranchName(a.log, other) || named[chainHash(one)].Log != a.log {
+			t.Errorf("names: %v, %v", named[keeper].Log, named[other].Log)
+		}
+	}
+	check(first, second) // the smaller hash, until the hub says
+	s.forks.Settle(a.log, second)
+	check(second, first)
+	s.forks.Settle(b.log, Hash{9}) // of a branch that isn't known
+	check(second, first)
+}
+
+// Attack 6: a fork below the cut. The cut lists the branch that the hub has; the
+// other one's name is a log that no cut lists, so all of it is hidden.
+func TestForkBelowTheCut(t *testing.T) {
+	a := newDesk(t, 0, "A")
+	one := a.write(aTime, "một")
+	twin := a.back(1)
+	two, evil := a.write(aTime+1, "hai"), twin.write(aTime+2, "trộm")
+	s := new(shelf).add(one, evil, two)
+	h := newHub(t)
+	h.next(aTime, func(c *Checkpoint) {
+		c.Heads = []Pin{pinAt(a, a.log, 2)}
+		cutting(Subject{Kind: SubjectDevice, Device: a.log.Device}, pinAt(a, a.log, 2))(c)
+	})
+	head, _ := h.authority.Head(a.log)
+	branch, _ := s.on(a.log, head.Seq, head.Hash)
+	s.forks.Settle(a.log, branch)
+	r, named := s.fold()
+	want(t, Reader{Authority: h.authority}.Cell(r.Cells[testField], LWW), "hai")
+	if _, cut := h.authority.Cut(named[chainHash(evil)].Log); !cut {
+		t.Error("the branch below the cut isn't cut")
+	}
+}
+
+// A record that was created on a branch is the branch's, though both creations have
+// one dot as they were written.
+func TestRecordsOfTwoBranchesAreTwo(t *testing.T) {
+	l := testLog(0)
+	e := &Entry{Log: l, Seq: 1, Pack: Pack{ID: "test"}, Ops: []Op{{Collection: "things", Record: Ref{Dot: Dot{Log: l, Seq: 1}}, Value: []byte{True}}}}
+	other := *e
+	other.Officer = "khác"
+	s := new(shelf).add(e, &other)
+	_, named := s.fold()
+	x, y := named[chainHash(e)], named[chainHash(&other)]
+	if x.Ops[0].Record.ID() == y.Ops[0].Record.ID() {
+		t.Error("one id")
+	}
+	for _, n := range []*Entry{x, y} {
+		if n.Ops[0].Record.Dot.Log != n.Log {
+			t.Errorf("created in %v by an entry of %v", n.Ops[0].Record.Dot.Log, n.Log)
+		}
+	}
+}
+
+// An entry of a record by key names its existence on the branch that it saw.
+func TestMadeIsResolved(t *testing.T) {
+	a := newDesk(t, 0, "A")
+	a.save(aTime, a.record.Create(nil))
+	twin := newDesk(t, 0, "B")
+	twin.save(aTime, twin.record.Create(nil))
+	b, c := newDesk(t, 1, "B"), newDesk(t, 2, "C")
+	b.receive(a.entries()...)
+	c.receive(twin.entries()...)
+	x, y := b.write(aTime, "b"), c.write(aTime, "c")
+	s := new(shelf).add(a.entries()[0], twin.entries()[0], x, y)
+	_, named := s.fold()
+	for saw, e := range map[*Entry]*Entry{a.entries()[0]: x, twin.entries()[0]: y} {
+		if got, want := named[chainHash(e)].Ops[0].Made, named[chainHash(saw)].Pos(); got != want {
+			t.Errorf("made %v; want %v", got, want)
+		}
+	}
+}
+
+// writer is one history of a device: forked devices have several.
+type writer struct {
+	*desk
+	tips map[LogID]Hash // newest entry seen of each log, as the writer holds it
+}
+
+// Random trees of forks of two devices that read each other: every entry has its
+// own name, whichever branch keeps the log's, and what stands is what no one that
+// had seen it has replaced.
+func TestForksByTheWholeHistory(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s, seen := new(shelf), map[Hash]map[Hash]bool{}
+		writers := []*writer{{desk: newDesk(t, 0, "A")}, {desk: newDesk(t, 1, "B")}}
+		for n := range rapid.IntRange(1, 12).Draw(t, "steps") {
+			w := writers[rapid.IntRange(0, len(writers)-1).Draw(t, "writer")]
+			switch rapid.IntRange(0, 3).Draw(t, "deed") {
+			case 0: // its disk is restored, to where it was before, and both go on
+				if own := len(w.held[w.log]); own > 0 && len(writers) < 6 {
+					twin := &writer{desk: newDesk(t, int(w.log.Device[0])-1, w.officer+"'")}
+					keep := rapid.IntRange(0, own-1).Draw(t, "keep")
+					twin.receive(w.held[w.log][:keep]...)
+					twin.officer = fmt.Sprint(len(writers))
+					writers = append(writers, twin)
+				}
+			case 1: // reads a branch of the other's, as far as it follows what it has
+				from := writers[rapid.IntRange(0, len(writers)-1).Draw(t, "from")]
+				have, theirs := w.held[from.log], from.held[from.log]
+				if from.log != w.log && len(theirs) > len(have) && (len(have) == 0 || slices.Equal(have, theirs[:len(have)])) {
+					w.receive(theirs[len(have)])
+				}
+			default:
+				known := map[Hash]bool{}
+				for _, e := range w.entries() {
+					known[chainHash(e)] = true
+				}
+				e := w.write(aTime+int64(n), fmt.Sprint(n))
+				seen[chainHash(e)] = known
+				s.add(e)
+			}
+		}
+		var want []string
+		for hash, e := range s.entries {
+			if !slices.ContainsFunc(s.order, func(h Hash) bool { return seen[h][hash] }) {
+				want = append(want, string(e.Ops[0].Value[2:]))
+			}
+		}
+		slices.Sort(want)
+		settle := rapid.Bool().Draw(t, "settle")
+		if settle && len(s.order) > 0 {
+			e := s.entries[s.order[rapid.IntRange(0, len(s.order)-1).Draw(t, "committed")]]
+			branch, _ := s.on(e.Log, e.Seq, chainHash(e))
+			s.forks.Settle(e.Log, branch)
+		}
+		if got := s.texts(); !slices.Equal(got, want) {
+			t.Fatalf("%q stand; the history says %q", got, want)
+		}
+		_, named := s.fold()
+		places := map[Pos]bool{}
+		for _, e := range named {
+			if places[e.Pos()] {
+				t.Fatalf("two entries at %v", e.Pos())
+			}
+			places[e.Pos()] = true
+		}
+	})
+}
