@@ -73,6 +73,7 @@ const (
 	dirCertificates = "certificates"
 	dirStore        = "store"
 	dirRaft         = "raft"
+	dirAttachments  = "attachments" // package attach's
 	allCertificates = "*.cose"
 )
 

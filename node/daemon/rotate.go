@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/attach"
 	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/node/store/durable"
 	"github.com/vungxa/vungxa/node/store/keyring"
@@ -33,7 +34,7 @@ const (
 )
 
 // underTheKey are the names in a node's directory whose content the data key opens.
-var underTheKey = []string{dirStore, dirRaft, fileSealKey, filePeerKey}
+var underTheKey = []string{dirStore, dirAttachments, dirRaft, fileSealKey, filePeerKey}
 
 // rotationStep is told of every step; tests are killed in it.
 var rotationStep = func(string) {}
@@ -145,6 +146,9 @@ func (d *Daemon) makeNext(ctx context.Context, old, next keyring.Keys) error {
 		return fmt.Errorf("change the data key: %w", err)
 	}
 	rotationStep("store")
+	if err := d.copyAttachments(ctx, old, next); err != nil {
+		return fmt.Errorf("change the data key: %w", err)
+	}
 	err := hub.Reseal(filepath.Join(d.dir, dirRaft), filepath.Join(at, dirRaft), raftSealer{old}, raftSealer{next}, d.opts.Log)
 	if err != nil {
 		return fmt.Errorf("change the data key: %w", err)
@@ -170,6 +174,23 @@ func (d *Daemon) copyStore(ctx context.Context, old, next keyring.Keys) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, to.Close()) }()
+	return to.CopyAll(ctx, from)
+}
+
+// copyAttachments does nothing at a node that has none.
+func (d *Daemon) copyAttachments(ctx context.Context, old, next keyring.Keys) error {
+	at := filepath.Join(d.dir, dirAttachments)
+	if _, err := os.Stat(at); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	from, err := attach.OpenStore(at, attach.Options{Keys: old})
+	if err != nil {
+		return err
+	}
+	to, err := attach.OpenStore(filepath.Join(d.dir, dirNext, dirAttachments), attach.Options{Keys: next})
+	if err != nil {
+		return err
+	}
 	return to.CopyAll(ctx, from)
 }
 
