@@ -115,7 +115,10 @@ func (e *Engine) Close() error {
 	return errors.Join(e.cfg.Store.Update(e.writeHeard), e.figures.keep(e))
 }
 
-// begin reads the store's incarnation and clock, or draws and starts them.
+// begin reads the store's incarnation and clock, or draws and starts them. Where
+// this device's logs may have come further than the store now knows, it goes on under
+// a new incarnation: what it would write under the old one could be a second history
+// of it.
 func (e *Engine) begin() error {
 	return e.cfg.Store.Update(func(tx *store.Tx) error {
 		name, err := tx.Meta("incarnation")
@@ -126,7 +129,10 @@ func (e *Engine) begin() error {
 			return e.newIncarnation(tx)
 		}
 		copy(e.incarnation[:], name)
-		return e.loadClock(tx)
+		if err := e.loadClock(tx); err != nil || !e.cfg.Store.Recovered().OwnAhead(e.cfg.Device) {
+			return err
+		}
+		return e.newIncarnation(tx)
 	})
 }
 

@@ -60,6 +60,7 @@ type peer struct {
 	dir    string
 	now    time.Time
 	others map[crdt.Device]identity.Role
+	opened byte // how often
 	onStep func(ctx context.Context, name string) error // of work behind the office
 }
 
@@ -95,11 +96,12 @@ func (p *peer) openWith(yaml string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	p.opened++
 	p.Bare, err = OpenBare(p.dir, p.key, Config{
 		Pack: pack, Role: p.role, Scopes: []crdt.Scope{testScope},
 		RoleOf: func(d crdt.Device) (identity.Role, bool) { r, ok := p.others[d]; return r, ok },
 		Now:    func() time.Time { return p.now },
-		Rand:   rand.NewChaCha8(sha256.Sum256(p.device[:])),
+		Rand:   rand.NewChaCha8(sha256.Sum256(append(p.device[:], p.opened))),
 		step:   p.onStep,
 	})
 	if err != nil {

@@ -25,7 +25,6 @@ type inspection struct {
 	known  known      // what the heads file says
 	before tablesFile // what the tables file says
 	wals   map[uint64]*wal
-	fresh  bool // nothing was ever committed
 	// suspect says that Badger may fall over what is there, so that a child opens
 	// it first, and that everything is read before the first answer.
 	suspect bool
@@ -90,8 +89,7 @@ func (i *inspection) readHeads() error {
 			i.before = tablesFile{}
 		}
 	case err == nil:
-	case errors.Is(err, fs.ErrNotExist) && i.before.Number == 0:
-		i.fresh = true
+	case errors.Is(err, fs.ErrNotExist) && i.before.Number == 0 && i.empty():
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, errHeads):
 		i.lost = true
 		i.wrong(fileHeads)
@@ -100,6 +98,22 @@ func (i *inspection) readHeads() error {
 		return err
 	}
 	return nil
+}
+
+// empty says that nothing was ever committed, as far as Badger's files tell.
+func (i *inspection) empty() bool {
+	m, _, err := readManifest(i.gen, 0)
+	if len(m.live) > 0 || errors.Is(err, errManifest) {
+		return false
+	}
+	ids, err := walIDs(i.gen)
+	for _, id := range ids {
+		w := &wal{ID: id, sum: i.files.hasher()}
+		if w.advance(i.gen) != nil || w.Len > 0 {
+			return false
+		}
+	}
+	return err == nil || errors.Is(err, fs.ErrNotExist)
 }
 
 // checkRegistry puts Badger's key registry back if it isn't as it was made:
@@ -362,6 +376,8 @@ type Recovered struct {
 	// Unknown says that nobody knows how far the logs had come.
 	Unknown bool
 }
+
+func (r Recovered) any() bool { return r.Commits > 0 || len(r.Behind) > 0 || r.Unknown }
 
 // Behind is a log that was once ahead of what is held.
 type Behind struct {

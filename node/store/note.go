@@ -20,6 +20,7 @@ type journal struct {
 	manifest followed
 	tables   tablesFile
 	heads    *headsFile
+	pending  bool  // the heads file is kept as it was found until the next commit
 	broken   error // why nothing more is written
 }
 
@@ -46,6 +47,7 @@ func (s *Store) note(moved map[crdt.LogID]crdt.Head, clean bool) error {
 	if err := s.followWALs(); err != nil {
 		return fmt.Errorf("follow the write-ahead log: %w", err)
 	}
+	s.pending = false
 	return s.heads.put(s.frame(clean), moved)
 }
 
@@ -121,6 +123,9 @@ func (s *Store) newDamage() bool {
 
 // noteClosed writes how Badger has left its files.
 func (s *Store) noteClosed() error {
+	if s.pending {
+		return nil
+	}
 	s.wals = nil // all in tables now
 	if err := s.followManifest(); err != nil {
 		return fmt.Errorf("follow the MANIFEST: %w", err)
@@ -130,7 +135,7 @@ func (s *Store) noteClosed() error {
 
 // noteDamage makes the damage list durable.
 func (s *Store) noteDamage() error {
-	if err := s.writeTables(); err != nil {
+	if err := s.writeTables(); err != nil || s.pending {
 		return err
 	}
 	return s.heads.put(s.frame(false), nil)

@@ -31,8 +31,8 @@ type Options struct {
 	// Ballast is the size in bytes of the file that is given up when the disk fills;
 	// 0 is 24 MiB, negative none.
 	Ballast int64
-	// Free says how many bytes of a directory's disk are free; nil asks the system.
-	Free func(dir string) (uint64, error)
+	// Room says how much of a directory's disk is free; nil asks the system.
+	Room func(dir string) (Room, error)
 	// Busy says that the process holds more memory than it should: whoever writes
 	// much then waits, by Pause, a second at most for each MiB. nil: never.
 	Busy  func() bool
@@ -116,7 +116,10 @@ func (s *Store) open() error {
 	if err := s.openBadger(); err != nil {
 		return err
 	}
-	return s.begin(i)
+	if err := s.begin(i); err != nil {
+		return err
+	}
+	return s.space.restock(s.dir)
 }
 
 // abandon lets go of a store that isn't opened after all.
@@ -318,6 +321,11 @@ func (s *Store) begin(i *inspection) error {
 	}
 	if err := s.takeUp(i); err != nil {
 		return err
+	}
+	// What the heads file knows of logs of this device must not be forgotten before
+	// the engine has acted on it: it is written again with the next commit.
+	if s.pending = s.recovered.any(); s.pending {
+		return nil
 	}
 	return s.note(nil, false)
 }
