@@ -37,6 +37,7 @@ export const en: typeof vi = {
     title: 'Disk key',
     damaged: 'The key file is damaged: tell the administrator (vungxa keys list).',
     rotating: 'A change of the data key is unfinished.',
+    worth: { none: 'protects a discarded disk only', environment: 'as good as where it is kept', 'key-file': 'unless the file is taken too', password: 'as good as the password', unknown: 'can’t be read' },
     class: { none: 'beside the disk', environment: 'environment', 'key-file': 'key file', password: 'password', unknown: 'unknown' },
   },
   line: {

@@ -35,6 +35,7 @@ export const vi = {
     title: 'Khóa đĩa',
     damaged: 'Tệp khóa có chỗ hỏng: hãy báo người quản trị (vungxa keys list).',
     rotating: 'Việc đổi khóa dữ liệu chưa xong.',
+    worth: { none: 'chỉ bảo vệ khi bỏ đĩa đi', environment: 'tốt bằng nơi giữ khóa', 'key-file': 'trừ khi tệp bị lấy cùng', password: 'tốt bằng mật khẩu đó', unknown: 'không đọc được' },
     class: { none: 'nằm cạnh đĩa', environment: 'môi trường', 'key-file': 'tệp khóa', password: 'mật khẩu', unknown: 'không rõ' },
   },
   line: {

@@ -15,7 +15,7 @@ export function Protection({ protection }: { protection: NodeState['protection']
         <Icon name={weak ? 'unlocked' : 'locked'} size={16} />
         <span>
           <b>{`${t('protection.title')}: ${t(`protection.class.${protection.class}`)}`}</b>
-          <small>{more[0] ?? pick(protection.says, language)}</small>
+          <small>{more[0] ?? t(`protection.worth.${protection.class}`)}</small>
         </span>
       </span>
     </Tooltip>

@@ -58,7 +58,9 @@ it('says what a key beside the disk is worth, and that a slot is damaged', async
   const says = { vi: 'Khóa nằm cạnh đĩa: chỉ bảo vệ khi bỏ đĩa đi.', en: 'A key beside its disk protects against nothing but a discarded disk.' }
   await draw(<Protection protection={{ class: 'none', says, damaged: false, rotating: false }} />)
   expect(screen.getByText('Khóa đĩa: nằm cạnh đĩa')).toBeDefined()
-  expect(screen.getByText(says.vi)).toBeDefined()
+  expect(screen.getByText('chỉ bảo vệ khi bỏ đĩa đi')).toBeDefined()
+  await userEvent.hover(screen.getByText('Khóa đĩa: nằm cạnh đĩa'))
+  expect(await screen.findByText(says.vi)).toBeDefined()
   await draw(<Protection protection={{ class: 'password', says, damaged: true, rotating: false }} />)
   expect(screen.getByText(/Tệp khóa có chỗ hỏng/)).toBeDefined()
 })
