@@ -56,6 +56,7 @@ type Engine interface {
 	History(ctx context.Context, collection string, id crdt.RecordID) ([]engine.Event, error)
 	Search(context.Context, engine.Query) (engine.Page, error)
 	KPIs(kpi.Month) (engine.KPIs, error)
+	Views() ([]engine.ViewState, error)
 	Devices() ([]engine.Device, error)
 	Unsent() (n int, oldestMS *int64, err error)
 	Position() uint64

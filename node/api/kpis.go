@@ -18,7 +18,9 @@ type kpisInput struct {
 }
 
 type kpisAnswer struct {
-	State    string       `json:"state" enum:"ready,computing"`
+	State    string       `json:"state" enum:"ready,computing" doc:"computing: the records are being read, and no figure is known yet."`
+	Position uint64       `json:"position" doc:"How many changes of the store are in the figures."`
+	Unread   uint64       `json:"unread" doc:"Records that are damaged, and so in none of the figures."`
 	AsOfMS   int64        `json:"as_of_ms"`
 	Month    string       `json:"month"`
 	Months   list[string] `json:"months" doc:"Months that can be asked for, newest first."`
@@ -92,7 +94,7 @@ func (s *server) kpis(ctx context.Context, in *kpisInput) (*kpisOutput, error) {
 			return nil, err
 		}
 	}
-	out := kpisAnswer{State: "computing", AsOfMS: k.AsOfMS, Month: k.Month.String()}
+	out := kpisAnswer{State: "computing", Position: k.Position, Unread: k.Unread, AsOfMS: k.AsOfMS, Month: k.Month.String()}
 	if k.Ready {
 		out.State = "ready"
 	}
@@ -105,6 +107,7 @@ func (s *server) kpis(ctx context.Context, in *kpisInput) (*kpisOutput, error) {
 		return nil, err
 	}
 	out.Coverage, err = s.coverage()
+	out.Coverage.Complete = out.Coverage.Complete && k.Unread == 0
 	return &kpisOutput{out}, err
 }
 

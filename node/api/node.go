@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/engine"
 	"github.com/vungxa/vungxa/node/schema"
 )
 
@@ -66,6 +67,29 @@ type nodeAnswer struct {
 	Unsent   unsent            `json:"unsent"`
 
 	Protection protection `json:"protection"`
+	Views      list[view] `json:"views" doc:"What is computed from the records, and how far it is."`
+}
+
+type view struct {
+	Name     string `json:"name" enum:"kpi,search"`
+	State    string `json:"state" enum:"ready,computing,behind,failed" doc:"computing: it is being made anew behind the office; behind: it lacks the newest changes."`
+	Done     uint64 `json:"done" doc:"Records read so far, while computing."`
+	Unread   uint64 `json:"unread" doc:"Records that are damaged and so not in it."`
+	Position uint64 `json:"position" doc:"How many changes of the store are in it."`
+	Store    uint64 `json:"store" doc:"How many there are."`
+}
+
+func viewOf(v engine.ViewState) view {
+	out := view{Name: v.Name, State: "ready", Done: v.Done, Unread: v.Unread, Position: v.Position, Store: v.Store}
+	switch {
+	case v.Err != nil:
+		out.State = "failed"
+	case !v.Ready:
+		out.State = "computing"
+	case v.Behind():
+		out.State = "behind"
+	}
+	return out
 }
 
 type protection struct {
@@ -108,12 +132,21 @@ func (s *server) node(context.Context, *struct{}) (*nodeOutput, error) {
 	if err != nil {
 		return nil, err
 	}
+	states, err := s.Engine.Views()
+	if err != nil {
+		return nil, err
+	}
+	var views []view
+	for _, v := range states {
+		views = append(views, viewOf(v))
+	}
 	i, p := s.Node.Info(), s.Pack()
 	return &nodeOutput{nodeAnswer{
 		Name: i.Name, Role: i.Role, Device: i.Device, Scope: i.Scope, Commune: optional[Commune]{i.Commune},
 		Demo: s.Lines != nil, ReadOnly: i.ReadOnly, Pack: packRef{p.ID, strconv.FormatUint(uint64(p.Version), 10)},
 		NowMS: s.Now().UnixMilli(), Peers: i.Peers, Unsent: unsent{count, oldest},
 		Protection: protection{i.Protection.Class, labelOf(i.Protection.Says), i.Protection.Damaged, i.Protection.Rotating},
+		Views:      views,
 	}}, nil
 }
 

@@ -155,7 +155,7 @@ func (d *Daemon) openStoreAlone() (err error) {
 func (d *Daemon) openEngine() (err error) {
 	d.engine, err = engine.Open(engine.Config{
 		Store: d.store, Pack: d.pack, Device: d.self.claims.Device, Role: d.self.claims.Role,
-		Scopes: d.self.config.Scopes, Sign: d.sign, RoleOf: d.roleOf, Now: d.opts.Now, Rand: d.opts.Rand,
+		Scopes: d.self.config.Scopes, Sign: d.sign, RoleOf: d.roleOf, CheckSeal: d.self.directory.VerifySeal, Now: d.opts.Now, Rand: d.opts.Rand,
 	})
 	if err != nil {
 		return node.Errorf(node.Damaged,

@@ -431,9 +431,22 @@ export interface components {
             month: string;
             /** @description Months that can be asked for, newest first. */
             months: string[];
+            /**
+             * Format: int64
+             * @description How many changes of the store are in the figures.
+             */
+            position: number;
             sets: components["schemas"]["KpiSet"][];
-            /** @enum {string} */
+            /**
+             * @description computing: the records are being read, and no figure is known yet.
+             * @enum {string}
+             */
             state: "ready" | "computing";
+            /**
+             * Format: int64
+             * @description Records that are damaged, and so in none of the figures.
+             */
+            unread: number;
         };
         Label: {
             en: string;
@@ -457,6 +470,8 @@ export interface components {
             role: "box" | "laptop" | "province";
             scope: string;
             unsent: components["schemas"]["Unsent"];
+            /** @description What is computed from the records, and how far it is. */
+            views: components["schemas"]["View"][];
         };
         OfficerBody: {
             id: string;
@@ -636,6 +651,35 @@ export interface components {
             count: number;
             /** Format: int64 */
             oldest_ms: number | null;
+        };
+        View: {
+            /**
+             * Format: int64
+             * @description Records read so far, while computing.
+             */
+            done: number;
+            /** @enum {string} */
+            name: "kpi" | "search";
+            /**
+             * Format: int64
+             * @description How many changes of the store are in it.
+             */
+            position: number;
+            /**
+             * @description computing: it is being made anew behind the office; behind: it lacks the newest changes.
+             * @enum {string}
+             */
+            state: "ready" | "computing" | "behind" | "failed";
+            /**
+             * Format: int64
+             * @description How many there are.
+             */
+            store: number;
+            /**
+             * Format: int64
+             * @description Records that are damaged and so not in it.
+             */
+            unread: number;
         };
     };
     responses: never;

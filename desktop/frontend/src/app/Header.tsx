@@ -7,6 +7,7 @@ import { Lines } from '../node/Lines'
 import { Protection } from '../node/Protection'
 import { roleText } from '../node/role'
 import { Unsent } from '../node/Unsent'
+import { Views } from '../node/Views'
 import { Icon } from '../ui/icons'
 import { LanguageSwitch } from '../ui/LanguageSwitch'
 import { useSession } from './session'
@@ -21,6 +22,7 @@ export function Header() {
       <div className={css.space} />
       {node !== undefined && <Lines peers={node.peers} />}
       {node !== undefined && node.role !== 'province' && <Unsent unsent={node.unsent} />}
+      {node !== undefined && <Views views={node.views} />}
       {node !== undefined && <Protection protection={node.protection} />}
       <LanguageSwitch />
       <OfficerMenu />

@@ -40,6 +40,12 @@ export const en: typeof vi = {
     worth: { none: 'protects a discarded disk only', environment: 'as good as where it is kept', 'key-file': 'unless the file is taken too', password: 'as good as the password', unknown: 'can’t be read' },
     class: { none: 'beside the disk', environment: 'environment', 'key-file': 'key file', password: 'password', unknown: 'unknown' },
   },
+  view: {
+    kpi: 'Figures are being computed anew ({{done}} records)',
+    search: 'The index is being made anew ({{done}} records)',
+    failed: 'They can’t be computed: tell the administrator (vungxa verify).',
+    unread: '{{count}} damaged records are not in the figures.',
+  },
   line: {
     connected: 'connected',
     down: 'no line',
@@ -199,7 +205,7 @@ export const en: typeof vi = {
     none: 'no figure yet',
     noneHint: 'There are not enough data to compute it. This is not zero.',
     asOf: 'as of {{at}}',
-    computing: 'computing, figures may be incomplete',
+    computing: 'being computed anew',
     figure: 'Figure',
     value: 'Value',
     ratio: 'Numerator / denominator',

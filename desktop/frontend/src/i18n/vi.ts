@@ -38,6 +38,12 @@ export const vi = {
     worth: { none: 'chỉ bảo vệ khi bỏ đĩa đi', environment: 'tốt bằng nơi giữ khóa', 'key-file': 'trừ khi tệp bị lấy cùng', password: 'tốt bằng mật khẩu đó', unknown: 'không đọc được' },
     class: { none: 'nằm cạnh đĩa', environment: 'môi trường', 'key-file': 'tệp khóa', password: 'mật khẩu', unknown: 'không rõ' },
   },
+  view: {
+    kpi: 'Chỉ số đang tính lại ({{done}} hồ sơ)',
+    search: 'Mục lục đang làm lại ({{done}} hồ sơ)',
+    failed: 'Không tính lại được: hãy báo người quản trị (vungxa verify).',
+    unread: '{{count}} hồ sơ bị hỏng, không có trong số liệu.',
+  },
   line: {
     connected: 'đang nối',
     down: 'không có đường',
@@ -197,7 +203,7 @@ export const vi = {
     none: 'chưa có số',
     noneHint: 'Chưa đủ dữ liệu để tính. Đây không phải là số 0.',
     asOf: 'tính đến {{at}}',
-    computing: 'đang tính, số có thể còn thiếu',
+    computing: 'đang tính lại',
     figure: 'Chỉ số',
     value: 'Giá trị',
     ratio: 'Tử số / mẫu số',

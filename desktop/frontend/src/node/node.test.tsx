@@ -8,6 +8,7 @@ import { DemoPage } from './DemoPage'
 import { Lines } from './Lines'
 import { Protection } from './Protection'
 import { Unsent } from './Unsent'
+import { Views } from './Views'
 
 const peer = (more: Partial<Peer> = {}): Peer => ({ device: 'p', name: 'Hộp xã', role: 'box', connected: true, cut: false, last_contact_ms: Date.UTC(2026, 10, 23, 2), why_not: null, ...more })
 
@@ -63,4 +64,13 @@ it('says what a key beside the disk is worth, and that a slot is damaged', async
   expect(await screen.findByText(says.vi)).toBeDefined()
   await draw(<Protection protection={{ class: 'password', says, damaged: true, rotating: false }} />)
   expect(screen.getByText(/Tệp khóa có chỗ hỏng/)).toBeDefined()
+})
+
+it('says that a view is being computed anew, and nothing when all are ready', async () => {
+  const view = { name: 'kpi', state: 'computing', done: 1200, unread: 0, position: 4, store: 4 } as const
+  await draw(<Views views={[view, { ...view, name: 'search', state: 'ready' }]} />)
+  expect(screen.getByText(/Chỉ số đang tính lại \(1\.?200 hồ sơ\)/)).toBeDefined()
+  expect(screen.queryByText(/Mục lục/)).toBeNull()
+  await draw(<Views views={[{ ...view, state: 'ready', unread: 2 }]} />)
+  expect(screen.getByText('2 hồ sơ bị hỏng, không có trong số liệu.')).toBeDefined()
 })

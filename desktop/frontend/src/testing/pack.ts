@@ -111,10 +111,13 @@ export const nodeState: NodeState = {
   peers: [],
   unsent: { count: 0, oldest_ms: null },
   protection: { class: 'password', says: { vi: 'Mật khẩu mở kho.', en: 'A password opens the store.' }, damaged: false, rotating: false },
+  views: [],
 }
 
 export const kpis: Kpis = {
   state: 'ready',
+  position: 1,
+  unread: 0,
   as_of_ms: Date.UTC(2026, 10, 23, 3),
   month: '2026-11',
   months: ['2026-11'],
