@@ -118,14 +118,15 @@ func (f *Forks) Name(l LogID, branch Hash, seq uint64) LogID {
 // head of it: each with where it ends.
 func (f *Forks) parts(l LogID, branch Hash, head Head) []Pin {
 	var parts []Pin
+	name := l
 	for _, b := range f.path(l, branch) {
 		if b.At > head.Seq || f.keeps(l, b) {
 			continue
 		}
 		if b.At > 1 {
-			parts = append(parts, Pin{Log: l, Seq: b.At - 1, Hash: b.Prev})
+			parts = append(parts, Pin{Log: name, Seq: b.At - 1, Hash: b.Prev})
 		}
-		l = BranchName(l, b.Hash)
+		name = BranchName(l, b.Hash)
 	}
-	return append(parts, Pin{Log: l, Seq: head.Seq, Hash: head.Hash})
+	return append(parts, Pin{Log: name, Seq: head.Seq, Hash: head.Hash})
 }

@@ -275,3 +275,43 @@ func TestForksByTheWholeHistory(t *testing.T) {
 		}
 	})
 }
+
+// Who knows the fork names a branch by its own name. When the hub then gives that
+// branch the log's name, the entry still means the same.
+func TestBranchNamedByItsOwnName(t *testing.T) {
+	a := newDesk(t, 0, "A")
+	one := a.write(aTime, "một")
+	twin := a.back(1)
+	two, twoToo := a.write(aTime+1, "hai"), twin.write(aTime+2, "hai'")
+	s := new(shelf).add(one, two, twoToo)
+	keeper, other := chainHash(two), chainHash(twoToo)
+	if !s.forks.keeps(a.log, s.branch(keeper, two)) {
+		keeper, other = other, keeper
+	}
+	b := newDesk(t, 1, "B")
+	e := &Entry{
+		Log: b.log, Seq: 1, Stamp: StampAt(aTime + 3), Pack: Pack{ID: "test"},
+		Pins: []Pin{{a.log, 2, keeper}, {BranchName(a.log, other), 2, other}},
+		Ops: []Op{{Collection: "things", Record: testRef, Field: testField, Value: cborText("b"),
+			Over: []Pos{{a.log, 2}, {BranchName(a.log, other), 2}}}},
+	}
+	slices.SortFunc(e.Pins, func(a, b Pin) int { return a.Log.Compare(b.Log) })
+	slices.SortFunc(e.Ops[0].Over, func(a, b Pos) int { return a.Log.Compare(b.Log) })
+	if err := e.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	s.add(e)
+	for _, committed := range []Hash{{}, keeper, other} {
+		s.forks.settled = map[LogID]map[Hash]bool{}
+		s.forks.Settle(a.log, committed)
+		if got := s.texts(); !slices.Equal(got, []string{"b"}) {
+			t.Errorf("%q stand beside what has replaced both", got)
+		}
+		_, named := s.fold()
+		for _, n := range named {
+			if err := n.Validate(); err != nil && n.Seq > 0 {
+				t.Errorf("under its names: %v", err)
+			}
+		}
+	}
+}

@@ -142,12 +142,12 @@ func (d *desk) digest(a *Authority) Hash {
 
 // hub makes checkpoints of what it is told.
 type hub struct {
-	t         testing.TB
+	t         tester
 	authority *Authority
 	epoch     uint64
 }
 
-func newHub(t testing.TB) *hub { return &hub{t: t, authority: &Authority{}, epoch: 1} }
+func newHub(t tester) *hub { return &hub{t: t, authority: &Authority{}, epoch: 1} }
 
 // next signs the next checkpoint and applies it; fill says what is new.
 func (h *hub) next(ms int64, fill func(*Checkpoint)) *Checkpoint {

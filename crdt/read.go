@@ -44,7 +44,9 @@ type Sibling struct {
 	Write
 	Time        Time
 	Provisional bool // under State: not confirmed
-	Rests       bool // it replaced a write that is hidden
+	// Rests says that it replaced a write that is hidden: one that was cut away with
+	// its device, or, for a Reader that looks at the whole past, any.
+	Rests bool
 }
 
 // Erased says that the payload was erased by law.
@@ -117,9 +119,10 @@ func (rd Reader) differ(sibs []Sibling) bool {
 }
 
 // rests says whether a write has replaced one that is hidden, here or only where
-// it was made.
+// it was made. Where the past isn't always looked at, only what each reader can
+// tell counts, so that all tell the same.
 func (rd Reader) rests(w Write, waits []Claim, hidden []Hidden) bool {
-	return slices.ContainsFunc(hidden, func(h Hidden) bool { return Covers(w.Over, h.Pos()) }) ||
+	return rd.Whole && slices.ContainsFunc(hidden, func(h Hidden) bool { return Covers(w.Over, h.Pos()) }) ||
 		slices.ContainsFunc(w.Over, rd.Authority.cutAway) ||
 		slices.ContainsFunc(waits, func(c Claim) bool { return c.By == w.Dot && rd.Authority.cutAway(c.Over) })
 }
