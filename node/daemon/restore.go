@@ -141,13 +141,16 @@ func restoreStore(ctx context.Context, dir string, keys keyring.Keys, set *backu
 	if err != nil {
 		return nil, err
 	}
-	same, err := set.Same(ctx, m, backup.Node(files.list(), s.Export))
+	same, err := set.Same(ctx, m, backup.Node(files.list(), s.Loaded))
 	if err != nil {
 		return nil, err
 	}
 	if !same {
 		return nil, node.Errorf(node.Damaged, "Kho vừa phục hồi không giống bản sao lưu: đĩa mới có thể bị lỗi. Hãy thử đĩa khác.",
 			"what was restored is not what the backup holds: the new disk may be bad; try another one")
+	}
+	if err := s.Forget(); err != nil {
+		return nil, err
 	}
 	return files, s.Update(func(tx *store.Tx) error { return beginEpoch(tx, opts.Now().Unix()) })
 }

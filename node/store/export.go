@@ -17,6 +17,7 @@ const localSecret = "secret"
 var notExported = [][]byte{
 	{keyIndex}, metaKey("format"), metaKey("commit"), metaKey(metaGenerations), metaKey("incarnation"), metaKey("raft/"),
 	append([]byte{keyLocal}, localSecret...),
+	localKey("view", ""), // of the engine: what it computed, to compute less at its next start
 }
 
 // exportedGeneration is the generation of records in a backup, whichever is read.
@@ -63,31 +64,50 @@ const (
 	loadKeys  = 2048
 )
 
-// Load fills an empty store with items of Export; items calls its argument with each.
+// Load fills a new store with items of Export; items calls its argument with each.
 // They are durable when it returns. What an engine makes of them (indexes) is not
-// there yet.
+// there yet. Loaded gives them again; Forget then takes away what another program
+// exported and this one doesn't go on with.
 func (s *Store) Load(items func(put func(key, value []byte) error) error) error {
-	l := loader{store: s}
-	if err := items(l.put); err != nil {
-		return fmt.Errorf("load the store: %w", err)
-	}
-	if err := l.write(); err != nil {
+	if err := s.fill(items); err != nil {
 		return fmt.Errorf("load the store: %w", err)
 	}
 	return nil
+}
+
+// Loaded calls f with what was loaded, keys ascending.
+func (s *Store) Loaded(f func(key, value []byte) error) error { return s.walkAll(f) }
+
+// Forget takes away what Export leaves out.
+func (s *Store) Forget() error {
+	return s.Update(func(tx *Tx) error {
+		for _, prefix := range notExported {
+			if own(prefix) {
+				continue
+			}
+			keys, err := tx.keys(prefix, MaxKeys)
+			if err != nil {
+				return err
+			}
+			for _, k := range keys {
+				if err := tx.Delete(k); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// own says whether each store makes an item for itself.
+func own(key []byte) bool {
+	return key[0] == keyIndex || bytes.Equal(key, metaKey(metaCommit)) || bytes.Equal(key, metaKey(metaGenerations))
 }
 
 type loader struct {
 	store *Store
 	rows  [][2][]byte
 	bytes int
-}
-
-func (l *loader) put(key, value []byte) error {
-	if !exported(key) {
-		return fmt.Errorf("an item that no backup carries, of kind %q", key[:1])
-	}
-	return l.add(key, value)
 }
 
 func (l *loader) add(key, value []byte) error {

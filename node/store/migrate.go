@@ -100,7 +100,7 @@ func (m migration) rewrite(dir, next string, opts Options) (err error) {
 func (s *Store) walkAll(f func(key, value []byte) error) error {
 	return s.View(func(tx *Tx) error {
 		return tx.Scan(Scan{Values: true}, func(key, value []byte) (bool, error) {
-			if key[0] == keyIndex || string(key) == string(metaKey(metaCommit)) || string(key) == string(metaKey(metaGenerations)) {
+			if own(key) {
 				return true, nil
 			}
 			return true, f(key, value)

@@ -1,0 +1,323 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"filippo.io/age"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/engine"
+	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/node/store/backup"
+)
+
+// RepairOrder is what a repair is asked for.
+type RepairOrder struct {
+	// From is where more may be: a set of backups of this node, or the directory of
+	// another node that isn't running. Empty: the disk alone.
+	From string
+	Who  []age.Identity // opens the set; nil: the node's own key
+}
+
+// Repaired is what came back, and what did not.
+type Repaired struct {
+	Damaged   []string `json:"damaged"`    // files that could not be read whole
+	Values    uint64   `json:"values"`     // read from them, each with a good MAC
+	ValuesBad uint64   `json:"values_bad"` // not believed
+	Backup    uint64   `json:"backup"`     // the backup that was taken; 0: none
+	Entries   uint64   `json:"entries"`    // in the logs now
+	Lost      []Span   `json:"lost"`       // entries that were there and aren't
+	Unused    []Span   `json:"unused"`     // read from the disk, and useless until what is before them is back
+	Was       string   `json:"was"`        // where the old store lies now
+}
+
+// Span is a piece of a log.
+type Span struct {
+	Log  string `json:"log"`
+	Own  bool   `json:"own"` // written by this device
+	From uint64 `json:"from"`
+	To   uint64 `json:"to"`
+}
+
+// Repair makes the node's store anew from what can be believed: entries that can be
+// read from its files, whatever is wrong around them; a backup, or another node, if
+// there is one. Records and all else are computed from the entries again, by the
+// same way as when they came first. The old store is put aside and stays; a crash
+// anywhere leaves it in its place, or the new one. The device goes on under a new
+// incarnation. What is lost and was received by others comes back by syncing.
+func Repair(ctx context.Context, dir string, o RepairOrder, opts Options) (r Repaired, err error) {
+	d := &Daemon{dir: dir, opts: opts, closing: make(chan struct{})}
+	if _, err := d.open(d.lock, d.openKeys, d.readSelf, d.loadPack); err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	m := mender{Daemon: d, ctx: ctx, report: &r}
+	at := filepath.Join(dir, dirStore)
+	if m.disk, err = store.Salvage(ctx, at, d.storeOptions()); err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, m.disk.Close()) }()
+	r.Damaged, r.Values, r.ValuesBad = m.disk.Damaged(), m.disk.Values, m.disk.ValuesBad
+	r.Was, err = store.Replace(at, func(next string) error { return m.build(next, o) })
+	return r, err
+}
+
+func (d *Daemon) storeOptions() store.Options {
+	return store.Options{Log: d.opts.Log, Keys: d.ring.Keys(), Now: d.opts.Now}
+}
+
+// mender builds the new store.
+type mender struct {
+	*Daemon
+	ctx    context.Context
+	disk   *store.Salvaged
+	fresh  *Daemon // on the new store
+	report *Repaired
+}
+
+func (m *mender) build(next string, o RepairOrder) (err error) {
+	s, err := store.Open(next, m.storeOptions())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	isSet, isNode, err := kindOf(o.From)
+	if err != nil {
+		return err
+	}
+	if isSet {
+		if err := m.loadBackup(s, o); err != nil {
+			return err
+		}
+	}
+	if err := m.loadSmall(s); err != nil {
+		return err
+	}
+	m.fresh = &Daemon{dir: m.dir, opts: m.opts, self: m.self, ring: m.ring, pack: m.pack, store: s}
+	if err := m.fresh.openEngine(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.fresh.engine.Close()) }()
+	if isNode {
+		if err := m.takeNode(o.From); err != nil {
+			return err
+		}
+	}
+	if err := m.takeDisk(); err != nil {
+		return err
+	}
+	return m.count(s)
+}
+
+// kindOf says what there is to repair from.
+func kindOf(from string) (isSet, isNode bool, err error) {
+	if from == "" {
+		return false, false, nil
+	}
+	if _, err := os.Stat(filepath.Join(from, fileConfig)); err == nil {
+		return false, true, nil
+	}
+	_, err = os.Stat(from)
+	return err == nil, false, err
+}
+
+// loadBackup begins with what the newest backup holds.
+func (m *mender) loadBackup(s *store.Store, o RepairOrder) error {
+	who := o.Who
+	if who == nil {
+		who = []age.Identity{backup.Own(m.ring.Keys())}
+	}
+	set, err := backup.Open(o.From, who...)
+	if err != nil {
+		return err
+	}
+	manifest, err := set.Manifest(0)
+	if err == nil && manifest.Device != m.self.claims.Device {
+		err = node.Errorf(node.Invalid, "Bản sao lưu trong %s là của thiết bị khác.", "the backup in %s is of another device", o.From)
+	}
+	if err == nil {
+		err = s.Load(func(put func(key, value []byte) error) error {
+			return set.Restore(m.ctx, manifest, backup.Sink{Item: put})
+		})
+	}
+	if err == nil {
+		err = s.Forget()
+	}
+	if err == nil {
+		m.report.Backup = manifest.Number
+	}
+	return errors.Join(err, set.Close())
+}
+
+// smallKinds are the local items that are worth saving: they are in no log.
+var smallKinds = map[string]bool{"officers": true, "receipt": true, "heard": true, "certificate": true, "salt": true, cutLines: true}
+
+// loadSmall takes over what is in no log.
+func (m *mender) loadSmall(s *store.Store) error {
+	return s.Update(func(tx *store.Tx) error {
+		for _, name := range []string{"clock", metaEpoch} {
+			b, err := m.disk.Meta(name)
+			if err == nil && b != nil {
+				err = tx.PutMeta(name, b)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return m.disk.Locals(func(kind, name string, value []byte) error {
+			if !smallKinds[kind] {
+				return nil
+			}
+			return tx.PutLocal(kind, name, value)
+		})
+	})
+}
+
+// takeNode takes in what another node has sealed.
+func (m *mender) takeNode(dir string) (err error) {
+	other, err := OpenOffice(dir, m.opts)
+	if err != nil {
+		return fmt.Errorf("open the other node: %w", err)
+	}
+	defer func() { err = errors.Join(err, other.Close()) }()
+	return other.engine.Segments(func(s *wire.Segment) error {
+		claims, known := m.self.directory.ByDevice(s.Log.Device)
+		if !known || !s.Seal.Verify(s.Log, claims.SealKey) {
+			return nil // of someone whom this node doesn't know: syncing will bring both
+		}
+		_, err := m.take(s)
+		return err
+	})
+}
+
+// take takes a segment in, and says whether it fitted.
+func (m *mender) take(s *wire.Segment) (fits bool, err error) {
+	err = m.fresh.engine.Ingest(m.ctx, []*wire.Segment{s})
+	if errors.Is(err, engine.ErrGap) || errors.Is(err, engine.ErrFork) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// segmentBytes is how long a segment may get before it is cut at its last seal.
+const segmentBytes = 128 << 10
+
+// takeDisk takes in what could be read from the disk.
+func (m *mender) takeDisk() error {
+	var run store.Piece // what is not taken yet, with its seals
+	end := func() error {
+		if err := m.takeRun(&run, true); err != nil {
+			return err
+		}
+		run = store.Piece{}
+		return nil
+	}
+	err := m.disk.Pieces(func(p store.Piece) error {
+		if len(run.Entries) > 0 && (p.Log != run.Log || p.First != run.Last()+1) {
+			if err := end(); err != nil {
+				return err
+			}
+		}
+		if len(run.Entries) == 0 {
+			run.Log, run.First = p.Log, p.First
+		}
+		run.Entries, run.Seals = append(run.Entries, p.Entries...), append(run.Seals, p.Seals...)
+		return m.takeRun(&run, false)
+	})
+	if err != nil {
+		return err
+	}
+	return end()
+}
+
+// takeRun cuts a run at its seals and takes the pieces in. At the run's end, entries
+// of this device that no seal covers are sealed now; those of others nobody vouches
+// for.
+func (m *mender) takeRun(run *store.Piece, last bool) error {
+	if len(run.Entries) == 0 {
+		return nil
+	}
+	if last && m.own(run.Log) && (len(run.Seals) == 0 || run.Seals[len(run.Seals)-1].Seq < run.Last()) {
+		head := crdt.Head{Seq: run.Last(), Hash: wire.ChainHash(run.Entries[len(run.Entries)-1])}
+		seal, err := wire.Sign(run.Log, head, m.sign)
+		if err != nil {
+			return err
+		}
+		run.Seals = append(run.Seals, seal)
+	}
+	for len(run.Seals) > 0 {
+		n := m.cut(run)
+		seal := run.Seals[n]
+		count := seal.Seq + 1 - run.First
+		s := &wire.Segment{Log: run.Log, First: run.First, Entries: run.Entries[:count], Seal: seal}
+		fits, err := m.take(s)
+		if err != nil {
+			return err
+		}
+		if !fits {
+			m.unused(run.Log, run.First, seal.Seq)
+		}
+		run.First, run.Entries, run.Seals = seal.Seq+1, run.Entries[count:], run.Seals[n+1:]
+	}
+	if last && len(run.Entries) > 0 {
+		m.unused(run.Log, run.First, run.Last())
+	}
+	return nil
+}
+
+// cut is the last of the run's seals up to which a segment isn't too long.
+func (m *mender) cut(run *store.Piece) (n int) {
+	size := 0
+	for i, seal := range run.Seals {
+		from := run.First
+		if i > 0 {
+			from = run.Seals[i-1].Seq + 1
+		}
+		for seq := from; seq <= seal.Seq; seq++ {
+			size += len(run.Entries[seq-run.First])
+		}
+		if i > 0 && size > segmentBytes {
+			break
+		}
+		n = i
+	}
+	return n
+}
+
+func (m *mender) own(log crdt.LogID) bool { return log.Device == m.self.claims.Device }
+
+func (m *mender) unused(log crdt.LogID, from, to uint64) {
+	u := m.report.Unused
+	if n := len(u); n > 0 && u[n-1].Log == log.String() && u[n-1].To+1 == from {
+		u[n-1].To = to
+		return
+	}
+	m.report.Unused = append(u, Span{Log: log.String(), Own: m.own(log), From: from, To: to})
+}
+
+// count compares what is there to what was.
+func (m *mender) count(s *store.Store) error {
+	heads, err := m.disk.Heads()
+	if err != nil {
+		return err
+	}
+	return s.View(func(tx *store.Tx) error {
+		err := tx.Logs(func(l store.Log) error {
+			m.report.Entries += l.Head.Seq - l.Dropped.Seq
+			return nil
+		})
+		for id, head := range heads {
+			l, logErr := tx.Log(id)
+			if err = errors.Join(err, logErr); err == nil && l.Head.Seq < head.Seq {
+				m.report.Lost = append(m.report.Lost, Span{Log: id.String(), Own: m.own(id), From: l.Head.Seq + 1, To: head.Seq})
+			}
+		}
+		return err
+	})
+}
