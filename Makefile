@@ -113,7 +113,7 @@ story: build bin/testsum ## the whole loop in a real browser
 
 # ---- beyond `make test`
 
-.PHONY: fuzz bench powercut kill9 write-api
+.PHONY: fuzz bench powercut kill9 bitflips write-api
 FUZZTIME ?= 30s
 fuzz: ## fuzz each decoder for FUZZTIME (30s)
 	@$(WORKSHOP)/fuzz.sh $(FUZZTIME)
@@ -129,6 +129,9 @@ powercut: ## cut the power under a store N times (100), under whole nodes half a
 
 kill9: ## kill province, box and laptop at random N times (100), from SEED
 	@go test -count=1 -timeout 0 -run '^TestKill9$$' -v ./node/systemtest -kills $(N) -seed $(SEED)
+
+bitflips: ## flip one bit N times (100) in the files of a store, every kind in turn, from SEED
+	@go test -count=1 -timeout 0 -run '^TestFlippedBits$$' -v ./node/store -bits $(N) -seed $(SEED)
 
 write-api: build ## write the API's description and the UI's types anew
 	@./bin/vungxa openapi >$(UI)/openapi.json

@@ -28,6 +28,7 @@ func Rules(std []string) []Rule {
 		{"init functions", Inits(initFiles)},
 		{"clock", Clock(clockEdges)},
 		{"chance", Chance(chanceEdges)},
+		{"switched-off rules of the store", Switches},
 		{"sleeping tests", Sleeps(sleepingTests)},
 		{"silent skips", Skips},
 		{"switched-off scripts", Scripts},

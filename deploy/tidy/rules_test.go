@@ -100,6 +100,14 @@ func TestInits(t *testing.T) {
 	planted(t, Inits(Excuses{"node/a.go": "x", "node/b.go": "x", "node/gone.go": "x"}), files, "node/gone.go")
 }
 
+func TestSwitches(t *testing.T) {
+	planted(t, Switches, map[string]string{
+		"node/a.go":      "package node\nvar a = options{Without: 1}\nvar b = options{Without: a.Without}\nvar c = options{Within: 1}",
+		"node/b.go":      "package node\nfunc f(o options) {\n\to.Without = 1\n\to.Without |= 2\n\to.Without = a.Without\n}",
+		"node/a_test.go": "package node\nvar d = options{Without: 1}",
+	}, "node/a.go:2", "node/b.go:3", "node/b.go:4")
+}
+
 func TestBuildOutput(t *testing.T) {
 	files := map[string]string{
 		"desktop/frontend/dist/.gitkeep":          "",
