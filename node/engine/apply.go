@@ -18,6 +18,8 @@ type batch struct {
 	moved    bool                  // a log's head or seal has moved
 	position uint64                // of the store after it, if it changes records
 	from     map[crdt.LogID]uint64 // how far the logs went before
+	old, now authorities           // under which records are read before and after
+	lates    []written             // to be noted
 	failed   error                 // of held, whose callers can't return it
 }
 
@@ -36,7 +38,13 @@ type touched struct {
 // update runs one durable transaction and then tells the views of it. The
 // caller holds e.write.
 func (e *Engine) update(f func(*batch) error) error {
-	b := &batch{engine: e, logs: map[crdt.LogID]*store.Log{}, from: map[crdt.LogID]uint64{}, lookup: map[recordName]*touched{}}
+	return e.updateUnder(e.authorities(), e.authorities(), f)
+}
+
+// updateUnder is update where records are read by other checkpoints after it than
+// before.
+func (e *Engine) updateUnder(old, now authorities, f func(*batch) error) error {
+	b := &batch{engine: e, old: old, now: now, logs: map[crdt.LogID]*store.Log{}, from: map[crdt.LogID]uint64{}, lookup: map[recordName]*touched{}}
 	undo := e.remember()
 	err := e.cfg.Store.Update(func(tx *store.Tx) error {
 		b.tx = tx
@@ -89,7 +97,7 @@ func (b *batch) record(scope crdt.Scope, collection string, ref crdt.Ref) (*touc
 	if stored == nil {
 		stored = crdt.NewRecord(scope, collection, ref)
 	}
-	return b.touch(stored), nil
+	return b.touch(stored)
 }
 
 // at is the record at a place; nil where there is none.
@@ -101,14 +109,18 @@ func (b *batch) at(place []byte) (*touched, error) {
 	if t := b.lookup[recordName{r.Collection, r.Ref.ID()}]; t != nil {
 		return t, nil
 	}
-	return b.touch(r), nil
+	return b.touch(r)
 }
 
-func (b *batch) touch(r *crdt.Record) *touched {
-	t := &touched{record: r, before: b.engine.read(r), waits: waitsOf(r)}
+func (b *batch) touch(r *crdt.Record) (*touched, error) {
+	before, err := b.engine.readUnder(b.tx, r, b.old)
+	if err != nil {
+		return nil, err
+	}
+	t := &touched{record: r, before: before, waits: waitsOf(r)}
 	b.lookup[recordName{r.Collection, r.Ref.ID()}] = t
 	b.order = append(b.order, t)
-	return t
+	return t, nil
 }
 
 // apply appends an entry to its log and merges its operations. Its place in the
@@ -117,7 +129,7 @@ func (b *batch) apply(entry *crdt.Entry, raw []byte) error {
 	if err := b.append(entry, raw); err != nil {
 		return err
 	}
-	return b.merge(entry, nil)
+	return b.take(entry, nil)
 }
 
 func (b *batch) append(entry *crdt.Entry, raw []byte) error {
@@ -129,11 +141,26 @@ func (b *batch) append(entry *crdt.Entry, raw []byte) error {
 		entry.Cites = l.Cite // it goes back, which no honest device does: what it cited before stands
 	}
 	l.Cite = entry.Cites
+	b.now.of(entry.Log.Scope).Complete(entry)
 	b.moved = true
-	if err := b.tx.Append(l, raw); err != nil {
+	return b.tx.Append(l, raw)
+}
+
+// take merges an entry's operations, or only those on one record, and notes who
+// wrote what. The history row comes with the record and not with the entry: what a
+// record was before is read from its history.
+func (b *batch) take(entry *crdt.Entry, only *recordName) error {
+	if err := b.merge(entry, only); err != nil {
+		return err
+	}
+	l, err := b.log(entry.Log)
+	if err != nil {
 		return err
 	}
 	for _, name := range recordsOf(entry) {
+		if only != nil && *only != name {
+			continue
+		}
 		if err := b.tx.PutHistory(name.id, *l, entry.Seq); err != nil {
 			return err
 		}
@@ -152,6 +179,10 @@ func (b *batch) merge(entry *crdt.Entry, only *recordName) error {
 		if err != nil {
 			return err
 		}
+		if len(t.record.Cells) == 0 && b.late(entry, i) {
+			b.lates = append(b.lates, written{entry, i})
+			continue
+		}
 		t.record.Apply(entry, i, b.held)
 		t.dirty = true
 	}
@@ -162,6 +193,11 @@ func (b *batch) merge(entry *crdt.Entry, only *recordName) error {
 func (b *batch) finish() error {
 	if err := b.arrivals(); err != nil {
 		return err
+	}
+	for _, op := range b.lates {
+		if err := b.noteLate(op.entry, op.index); err != nil {
+			return err
+		}
 	}
 	b.order = slices.DeleteFunc(b.order, func(t *touched) bool { return !t.dirty })
 	x, err := b.engine.indexes(b.tx)
@@ -175,7 +211,12 @@ func (b *batch) finish() error {
 		if err := b.putWaits(t.waits, waitsOf(t.record)); err != nil {
 			return err
 		}
-		t.after = b.engine.read(t.record)
+		if t.after, err = b.engine.readUnder(b.tx, t.record, b.now); err != nil {
+			return err
+		}
+		if err := b.noteClaims(t.record); err != nil {
+			return err
+		}
 		if err := x.change(t.record, t.before, t.after, b.engine.parts); err != nil {
 			return err
 		}

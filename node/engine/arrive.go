@@ -18,17 +18,11 @@ func (b *batch) held(log crdt.LogID, seq uint64) (crdt.Hash, bool) {
 		b.failed = err
 		return crdt.Hash{}, false
 	}
-	switch {
-	case seq == 0 || seq > l.Head.Seq:
-		return crdt.Hash{}, false
-	case seq <= l.Dropped.Seq:
-		return crdt.Hash{}, true
-	}
-	hash, err := b.tx.HashAt(*l, seq)
+	hash, ok, err := hashHeld(b.tx, *l, seq)
 	if err != nil {
 		b.failed = err
 	}
-	return hash, err == nil
+	return hash, ok
 }
 
 // arrivals looks again at the records that waited for entries which the

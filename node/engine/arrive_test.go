@@ -121,3 +121,18 @@ func TestEntriesCommitByASaltOfTheirSpan(t *testing.T) {
 		t.Errorf("keys %v, %v; want two", keys, err)
 	}
 }
+
+// citesNewest checks what this device's newest entry cites.
+func (p *peer) citesNewest(want crdt.Cite) func(*store.Tx) error {
+	return func(tx *store.Tx) error {
+		l, err := tx.Log(p.ownLog(crdt.ClassRecords))
+		if err != nil {
+			return err
+		}
+		entry, err := p.entry(tx, l, l.Head.Seq)
+		if err == nil && entry.Cites != want {
+			p.t.Errorf("the newest entry cites %v; want %v", entry.Cites, want)
+		}
+		return err
+	}
+}

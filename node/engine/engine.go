@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vungxa/vungxa/crdt"
@@ -64,10 +65,11 @@ type Engine struct {
 	heard       map[crdt.Device]int64                   // ms
 	unwritten   map[crdt.Device]bool                    // heard from since it was last written
 
-	parts   *parts // what today's pack makes an index of
-	made    *parts // of the last index that was made of something else
-	figures figures
-	rebuild rebuild
+	parts     *parts                      // what today's pack makes an index of
+	made      *parts                      // of the last index that was made of something else
+	authority atomic.Pointer[authorities] // what the checkpoints held say
+	figures   figures
+	rebuild   rebuild
 }
 
 // Open makes an engine of a store, and begins to compute the KPIs behind it.
@@ -88,7 +90,13 @@ func Open(cfg Config) (*Engine, error) {
 	if err := e.planIndex(); err != nil {
 		return nil, fmt.Errorf("open the engine: %w", err)
 	}
+	if err := e.loadAuthority(); err != nil {
+		return nil, fmt.Errorf("open the engine: %w", err)
+	}
 	if err := e.completeAll(); err != nil {
+		return nil, fmt.Errorf("open the engine: %w", err)
+	}
+	if err := e.loadAuthority(); err != nil {
 		return nil, fmt.Errorf("open the engine: %w", err)
 	}
 	if err := e.completeAll(); err != nil {

@@ -117,7 +117,11 @@ func (f *figures) load(e *Engine, tx *store.Tx, into *kpi.Engine) error {
 			if err := e.step(e.rebuild.ctx, "figures"); err != nil {
 				return err
 			}
-			return f.take(into, e.read(r).fact)
+			read, err := e.read(tx, r)
+			if err != nil {
+				return err
+			}
+			return f.take(into, read.fact)
 		}, f.skip)
 		if err != nil {
 			return err

@@ -22,10 +22,11 @@ func (p *peer) rebuilt() kpi.State {
 	view.Advance(kpi.At(p.now.UnixMilli()))
 	err := p.Store.View(func(tx *store.Tx) error {
 		return tx.Records("cases", func(r *crdt.Record) error {
-			if fact := p.read(r).fact; fact != nil {
-				view.Apply(nil, fact)
+			read, err := p.read(tx, r)
+			if read.fact != nil {
+				view.Apply(nil, read.fact)
 			}
-			return nil
+			return err
 		})
 	})
 	if err != nil {

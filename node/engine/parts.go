@@ -17,7 +17,7 @@ import (
 
 // indexForm is the number of the form that this program gives to index rows, and of
 // how it reads records. Another number makes every index anew.
-const indexForm = 1
+const indexForm = 2
 
 // parts tells, for every part of an index, what its rows are made of: a digest of
 // what the pack says of it. A part is a collection and a kind of index, and of the
@@ -91,7 +91,7 @@ func (p *parts) collection(offset int, c *schema.Collection) error {
 		name := store.Row(c.ID, append([][]byte{{kind}}, rest...)...)
 		p.digests[string(name)] = partDigest(sum[:])
 	}
-	var searched, reviewed, all []schema.Field
+	var searched, all []schema.Field
 	for _, f := range c.Fields {
 		form := formOf(f)
 		all = append(all, form)
@@ -104,12 +104,10 @@ func (p *parts) collection(offset int, c *schema.Collection) error {
 		if f.Search {
 			searched = append(searched, form)
 		}
-		if f.Review() {
-			reviewed = append(reviewed, form)
-		}
 	}
 	add(searched, indexToken)
-	add(reviewed, indexConflict)
+	add(all, indexConflict)
+	add(nil, indexEdited)
 	add([]any{c.Checks, named(c, checked(c)...)}, indexFlag)
 	if c.KPI != nil {
 		add([]any{c.KPI, named(c, c.KPI.Received, c.KPI.Resolved, c.KPI.Due)}, indexOpen)

@@ -231,3 +231,12 @@ func (p *peer) segmentsAll() (all []*wire.Segment, err error) {
 	err = p.Segments(func(s *wire.Segment) error { all = append(all, s); return nil })
 	return all, err
 }
+
+// change makes one change of a record of the cases.
+func (p *peer) change(c Change) {
+	p.t.Helper()
+	c.Collection = "cases"
+	if _, err := p.Save(context.Background(), Save{Officer: "a", Class: crdt.ClassRecords, Changes: []Change{c}}); err != nil {
+		p.t.Fatal(err)
+	}
+}

@@ -12,14 +12,17 @@ import (
 )
 
 // reading is what a record says, read by the pack: values, marks, index keys.
-// It is a function of the record and the pack alone.
+// It is a function of the entries, the checkpoints held and the pack alone.
 type reading struct {
-	exists    bool
-	values    map[string]any // by field name; missing values are not there
-	conflicts []string       // fields whose writes differ
-	flags     []schema.Flag
-	fact      *kpi.Fact
-	keys      [][]byte // sorted
+	existence   crdt.Existence
+	exists      bool
+	values      map[string]any // by field name; missing values are not there
+	conflicts   []string       // fields whose writes differ
+	provisional []string       // fields that show a step which isn't confirmed
+	review      bool           // a person has to settle something
+	flags       []schema.Flag
+	fact        *kpi.Fact
+	keys        [][]byte // sorted
 }
 
 // Kinds of index, the first byte after the collection's name. What follows is
@@ -29,37 +32,69 @@ const (
 	indexEqual    = 'f' // field, value
 	indexToken    = 't' // word 0
 	indexFlag     = '!' // nothing
-	indexConflict = 'c' // nothing: records with a field of policy `review` in conflict
+	indexConflict = 'c' // nothing: records of which a person has to settle something
+	indexEdited   = 'e' // nothing: records that were edited after their deletion
 	indexOpen     = 'o' // due moment, or 0xff if none: records received and not resolved
 )
 
-// read reads a record. Of a collection or field that this pack doesn't know,
-// nothing is read: it is kept and passed on.
-func (e *Engine) read(r *crdt.Record) reading {
+// read reads a record under the checkpoints held. Of a collection or field that this
+// pack doesn't know, nothing is read: it is kept and passed on.
+func (e *Engine) read(tx *store.Tx, r *crdt.Record) (reading, error) {
+	return e.readUnder(tx, r, e.authorities())
+}
+
+func (e *Engine) readUnder(tx *store.Tx, r *crdt.Record, under authorities) (reading, error) {
 	c, known := e.cfg.Pack.Collection(r.Collection)
-	if !known || !r.Exists() {
-		return reading{}
+	if !known {
+		return reading{}, nil
 	}
-	v := reading{exists: true, values: map[string]any{}}
-	review := false
-	for id, cell := range r.Cells {
-		f, ok := c.FieldByID(id)
-		if !ok || len(cell.Writes) == 0 {
-			continue
+	x := e.reader(tx, r, under)
+	v := reading{values: map[string]any{}}
+	v.existence, _ = x.existence()
+	if v.existence != crdt.Present {
+		if v.existence == crdt.EditedAfter {
+			v.keys = [][]byte{store.Row(c.ID, []byte{indexEdited}, idBytes(r))}
 		}
-		if value, err := f.Decode(cell.Writes[0].Value); err == nil && value != nil {
-			v.values[f.Name] = value
-		}
-		if cell.Conflict() {
-			v.conflicts = append(v.conflicts, f.Name)
-			review = review || f.Review()
-		}
+		return v, x.err
+	}
+	v.exists = true
+	for _, f := range c.Fields {
+		v.field(x, f)
 	}
 	slices.Sort(v.conflicts)
 	v.flags = c.Flags(v.values)
 	v.fact = fact(r.Scope, c, v.values)
-	v.keys = indexKeys(c, r.Ref.ID(), v, review)
-	return v
+	v.keys = indexKeys(c, r.Ref.ID(), v, v.review)
+	return v, x.err
+}
+
+func idBytes(r *crdt.Record) []byte {
+	id := r.Ref.ID()
+	return id[:]
+}
+
+// field reads one field.
+func (v *reading) field(x *reader, f *schema.Field) {
+	if f.IsSet() {
+		if items := x.set(f); len(items) > 0 {
+			v.values[f.Name] = items
+		}
+		return
+	}
+	if _, written := x.record.Cells[f.ID]; !written {
+		return
+	}
+	said := x.cell(f)
+	if value, err := f.Decode(said.Shown()); err == nil && value != nil {
+		v.values[f.Name] = value
+	}
+	if said.Conflict {
+		v.conflicts = append(v.conflicts, f.Name)
+	}
+	if said.Provisional {
+		v.provisional = append(v.provisional, f.Name)
+	}
+	v.review = v.review || said.Review
 }
 
 func indexKeys(c *schema.Collection, id crdt.RecordID, v reading, review bool) [][]byte {

@@ -347,7 +347,7 @@ func (e *Engine) readPlace(tx *store.Tx, place []byte) (reading, error) {
 	if err != nil {
 		return reading{}, err
 	}
-	return e.read(r), nil
+	return e.read(tx, r)
 }
 
 func recordAt(tx *store.Tx, place []byte) (*crdt.Record, error) {

@@ -33,6 +33,9 @@ type Change struct {
 	// all that is here. What was not seen is not superseded: it stays beside.
 	Seen   string
 	Values map[string]any // by field name, as schema.Field.Parse gives them
+	// Delete deletes the record, as far as it was seen: what was written unseen
+	// comes to the inbox. Restore takes a deletion back. Neither has values.
+	Delete, Restore bool
 }
 
 // Save checks the changes by the pack and stores them as one entry of this
@@ -85,8 +88,17 @@ func (b *batch) begin(officer string, class crdt.Class) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
+	a := b.now.of(l.ID.Scope)
+	var cites crdt.Cite
+	var epoch uint64
+	if a != nil {
+		epoch = a.Epoch
+		if a.Newest.Compare(l.Cite) > 0 {
+			cites = a.Newest
+		}
+	}
 	return &writer{batch: b, log: l, entry: &crdt.Entry{
-		Log: l.ID, Seq: l.Head.Seq + 1, Prev: l.Head.Hash, Stamp: e.clock.Next(e.nowMS()), Officer: officer,
+		Log: l.ID, Seq: l.Head.Seq + 1, Prev: l.Head.Hash, Stamp: e.clock.Next(e.nowMS()), Officer: officer, Epoch: epoch, Cites: cites,
 		Pack: crdt.Pack{ID: e.cfg.Pack.ID, Version: e.cfg.Pack.Version},
 	}}, nil
 }
@@ -209,6 +221,9 @@ func (w *writer) change(c Change) (crdt.RecordID, error) {
 	if !ok {
 		return crdt.RecordID{}, node.Errorf(node.NotFound, "Không có loại hồ sơ %q.", "there is no collection %q", c.Collection)
 	}
+	if c.Delete || c.Restore {
+		return w.existence(c)
+	}
 	t, creating, err := w.target(c)
 	if err != nil {
 		return crdt.RecordID{}, err
@@ -225,7 +240,7 @@ func (w *writer) change(c Change) (crdt.RecordID, error) {
 	if err != nil {
 		return id, err
 	}
-	if creating && !t.record.Exists() {
+	if creating && !t.before.exists {
 		w.add(t.record.Create(nil), t.record.Cells[crdt.FieldExistence])
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -236,9 +251,83 @@ func (w *writer) change(c Change) (crdt.RecordID, error) {
 		if creating && values[name] == nil {
 			continue
 		}
-		w.assign(t, f.ID, f.Encode(values[name]), seen)
+		if err := w.write(t, f, values[name], seen); err != nil {
+			return id, err
+		}
 	}
 	return id, nil
+}
+
+func (w *writer) write(t *touched, f *schema.Field, value any, seen []crdt.Pos) error {
+	if f.IsSet() {
+		return w.put(t, f, value, seen)
+	}
+	w.assign(t, f.ID, f.Encode(value), seen)
+	return nil
+}
+
+// put adds the items that a set lacks, and takes out those that aren't named, as
+// far as they were seen.
+func (w *writer) put(t *touched, f *schema.Field, value any, seen []crdt.Pos) error {
+	want, _ := value.([]string)
+	have, _ := t.before.values[f.Name].([]string)
+	change := func(item string, present bool) error {
+		elem, err := f.EncodeElem(item)
+		if err != nil {
+			return err
+		}
+		op := t.record.Put(f.ID, elem, present, seen)
+		if present || len(op.Over) > 0 { // what was not seen is not taken out
+			w.add(op, t.record.Sets[f.ID][string(elem)])
+		}
+		return nil
+	}
+	for _, item := range want {
+		if !slices.Contains(have, item) {
+			if err := change(item, true); err != nil {
+				return err
+			}
+		}
+	}
+	for _, item := range have {
+		if !slices.Contains(want, item) {
+			if err := change(item, false); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// existence deletes a record or takes its deletion back.
+func (w *writer) existence(c Change) (crdt.RecordID, error) {
+	if c.Record == nil {
+		return crdt.RecordID{}, notFound()
+	}
+	seen, err := parseVersion(c.Seen)
+	if err != nil {
+		return *c.Record, err
+	}
+	stored, err := w.tx.Record(c.Collection, *c.Record)
+	if err == nil && stored == nil {
+		err = notFound()
+	}
+	if err != nil {
+		return *c.Record, err
+	}
+	t, err := w.record(stored.Scope, c.Collection, stored.Ref)
+	if err != nil {
+		return *c.Record, err
+	}
+	switch {
+	case c.Delete && (t.before.exists || t.before.existence == crdt.EditedAfter):
+		w.add(t.record.Delete(seen), t.record.Cells[crdt.FieldExistence])
+	case c.Restore && !t.before.exists && t.before.existence != crdt.Unknown:
+		w.add(t.record.Create(seen), t.record.Cells[crdt.FieldExistence])
+	case c.Delete:
+		return *c.Record, notFound()
+	}
+	return *c.Record, nil
 }
 
 // target is the record that a change is about, and whether the change makes it.
@@ -247,17 +336,20 @@ func (w *writer) target(c Change) (*touched, bool, error) {
 	switch {
 	case c.Record != nil:
 		stored, err := w.tx.Record(c.Collection, *c.Record)
-		if err == nil && (stored == nil || !stored.Exists()) {
+		if err == nil && stored == nil {
 			err = notFound()
 		}
 		if err != nil {
 			return nil, false, err
 		}
 		t, err := w.record(scope, c.Collection, stored.Ref)
+		if err == nil && !t.before.exists {
+			err = notFound()
+		}
 		return t, false, err
 	case c.Key != "":
 		t, err := w.record(scope, c.Collection, crdt.RefByKey(scope, c.Collection, c.Key))
-		return t, err == nil && !t.record.Exists(), err
+		return t, err == nil && !t.before.exists, err
 	}
 	ref := crdt.Ref{Dot: w.entry.Dot(len(w.entry.Ops))}
 	t, err := w.record(scope, c.Collection, ref)

@@ -94,7 +94,7 @@ func (e *Engine) Search(_ context.Context, q Query) (Page, error) {
 		}
 		page.Next = next
 		for _, id := range ids {
-			v, err := e.view(tx, c.ID, id)
+			v, err := e.listed(tx, c.ID, id)
 			if err != nil {
 				return err
 			}
@@ -298,7 +298,14 @@ func (s *search) ticked(tick Tick) (set, error) {
 			return nil, err
 		}
 		delete(ids, id)
-		if r != nil && r.Exists() && s.engine.recordTick(r) == tick {
+		if r == nil {
+			continue
+		}
+		read, err := s.engine.read(s.tx, r)
+		if err != nil {
+			return nil, err
+		}
+		if read.exists && s.engine.recordTick(r) == tick {
 			ids[id] = struct{}{}
 		}
 	}

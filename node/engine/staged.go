@@ -114,7 +114,7 @@ func (e *Engine) applyLong(s *staged, i int) error {
 		if err := appendIt(b); err != nil {
 			return err
 		}
-		return b.merge(entry, nil)
+		return b.take(entry, nil)
 	})
 	if !errors.Is(err, store.ErrTooBig) {
 		return err
@@ -123,7 +123,7 @@ func (e *Engine) applyLong(s *staged, i int) error {
 		return err
 	}
 	for _, id := range recordsOf(entry) {
-		err := e.update(func(b *batch) error { return b.merge(entry, &id) })
+		err := e.update(func(b *batch) error { return b.take(entry, &id) })
 		if errors.Is(err, store.ErrTooBig) {
 			err = e.overfull(entry, id)
 		}
@@ -154,6 +154,13 @@ func (e *Engine) overfull(entry *crdt.Entry, name recordName) error {
 		return err
 	}
 	return e.cfg.Store.Update(func(tx *store.Tx) error {
+		l, err := tx.Log(entry.Log)
+		if err != nil {
+			return err
+		}
+		if err := tx.PutHistory(name.id, l, entry.Seq); err != nil {
+			return err
+		}
 		return tx.PutLocal(localOverfull, fmt.Sprintf("%s/%v/%x", name.collection, name.id, pos), pos)
 	})
 }

@@ -165,11 +165,11 @@ func (e *Engine) recordTick(r *crdt.Record) Tick {
 	e.state.Lock()
 	defer e.state.Unlock()
 	least := Province
-	for _, c := range r.Cells {
+	eachCell(r, func(c crdt.Cell) {
 		for _, w := range c.Writes {
-			least = min(least, e.tickLocked(crdt.Pos{Log: w.Dot.Log, Seq: w.Dot.Seq}))
+			least = min(least, e.tickLocked(w.Pos()))
 		}
-	}
+	})
 	return least
 }
 

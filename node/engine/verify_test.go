@@ -193,7 +193,11 @@ func TestVerifyFindsEveryFault(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				for _, row := range p.read(r).keys {
+				read, err := p.read(tx, r)
+				if err != nil {
+					return err
+				}
+				for _, row := range read.keys {
 					if kindOf(row) == indexToken && bytes.Contains(row, []byte("dang")) {
 						a.row = row
 					}

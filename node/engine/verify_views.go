@@ -48,7 +48,11 @@ func (v *verifier) record(name recordName) error {
 			v.report(Finding{Kind: RecordWrong, Place: placeOf(name), Do: doRecompute})
 		}
 	}
-	return v.rowsOf(name, v.engine.read(r))
+	read, err := v.engine.read(v.tx, r)
+	if err != nil {
+		return err
+	}
+	return v.rowsOf(name, read)
 }
 
 // rowsOf looks for the index rows that a record should have.
@@ -128,7 +132,13 @@ func (v *verifier) extraRows(collection string) error {
 		if err != nil && node.CodeOf(err) != node.Damaged {
 			return err
 		}
-		if r == nil || !containsKey(v.engine.read(r).keys, row) {
+		var read reading
+		if r != nil {
+			if read, err = v.engine.read(v.tx, r); err != nil {
+				return err
+			}
+		}
+		if !containsKey(read.keys, row) {
 			v.report(Finding{Kind: RowExtra, Place: fmt.Sprintf("index %q of %s", string(kindOf(row)), placeOf(recordName{collection, id})), Do: doReindex})
 		}
 		return nil

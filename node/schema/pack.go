@@ -1,8 +1,10 @@
 package schema
 
 import (
+	"bytes"
 	"time"
 
+	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node"
 )
 
@@ -170,6 +172,46 @@ type Field struct {
 	Confidence Confidence `yaml:"confidence"`
 
 	codes *CodeList // of List; nil without one
+}
+
+// Reading is how the writes that stand in the field are read.
+func (f *Field) Reading() crdt.Policy {
+	switch f.Policy {
+	case PolicyReview:
+		return crdt.Review
+	case PolicyMax:
+		return crdt.Max
+	case PolicyMin:
+		return crdt.Min
+	case PolicySerial:
+		return crdt.Serial
+	case PolicyState:
+		return crdt.State
+	}
+	return crdt.LWW
+}
+
+// Compare orders two encoded values for the policies max and min: by the field's
+// order, and a missing value, or one of another form, is never the one that is
+// shown while there is another.
+func (f *Field) Compare(a, b []byte) int {
+	va, errA := f.Decode(a)
+	vb, errB := f.Decode(b)
+	noneA, noneB := errA != nil || va == nil, errB != nil || vb == nil
+	if noneA || noneB {
+		none := 1 // past all others, for min
+		if f.Policy == PolicyMax {
+			none = -1
+		}
+		switch {
+		case noneA && noneB:
+			return 0
+		case noneA:
+			return none
+		}
+		return -none
+	}
+	return bytes.Compare(f.SortKey(va), f.SortKey(vb))
 }
 
 // Review says whether differing writes of the field wait for a person.
