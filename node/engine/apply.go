@@ -35,6 +35,13 @@ type touched struct {
 	dirty         bool
 }
 
+func (e *Engine) newBatch(tx *store.Tx, old, now authorities) *batch {
+	return &batch{
+		engine: e, tx: tx, old: old, now: now,
+		logs: map[crdt.LogID]*store.Log{}, from: map[crdt.LogID]uint64{}, lookup: map[recordName]*touched{},
+	}
+}
+
 // update runs one durable transaction and then tells the views of it. The
 // caller holds e.write.
 func (e *Engine) update(f func(*batch) error) error {
@@ -44,7 +51,7 @@ func (e *Engine) update(f func(*batch) error) error {
 // updateUnder is update where records are read by other checkpoints after it than
 // before.
 func (e *Engine) updateUnder(old, now authorities, f func(*batch) error) error {
-	b := &batch{engine: e, old: old, now: now, logs: map[crdt.LogID]*store.Log{}, from: map[crdt.LogID]uint64{}, lookup: map[recordName]*touched{}}
+	b := e.newBatch(nil, old, now)
 	undo := e.remember()
 	err := e.cfg.Store.Update(func(tx *store.Tx) error {
 		b.tx = tx

@@ -185,10 +185,8 @@ func (s *snapshot) transaction(ctx context.Context, step string, f func(*store.T
 // batch reads and writes the generation that is loaded, and takes the logs for what
 // they will be.
 func (s *snapshot) batch(tx *store.Tx) (*batch, error) {
-	b := &batch{
-		engine: s.engine, tx: tx.In(s.number, s.number), logs: map[crdt.LogID]*store.Log{},
-		from: map[crdt.LogID]uint64{}, lookup: map[recordName]*touched{},
-	}
+	under := s.engine.authorities()
+	b := s.engine.newBatch(tx.In(s.number, s.number), under, under)
 	for id, base := range s.floor {
 		l, err := b.log(id)
 		if err != nil {
@@ -211,7 +209,11 @@ func (s *snapshot) write(b *batch) error {
 		if err := b.tx.PutRecord(t.record); err != nil {
 			return err
 		}
-		t.after = s.engine.read(t.record)
+		after, err := s.engine.read(b.tx, t.record)
+		if err != nil {
+			return err
+		}
+		t.after = after
 		if err := putRows(b.tx, t.before.keys, t.after.keys); err != nil {
 			return err
 		}
@@ -405,7 +407,10 @@ func (s *snapshot) arrived(b *batch, name recordName) error {
 	if err != nil || r == nil {
 		return err
 	}
-	t := b.touch(r)
+	t, err := b.touch(r)
+	if err != nil {
+		return err
+	}
 	for _, w := range t.waits {
 		t.dirty = r.Arrived(w.For.Log, b.held) || t.dirty
 	}

@@ -350,9 +350,8 @@ func (v *verifier) generations(g store.Generations) error {
 // none. Where compaction took entries away, what they said stands in the record
 // alone: then it is what the other entries make of the record as it is.
 func (v *verifier) merged(name recordName, r *crdt.Record) (*crdt.Record, error) {
-	b := &batch{
-		engine: v.engine, tx: v.tx, logs: map[crdt.LogID]*store.Log{}, from: map[crdt.LogID]uint64{}, lookup: map[recordName]*touched{},
-	}
+	under := v.engine.authorities()
+	b := v.engine.newBatch(v.tx, under, under)
 	fresh, written := crdt.NewRecord(r.Scope, r.Collection, r.Ref), v.dropped
 	if v.dropped {
 		fresh = r.Clone()
