@@ -32,6 +32,7 @@ type touched struct {
 	record        *crdt.Record
 	before, after reading
 	waits         []store.Wait // before
+	gone          bool         // compaction has forgotten it
 	dirty         bool
 }
 
@@ -212,10 +213,7 @@ func (b *batch) finish() error {
 		return err
 	}
 	for _, t := range b.order {
-		if err := b.tx.PutRecord(t.record); err != nil {
-			return err
-		}
-		if err := b.putWaits(t.waits, waitsOf(t.record)); err != nil {
+		if err := b.put(t); err != nil {
 			return err
 		}
 		if t.after, err = b.engine.readUnder(b.tx, t.record, b.now); err != nil {
@@ -238,6 +236,20 @@ func (b *batch) finish() error {
 		return err
 	}
 	return b.engine.saveClock(b.tx)
+}
+
+// put writes a record, or takes it away.
+func (b *batch) put(t *touched) error {
+	if t.gone {
+		if err := b.tx.DeleteRecord(t.record); err != nil {
+			return err
+		}
+		return b.putWaits(t.waits, nil)
+	}
+	if err := b.tx.PutRecord(t.record); err != nil {
+		return err
+	}
+	return b.putWaits(t.waits, waitsOf(t.record))
 }
 
 func shown(r reading) int {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/store"
 )
 
@@ -83,6 +84,9 @@ func (e *Engine) Segment(id crdt.LogID, after uint64) (*wire.Segment, error) {
 		if err != nil {
 			return err
 		}
+		if after < l.Dropped.Seq {
+			return compactedAway(l)
+		}
 		s := &wire.Segment{Log: id, First: after + 1}
 		size := 0
 		err = tx.Seals(l, after, func(seal wire.Seal) (bool, error) {
@@ -101,6 +105,13 @@ func (e *Engine) Segment(id crdt.LogID, after uint64) (*wire.Segment, error) {
 		return err
 	})
 	return segment, err
+}
+
+// compactedAway says that a peer asks for entries that were dropped here.
+func compactedAway(l store.Log) error {
+	return node.Errorf(node.NotFound,
+		"Các mục đến %d của nhật ký %v đã được nén ở máy này; hãy lấy từ tỉnh: %w",
+		"the entries up to %d of log %v were compacted away on this device; get them from the province: %w", l.Dropped.Seq, l.ID, store.ErrDropped)
 }
 
 func entries(tx *store.Tx, l store.Log, from, to uint64) (raw [][]byte, size int, err error) {
@@ -131,16 +142,16 @@ func (e *Engine) HashAt(id crdt.LogID, seq uint64) (hash crdt.Hash, held bool, e
 // Segments calls yield with everything that is sealed, log by log: what a
 // snapshot of a hub holds.
 func (e *Engine) Segments(yield func(*wire.Segment) error) error {
-	var logs []crdt.LogID
+	var logs []store.Log
 	err := e.cfg.Store.View(func(tx *store.Tx) error {
 		return tx.Logs(func(l store.Log) error {
-			logs = append(logs, l.ID)
+			logs = append(logs, l)
 			return nil
 		})
 	})
-	for _, id := range logs {
-		for after := uint64(0); err == nil; {
-			s, serr := e.Segment(id, after)
+	for _, l := range logs {
+		for after := l.Dropped.Seq; err == nil; {
+			s, serr := e.Segment(l.ID, after)
 			if serr != nil || s == nil {
 				err = serr
 				break
@@ -313,7 +324,7 @@ func (e *Engine) fit(s *wire.Segment) (held store.Log, err error) {
 // last where nothing is new: the chain vouches for those before it.
 func checkOverlap(tx *store.Tx, l store.Log, s *wire.Segment) error {
 	at := min(l.Head.Seq, s.Last())
-	if at == 0 {
+	if at == 0 || at < l.Dropped.Seq {
 		return nil
 	}
 	ours, err := tx.HashAt(l, at)

@@ -60,7 +60,7 @@ type peer struct {
 	dir    string
 	now    time.Time
 	others map[crdt.Device]identity.Role
-	opened byte // how often
+	opened byte                                         // how often
 	onStep func(ctx context.Context, name string) error // of work behind the office
 }
 

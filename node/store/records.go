@@ -49,6 +49,15 @@ func (t *Tx) PutRecord(r *crdt.Record) error {
 	return t.Put(k, b)
 }
 
+// DeleteRecord takes a record away that compaction has forgotten.
+func (t *Tx) DeleteRecord(r *crdt.Record) error {
+	k, err := t.recordsKey(Place(r.Collection, r.Ref.ID()))
+	if err != nil {
+		return err
+	}
+	return t.Delete(k)
+}
+
 // Records calls f with every record of a collection.
 func (t *Tx) Records(collection string, f func(*crdt.Record) error) error {
 	return t.walk(Scan{Prefix: Row(collection)}, func(r *crdt.Record) (bool, error) { return true, f(r) })

@@ -1,0 +1,198 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/sync/identity"
+)
+
+// Retention is how long entries stay that every device has acknowledged, where the
+// configuration doesn't say otherwise.
+const Retention = 90 * 24 * time.Hour
+
+// compactEntries is how many entries one transaction drops.
+const compactEntries = 64
+
+// Compact drops the entries that lie at or below the floor and are older than
+// retention, and forgets of the records that they wrote what no one needs any more.
+// What isn't acknowledged by every counted device lies above the floor and stays; a
+// hub keeps everything. It gives how many entries were dropped. A crash leaves each
+// log at one of its entries.
+func (e *Engine) Compact(ctx context.Context, retention time.Duration) (dropped int, err error) {
+	if e.cfg.Role == identity.RoleHub {
+		return 0, nil
+	}
+	until := e.nowMS() - retention.Milliseconds()
+	for scope, a := range e.authorities() {
+		if a == nil {
+			continue
+		}
+		for _, floor := range a.Floor {
+			if floor.Log.Scope != scope {
+				continue
+			}
+			n, err := e.compactLog(ctx, a, floor, until)
+			dropped += n
+			if err != nil {
+				return dropped, fmt.Errorf("compact log %v: %w", floor.Log, err)
+			}
+		}
+	}
+	return dropped, nil
+}
+
+func (e *Engine) compactLog(ctx context.Context, a *crdt.Authority, floor crdt.Pos, until int64) (dropped int, err error) {
+	for done := false; !done; {
+		if err := ctx.Err(); err != nil {
+			return dropped, err
+		}
+		n := 0
+		e.write.Lock()
+		err := e.update(func(b *batch) error {
+			n, done, err = b.compactSome(a, floor, until)
+			return err
+		})
+		e.write.Unlock()
+		if err != nil {
+			return dropped, err
+		}
+		dropped += n
+	}
+	return dropped, nil
+}
+
+// compactSome drops the next entries of a log.
+func (b *batch) compactSome(a *crdt.Authority, floor crdt.Pos, until int64) (n int, done bool, err error) {
+	l, err := b.log(floor.Log)
+	if err != nil {
+		return 0, false, err
+	}
+	touched := map[string]bool{}
+	for ; n < compactEntries; n++ {
+		seq := l.Dropped.Seq + 1
+		if seq > min(floor.Seq, l.Sealed.Seq) || len(touched) > crdt.MaxRecords {
+			break
+		}
+		entry, err := b.engine.entry(b.tx, *l, seq)
+		if node.CodeOf(err) == node.Damaged { // it is filled first
+			return n, true, b.compactRecords(touched)
+		}
+		if err != nil {
+			return n, false, err
+		}
+		if keep, err := b.keepsPast(entry); entryTime(a, entry) > until || keep || err != nil {
+			return n, true, errors.Join(err, b.compactRecords(touched))
+		}
+		if err := b.touchAll(entry); err != nil {
+			return n, false, err
+		}
+		for _, name := range recordsOf(entry) {
+			touched[string(store.Place(name.collection, name.id))] = true
+			if err := b.tx.DeleteHistory(name.id, *l, seq); err != nil {
+				return n, false, err
+			}
+		}
+		if err := b.tx.DropNext(l); err != nil {
+			return n, false, err
+		}
+	}
+	return n, n < compactEntries && len(touched) <= crdt.MaxRecords, b.compactRecords(touched)
+}
+
+// keepsPast says whether an entry wrote a number that was superseded since: what was
+// printed is shown for ever, so its entry stays.
+func (b *batch) keepsPast(entry *crdt.Entry) (bool, error) {
+	for i, op := range entry.Ops {
+		c, known := b.engine.cfg.Pack.Collection(op.Collection)
+		if !known {
+			continue
+		}
+		f, known := c.FieldByID(op.Field)
+		if !known || f.Reading() != crdt.Serial {
+			continue
+		}
+		t, err := b.at(store.Place(op.Collection, op.Record.ID()))
+		if err != nil || t == nil {
+			return false, err
+		}
+		stands := slices.ContainsFunc(t.record.Cells[op.Field].Writes, func(w crdt.Write) bool { return w.Dot == entry.Dot(i) })
+		if !stands {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// entryTime is when an entry was written: when the hub committed it, or what its
+// clock claimed.
+func entryTime(a *crdt.Authority, entry *crdt.Entry) int64 {
+	t := a.Effective(crdt.Write{Dot: entry.Dot(0), Stamp: entry.Stamp, Cite: entry.Cites})
+	if t.Witnessed {
+		return t.UntilMS
+	}
+	return entry.Stamp.Millis()
+}
+
+// touchAll reads the records of an entry as they are before it goes.
+func (b *batch) touchAll(entry *crdt.Entry) error {
+	for _, name := range recordsOf(entry) {
+		if _, err := b.at(store.Place(name.collection, name.id)); err != nil && node.CodeOf(err) != node.Damaged {
+			return err
+		}
+	}
+	return nil
+}
+
+// compactRecords forgets what lies at or below what was dropped, and the records of
+// which nothing is left.
+func (b *batch) compactRecords(places map[string]bool) error {
+	for place := range places {
+		t, err := b.at([]byte(place))
+		if node.CodeOf(err) == node.Damaged || (err == nil && t == nil) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		dropped, err := b.dropped(t.record)
+		if err != nil {
+			return err
+		}
+		t.gone = !t.record.Compact(dropped)
+		t.dirty = true
+	}
+	return nil
+}
+
+// dropped is how far each log that a record names was dropped, sorted by log.
+func (b *batch) dropped(r *crdt.Record) ([]crdt.Pos, error) {
+	var out []crdt.Pos
+	var failed error
+	add := func(log crdt.LogID) {
+		l, err := b.log(log)
+		if err != nil {
+			failed = err
+			return
+		}
+		i, found := slices.BinarySearchFunc(out, log, func(p crdt.Pos, l crdt.LogID) int { return p.Log.Compare(l) })
+		if !found && l.Dropped.Seq > 0 {
+			out = slices.Insert(out, i, crdt.Pos{Log: log, Seq: l.Dropped.Seq})
+		}
+	}
+	for _, p := range r.Known() {
+		add(p.Log)
+	}
+	eachCell(r, func(c crdt.Cell) {
+		for _, p := range c.Pending {
+			add(p.Over.Log)
+		}
+	})
+	return out, failed
+}
