@@ -403,7 +403,7 @@ func (w *walk) lowBits() uint64 {
 	}
 	low := uint64(0)
 	if len(all) > 0 {
-		low = uint64(max(0, all[len(all)/2]-5))
+		low = uint64(max(0, all[len(all)/2]-2))
 	}
 	w.num(colLowBits, &low)
 	if low > 48 {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"crypto/ed25519"
 	"encoding/hex"
 	"flag"
 	"fmt"
@@ -45,6 +46,8 @@ func vectors(t *testing.T) string {
 	segmentVectors(t, line, "segment", s)
 	segmentVectors(t, line, "work", newOffice(1, everyWord).saves(t, 8, anyField))
 
+	segmentVectors(t, line, "odd", oddSegment(t))
+
 	line("record", must(EncodeRecord(testRecord())))
 	line("positions", must(EncodePositions([]crdt.Pos{{Log: testLog(1), Seq: 3}, {Log: testLog(2), Seq: 1}})))
 	checkpoint := must(EncodeCheckpoint(testCheckpoint()))
@@ -54,6 +57,36 @@ func vectors(t *testing.T) string {
 	line("ack", must(EncodeAck(ack)))
 	line("ack-message", must(ack.message()))
 	return b.String()
+}
+
+// oddSegment has what a day's work seldom has: sets, pins, an erased operation, a
+// key that no salt gives, values of every shape.
+func oddSegment(t testing.TB) *Segment {
+	t.Helper()
+	s := &Segment{Log: testLog(1), First: 7, Salts: map[uint64]Salt{0: Salt(noise("salt"))}}
+	full := fullEntry()
+	head := s.append(t, must(DecodeEntry(encoded(t, full))))
+	next := func(e *crdt.Entry) *crdt.Entry {
+		e.Seq, e.Prev = head.Seq+1, head.Hash
+		return must(DecodeEntry(encoded(t, e)))
+	}
+	erased := fullEntry()
+	erased.Cites, erased.Stamp = crdt.Cite{}, erased.Stamp+1
+	head = s.append(t, Erase(next(erased), 1))
+	values := fullEntry()
+	values.Pins, values.Stamp, values.Key = nil, values.Stamp+1<<40, crdt.Key(noise("a key of its own"))
+	op := values.Ops[0]
+	values.Ops = nil
+	for i, v := range []any{
+		nil, true, false, "", "Sùng Thị Ý", "7", "0912345678", "12345", []string{}, []string{"một", "hai"}, uint64(77), uint64(1_800_000_000_000/minuteMS*minuteMS),
+		-5, 1.5, map[string]any{"a": []any{1, "b"}}, []byte("bytes"),
+	} {
+		op.Field, op.Value = uint32(i+1), must(Marshal(v))
+		values.Ops = append(values.Ops, op)
+	}
+	head = s.append(t, next(values))
+	s.Seal = must(Sign(s.Log, head, func(m []byte) []byte { return ed25519.Sign(sealKey(), m) }))
+	return s
 }
 
 // segmentVectors are the entries of a segment, and it in each of its codings.
