@@ -48,6 +48,14 @@ func (e *Engine) InstallSnapshot(ctx context.Context, records iter.Seq2[*crdt.Re
 	return nil
 }
 
+// Recompute makes all records and index rows anew from the logs, behind the office,
+// as a snapshot of nothing would: what Verify found wrong with them is right then.
+// Where compaction has dropped entries, what they said is not in the logs any more:
+// then it is node.Conflict, and a snapshot of the hub is what helps.
+func (e *Engine) Recompute(ctx context.Context) error {
+	return e.InstallSnapshot(ctx, func(func(*crdt.Record, error) bool) {}, nil)
+}
+
 type snapshot struct {
 	engine  *Engine
 	number  uint32 // of the generation that is loaded; 0: none is
