@@ -112,6 +112,7 @@ func TestSampledHistoriesOfSix(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := newHistory(testRef)
 		var views [3]vector
+		var pages [3][]vector // what each device has shown
 		for n := range 6 {
 			actor := rapid.IntRange(0, 2).Draw(t, "device")
 			view, heads := views[actor], h.heads()
@@ -119,11 +120,10 @@ func TestSampledHistoriesOfSix(t *testing.T) {
 				view[i] = rapid.IntRange(view[i], heads[i]).Draw(t, "received")
 			}
 			view[actor] = heads[actor]
+			pages[actor] = append(pages[actor], view)
 			seen := view
-			for i := range seen {
-				if rapid.IntRange(0, 3).Draw(t, "stale") == 0 {
-					seen[i] = rapid.IntRange(0, seen[i]).Draw(t, "page")
-				}
+			if rapid.IntRange(0, 2).Draw(t, "stale") == 0 {
+				seen = rapid.SampledFrom(pages[actor]).Draw(t, "page")
 			}
 			h.say(&step{actor: actor, view: view, seen: seen, deed: deed(rapid.IntRange(0, 4).Draw(t, "deed"))},
 				StampAt(int64(n)*10+rapid.Int64Range(0, 40).Draw(t, "skew")))

@@ -200,20 +200,20 @@ func (s *saga) visible() []Write {
 
 // effective is the time by which the newest is told: the claim between the
 // checkpoint cited and the witness, or last.
-func (s *saga) effective(w Write) int64 {
+func (s *saga) effective(w Write) Stamp {
 	a, claim := s.hub.authority, w.Stamp.Millis()
 	for _, x := range a.witnesses[w.Dot.Log] {
+		if w.Dot.Seq <= x.Seq && claim > x.TimeMS {
+			return StampAt(x.TimeMS)
+		}
 		if w.Dot.Seq <= x.Seq {
-			if claim > x.TimeMS {
-				return x.TimeMS
-			}
-			return max(claim, a.timeOf(w.Cite))
+			return max(w.Stamp, StampAt(a.timeOf(w.Cite)))
 		}
 	}
 	if len(a.chain) > 0 && claim > a.TimeMS+MaxClaimAhead {
 		return 0
 	}
-	return max(claim, a.timeOf(w.Cite))
+	return max(w.Stamp, StampAt(a.timeOf(w.Cite)))
 }
 
 // Whatever three devices write, receive and cite, and whatever the hub decides of
@@ -235,7 +235,7 @@ func TestReadingIsWhatTheHistorySays(t *testing.T) {
 		}
 		visible := s.visible()
 		slices.SortFunc(visible, func(x, y Write) int {
-			return cmp.Or(cmp.Compare(s.effective(y), s.effective(x)), cmp.Compare(y.Stamp, x.Stamp), y.Dot.Compare(x.Dot))
+			return cmp.Or(cmp.Compare(s.effective(y), s.effective(x)), y.Dot.Compare(x.Dot))
 		})
 		r := one.read(a, LWW)
 		if !slices.EqualFunc(visible, r.Siblings, func(w Write, s Sibling) bool { return w.Dot == s.Dot }) {

@@ -82,7 +82,7 @@ func (rd Reader) dropBuilt(all []Write, hidden []Hidden) []Hidden {
 	}
 	var down []fallen
 	for _, h := range hidden {
-		if h.Why == RejectedBy {
+		if h.Why == RejectedBy && !rd.Authority.cutAway(h.Pos()) { // what was cut away may not be here to fall
 			down = append(down, fallen{h.Pos(), rd.Authority.verdicts[h.Dot].at})
 		}
 	}
