@@ -53,6 +53,7 @@ const (
 	colLength
 	colByte
 	colPresent
+	colPrev
 )
 
 // walk goes through the columns of a run of entries in one order, and writes them
@@ -65,6 +66,7 @@ type walk struct {
 	first   uint64
 	salts   map[uint64]Salt
 	entries []*crdt.Entry
+	before  prev
 
 	logs        table[crdt.LogID] // the segment's own, then those that it names
 	officers    table[string]
@@ -106,6 +108,13 @@ func (t *table[T]) sort(compare func(a, b T) int) {
 	}
 }
 
+// prev is how the hash before a segment is sent: as it is, or, to who holds it,
+// not at all.
+type prev struct {
+	leftOut bool
+	held    crdt.Held // of who reads; nil holds nothing
+}
+
 // recordAt is a record of the segment's table.
 type recordAt struct {
 	collection uint64
@@ -130,9 +139,9 @@ func newWalk(s stream, log crdt.LogID, first uint64, salts map[uint64]Salt) *wal
 
 // writeColumns gives a segment's entries to a stream. It refuses what columns
 // can't hold.
-func writeColumns(s stream, seg *Segment, entries []*crdt.Entry) error {
+func writeColumns(s stream, seg *Segment, entries []*crdt.Entry, before prev) error {
 	w := newWalk(s, seg.Log, seg.First, seg.Salts)
-	w.entries = entries
+	w.entries, w.before = entries, before
 	w.collect()
 	w.columns()
 	return w.broken()
@@ -140,23 +149,23 @@ func writeColumns(s stream, seg *Segment, entries []*crdt.Entry) error {
 
 // readColumns reads what writeColumns wrote, and gives the entries in carried
 // form. What it reads may be anyone's: it is as valid as EncodeEntry makes it.
-func readColumns(s stream, log crdt.LogID, first uint64, salts map[uint64]Salt) ([][]byte, error) {
+func readColumns(s stream, log crdt.LogID, first uint64, salts map[uint64]Salt, before prev) ([][]byte, error) {
 	w := newWalk(s, log, first, salts)
-	w.reading = true
+	w.reading, w.before = true, before
 	w.columns()
 	if err := cmp.Or(w.broken(), s.ended()); err != nil {
 		return nil, err
 	}
 	raw := make([][]byte, len(w.entries))
 	size := 0
-	prev := w.entries[0].Prev
+	hash := w.entries[0].Prev
 	for i, e := range w.entries {
-		e.Prev = prev
+		e.Prev = hash
 		b, err := EncodeEntry(e)
 		if err != nil {
 			return nil, err
 		}
-		if prev, err = Hash(e); err != nil {
+		if hash, err = Hash(e); err != nil {
 			return nil, err
 		}
 		if size += len(b); size > MaxSegmentBody {
@@ -197,7 +206,7 @@ func (w *walk) columns() {
 		}
 	}
 	if w.first > 1 {
-		w.rawBytes(w.entries[0].Prev[:])
+		w.prev()
 	}
 	w.tables()
 	w.stamps()
@@ -207,6 +216,27 @@ func (w *walk) columns() {
 	w.pinned()
 	w.keys()
 	w.values()
+}
+
+// prev is the hash before the first entry.
+func (w *walk) prev() {
+	how := uint64(0)
+	if !w.reading && w.before.leftOut {
+		how = 1
+	}
+	switch w.num(colPrev, &how); {
+	case how == 0:
+		w.rawBytes(w.entries[0].Prev[:])
+	case w.reading:
+		hash, ok := crdt.Hash{}, false
+		if w.before.held != nil {
+			hash, ok = w.before.held(w.log, w.first-1)
+		}
+		if !ok && w.err == nil {
+			w.err = fmt.Errorf("%w: log %v, seq %d", ErrNotHeld, w.log, w.first-1)
+		}
+		w.entries[0].Prev = hash
+	}
 }
 
 // rawBytes are hashes, keys and names, which no model would guess.

@@ -69,7 +69,7 @@ func columnsTwice(t *testing.T, coding uint, body []byte) {
 	log := testLog(1)
 	salts := [][]byte{bytes.Repeat([]byte{1}, 16)}
 	w := wireSegment{Scope: string(log.Scope), Log: nameOf(log), First: 2, Salts: salts, Coding: coding, Body: body}
-	raw, err := w.entries()
+	raw, err := w.entries(prev{})
 	if err != nil {
 		return
 	}
@@ -79,20 +79,20 @@ func columnsTwice(t *testing.T, coding uint, body []byte) {
 	if err != nil {
 		return // a value that is not canonical, which columns don't look at
 	}
-	w.Body = must(s.columnsAs(coding, entries))
-	if back, err := w.entries(); err != nil || !equalEntries(back, raw) {
+	w.Body = must(s.columnsAs(coding, entries, prev{}))
+	if back, err := w.entries(prev{}); err != nil || !equalEntries(back, raw) {
 		t.Fatalf("what was read doesn't go through columns again: %v", err)
 	}
 }
 
 func columnSeeds(f *testing.F, coding uint) {
 	s := newOffice(1, everyWord).saves(f, 2, anyField)
-	f.Add(must(s.columnsAs(coding, decoded(f, s))))
+	f.Add(must(s.columnsAs(coding, decoded(f, s), prev{})))
 	e := fullEntry()
 	e.Seq, e.Ops[2].Over = 2, nil
 	encoded(f, e)
-	f.Add(must((&Segment{Log: e.Log, First: 2}).columnsAs(coding, []*crdt.Entry{e})))
-	f.Add(must((&Segment{Log: e.Log, First: 2}).columnsAs(coding, []*crdt.Entry{Erase(e, 1)})))
+	f.Add(must((&Segment{Log: e.Log, First: 2}).columnsAs(coding, []*crdt.Entry{e}, prev{})))
+	f.Add(must((&Segment{Log: e.Log, First: 2}).columnsAs(coding, []*crdt.Entry{Erase(e, 1)}, prev{})))
 }
 
 func FuzzMixedColumns(f *testing.F) {
@@ -104,12 +104,12 @@ func FuzzMixedColumns(f *testing.F) {
 func FuzzPlainColumns(f *testing.F) {
 	s := newOffice(1, everyWord).saves(f, 2, anyField)
 	p := &plain{}
-	if err := writeColumns(p, s, decoded(f, s)); err != nil {
+	if err := writeColumns(p, s, decoded(f, s), prev{}); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(p.raw, p.bytes)
 	f.Fuzz(func(t *testing.T, raw, columns []byte) {
-		entries, err := readColumns(&plain{reading: true, bytes: columns, raw: raw}, testLog(1), 2, map[uint64]Salt{0: {1}})
+		entries, err := readColumns(&plain{reading: true, bytes: columns, raw: raw}, testLog(1), 2, map[uint64]Salt{0: {1}}, prev{})
 		if err == nil && len(entries) == 0 {
 			t.Fatal("no entries and no error")
 		}

@@ -32,7 +32,10 @@ func DecodePositions(b []byte) ([]crdt.Pos, error) {
 	if err := Unmarshal(b, 1<<16, &w); err != nil {
 		return nil, fmt.Errorf("positions: %w", err)
 	}
-	if w.Format != Format || len(w.Logs) != len(w.Seqs) || len(w.Logs) != len(w.Scopes) {
+	if err := checkFormat(w.Format); err != nil {
+		return nil, fmt.Errorf("positions: %w", err)
+	}
+	if len(w.Logs) != len(w.Seqs) || len(w.Logs) != len(w.Scopes) {
 		return nil, fmt.Errorf("positions: %w: its columns differ in length", ErrFormat)
 	}
 	ps := make([]crdt.Pos, len(w.Logs))

@@ -55,9 +55,18 @@ const (
 	codingMixed          // columns through the predictor
 )
 
+// ErrNotHeld is wrapped where a segment begins past what its reader holds.
+var ErrNotHeld = fmt.Errorf("%w: the entry before the segment is not held", ErrFormat)
+
 // EncodeSegment gives a segment's bytes, in the coding that makes them fewest.
 // What DecodeSegment makes of them has been compared with the entries.
-func EncodeSegment(s *Segment) ([]byte, error) {
+func EncodeSegment(s *Segment) ([]byte, error) { return encodeSegment(s, false) }
+
+// EncodeSegmentAfter is EncodeSegment for a reader who holds the log up to the
+// entry before: its hash is left out.
+func EncodeSegmentAfter(s *Segment) ([]byte, error) { return encodeSegment(s, true) }
+
+func encodeSegment(s *Segment, held bool) ([]byte, error) {
 	array, err := Marshal(s.Entries)
 	if err != nil {
 		return nil, err
@@ -71,7 +80,7 @@ func EncodeSegment(s *Segment) ([]byte, error) {
 		Coding: codingEntries, Body: zstdEncoder.EncodeAll(array, nil),
 	}
 	if len(array) <= MaxSegmentBody {
-		s.chooseColumns(&w)
+		s.chooseColumns(&w, held)
 	}
 	b, err := Marshal(w)
 	if err == nil && (len(b) > MaxSegment || len(array) > MaxSegmentBody || len(s.Entries) > MaxSegmentEntries) {
@@ -82,7 +91,7 @@ func EncodeSegment(s *Segment) ([]byte, error) {
 
 // chooseColumns takes the columns if they are fewer bytes and give back the same
 // entries. Anything else is sent as it is.
-func (s *Segment) chooseColumns(w *wireSegment) {
+func (s *Segment) chooseColumns(w *wireSegment, held bool) {
 	entries := make([]*crdt.Entry, len(s.Entries))
 	for i, b := range s.Entries {
 		e, err := DecodeEntry(b)
@@ -94,16 +103,17 @@ func (s *Segment) chooseColumns(w *wireSegment) {
 	if len(entries) == 0 {
 		return
 	}
+	before := prev{leftOut: held, held: func(crdt.LogID, uint64) (crdt.Hash, bool) { return entries[0].Prev, true }}
 	salts := s.saltList()
 	best := len(w.Body) - 17*len(salts)
 	for _, coding := range []uint{codingColumns, codingMixed} {
-		body, err := s.columnsAs(coding, entries)
+		body, err := s.columnsAs(coding, entries, before)
 		if err != nil || len(body) >= best {
 			continue
 		}
 		c := *w
 		c.Coding, c.Body, c.Salts = coding, body, salts
-		if back, err := c.entries(); err == nil && equalEntries(back, s.Entries) {
+		if back, err := c.entries(before); err == nil && equalEntries(back, s.Entries) {
 			*w, best = c, len(body)
 		}
 	}
@@ -121,23 +131,23 @@ func equalEntries(a, b [][]byte) bool {
 	return true
 }
 
-func (s *Segment) columnsAs(coding uint, entries []*crdt.Entry) ([]byte, error) {
+func (s *Segment) columnsAs(coding uint, entries []*crdt.Entry, before prev) ([]byte, error) {
 	if coding == codingMixed {
 		m := newMixWriter(copyPrimed())
-		if err := writeColumns(m, s, entries); err != nil {
+		if err := writeColumns(m, s, entries, before); err != nil {
 			return nil, err
 		}
 		return m.coder.end(), nil
 	}
 	p := &plain{}
-	if err := writeColumns(p, s, entries); err != nil {
+	if err := writeColumns(p, s, entries, before); err != nil {
 		return nil, err
 	}
 	body := binary.AppendUvarint(nil, uint64(len(p.raw)))
 	return zstdEncoder.EncodeAll(p.bytes, append(body, p.raw...)), nil
 }
 
-func (w *wireSegment) entries() ([][]byte, error) {
+func (w *wireSegment) entries(before prev) ([][]byte, error) {
 	log := w.Log.in(crdt.Scope(w.Scope))
 	switch w.Coding {
 	case codingEntries:
@@ -158,9 +168,9 @@ func (w *wireSegment) entries() ([][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		return readColumns(&plain{reading: true, bytes: columns, raw: raw}, log, w.First, w.saltMap())
+		return readColumns(&plain{reading: true, bytes: columns, raw: raw}, log, w.First, w.saltMap(), before)
 	case codingMixed:
-		return readColumns(newMixReader(copyPrimed(), w.Body), log, w.First, w.saltMap())
+		return readColumns(newMixReader(copyPrimed(), w.Body), log, w.First, w.saltMap(), before)
 	}
 	return nil, fmt.Errorf("%w: coding %d; this program knows 0 to 2", ErrFormat, w.Coding)
 }
@@ -209,7 +219,12 @@ func (s *Segment) decodeSeal(b []byte) error {
 
 // DecodeSegment reads what EncodeSegment writes. It checks form and limits: the
 // entries are opened, chained and verified by Open.
-func DecodeSegment(b []byte) (*Segment, error) {
+func DecodeSegment(b []byte) (*Segment, error) { return DecodeSegmentAfter(b, nil) }
+
+// DecodeSegmentAfter reads what EncodeSegmentAfter writes, too, for who holds what
+// comes before. Where that is another branch than the sender's, all its hashes
+// are others, and the seal doesn't verify.
+func DecodeSegmentAfter(b []byte, held crdt.Held) (*Segment, error) {
 	var w wireSegment
 	if err := Unmarshal(b, MaxSegment, &w); err != nil {
 		return nil, fmt.Errorf("segment: %w", err)
@@ -222,7 +237,7 @@ func DecodeSegment(b []byte) (*Segment, error) {
 	}
 	s := &Segment{Log: w.Log.in(crdt.Scope(w.Scope)), First: w.First, Salts: w.saltMap()}
 	var err error
-	if s.Entries, err = w.entries(); err != nil {
+	if s.Entries, err = w.entries(prev{held: held}); err != nil {
 		return nil, fmt.Errorf("segment: %w", err)
 	}
 	n := uint64(len(s.Entries))

@@ -104,7 +104,7 @@ func bodies(t testing.TB, s *Segment, dictionary *zstd.Encoder, knowing *predict
 	copied := *knowing
 	mixed := newMixWriter(&copied)
 	for _, stream := range []stream{p, bare, mixed} {
-		if err := writeColumns(stream, s, entries); err != nil {
+		if err := writeColumns(stream, s, entries, prev{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -125,7 +125,7 @@ func trainedZstd(t testing.TB, words func(int, int) bool) *zstd.Encoder {
 	for i := range uint64(100) {
 		s := newOffice(trainingSeed+i, words).saves(t, 60, anyField)
 		p := &plain{}
-		if err := writeColumns(p, s, decoded(t, s)); err != nil {
+		if err := writeColumns(p, s, decoded(t, s), prev{}); err != nil {
 			t.Fatal(err)
 		}
 		contents = append(contents, p.bytes)

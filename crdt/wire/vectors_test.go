@@ -78,7 +78,7 @@ func oddSegment(t testing.TB) *Segment {
 	op := values.Ops[0]
 	values.Ops = nil
 	for i, v := range []any{
-		nil, true, false, "", "Sùng Thị Ý", "7", "0912345678", "12345", []string{}, []string{"một", "hai"}, uint64(77), uint64(1_800_000_000_000/minuteMS*minuteMS),
+		nil, true, false, "", "Sùng Thị Ý", "7", "0912345678", "12345", []string{}, []string{"một", "hai"}, uint64(77), uint64(1_800_000_000_000 / minuteMS * minuteMS),
 		-5, 1.5, map[string]any{"a": []any{1, "b"}}, []byte("bytes"),
 	} {
 		op.Field, op.Value = uint32(i+1), must(Marshal(v))
@@ -97,7 +97,7 @@ func segmentVectors(t *testing.T, line func(string, []byte), name string, s *Seg
 	}
 	entries := decoded(t, s)
 	p := &plain{}
-	if err := writeColumns(p, s, entries); err != nil {
+	if err := writeColumns(p, s, entries, prev{}); err != nil {
 		t.Fatal(err)
 	}
 	line(name+"-columns", p.bytes)
@@ -106,7 +106,7 @@ func segmentVectors(t *testing.T, line func(string, []byte), name string, s *Seg
 	for coding, as := range []string{"entries", "columns", "mixed"} {
 		w.Coding = uint(coding)
 		if w.Body = zstdEncoder.EncodeAll(must(Marshal(s.Entries)), nil); w.Coding != codingEntries {
-			w.Body = must(s.columnsAs(w.Coding, entries))
+			w.Body = must(s.columnsAs(w.Coding, entries, prev{}))
 		}
 		segment := must(Marshal(w))
 		line(name+"-as-"+as, segment)

@@ -311,7 +311,7 @@ class Mixed:
 
 (ENTRIES, TABLE, NAME, LOGCLASS, RECORD, RECORDSEQ, RECORDINDEX, LOWBITS, STAMP, COUNTER, OFFICER, PACK, EPOCH, CITES,
  CITEEPOCH, CITEINDEX, OPERATIONS, KEYS, FIRSTRECORD, NEXTRECORD, FIRSTFIELD, NEXTFIELD, KIND, ERASED, OVER, OVERCOUNT,
- OVERLOG, OVERSEQ, MADE, PINS, SHAPE, TEXT, DIGITS, TEXTS, NUMBER, DAY, HOUR, MINUTE, LENGTH, BYTE, PRESENT) = range(41)
+ OVERLOG, OVERSEQ, MADE, PINS, SHAPE, TEXT, DIGITS, TEXTS, NUMBER, DAY, HOUR, MINUTE, LENGTH, BYTE, PRESENT, PREV) = range(42)
 
 DAY_MS, ZONE_MS = 86400000, 25200000
 
@@ -329,7 +329,10 @@ def read_columns(s, scope, own, first, salts):
         return start + (z >> 1 ^ -(z & 1)) & (1 << 64) - 1
 
     n = s.num(ENTRIES)
-    prev = raw(32) if first > 1 else bytes(32)
+    prev = bytes(32)
+    if first > 1:
+        assert s.num(PREV) == 0, "the entry before is not held"
+        prev = raw(32)
     logs = [own]
     for _ in range(s.num(TABLE)):
         logs.append((raw(16), raw(8), s.num(LOGCLASS)))
