@@ -23,6 +23,14 @@ type Info struct {
 	Peers    []Peer
 
 	Protection Protection
+	Damage     Damage
+}
+
+// Damage is what of the store isn't as it was written, as far as is known.
+type Damage struct {
+	Count    int  // places
+	ReadOnly bool // nobody knows how far it goes, so nothing is saved
+	SinceMS  *int64
 }
 
 // Protection is what protects the node's disk when it is stolen.
@@ -67,6 +75,7 @@ type nodeAnswer struct {
 	Unsent   unsent            `json:"unsent"`
 
 	Protection protection `json:"protection"`
+	Damage     damage     `json:"damage"`
 	Views      list[view] `json:"views" doc:"What is computed from the records, and how far it is."`
 }
 
@@ -90,6 +99,12 @@ func viewOf(v engine.ViewState) view {
 		out.State = "behind"
 	}
 	return out
+}
+
+type damage struct {
+	Count    int    `json:"count" doc:"Places in the store that aren't as they were written."`
+	ReadOnly bool   `json:"read_only" doc:"Nobody knows how far the damage goes: nothing is saved until the store is repaired."`
+	SinceMS  *int64 `json:"since_ms"`
 }
 
 type protection struct {
@@ -146,6 +161,7 @@ func (s *server) node(context.Context, *struct{}) (*nodeOutput, error) {
 		Demo: s.Lines != nil, ReadOnly: i.ReadOnly, Pack: packRef{p.ID, strconv.FormatUint(uint64(p.Version), 10)},
 		NowMS: s.Now().UnixMilli(), Peers: i.Peers, Unsent: unsent{count, oldest},
 		Protection: protection{i.Protection.Class, labelOf(i.Protection.Says), i.Protection.Damaged, i.Protection.Rotating},
+		Damage:     damage(i.Damage),
 		Views:      views,
 	}}, nil
 }

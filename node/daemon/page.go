@@ -162,7 +162,7 @@ func (d *Daemon) Info() api.Info {
 	c := d.self.claims
 	info := api.Info{
 		Name: c.Name, Role: roleNames[c.Role], Device: c.Device.String(), Scope: string(d.self.config.Scopes[0]),
-		ReadOnly: c.Role == identity.RoleHub, Protection: d.protection(),
+		ReadOnly: c.Role == identity.RoleHub, Protection: d.protection(), Damage: d.damage(),
 	}
 	if commune := d.self.config.Commune; commune != nil {
 		info.Commune = &api.Commune{Code: commune.Code, Name: commune.Name}
@@ -205,6 +205,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	group.Go(func() error { return d.replica.Run(ctx) })
 	group.Go(func() error { return d.tend(ctx) })
+	group.Go(func() error { return d.scrub(ctx) })
 	group.Go(func() error {
 		if err := d.http.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve the page: %w", err)

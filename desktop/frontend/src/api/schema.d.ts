@@ -307,6 +307,17 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        Damage: {
+            /**
+             * Format: int64
+             * @description Places in the store that aren't as they were written.
+             */
+            count: number;
+            /** @description Nobody knows how far the damage goes: nothing is saved until the store is repaired. */
+            read_only: boolean;
+            /** Format: int64 */
+            since_ms: number | null;
+        };
         Event: {
             /**
              * Format: int64
@@ -457,6 +468,7 @@ export interface components {
         };
         Node: {
             commune: components["schemas"]["Commune"] | null;
+            damage: components["schemas"]["Damage"];
             demo: boolean;
             device: string;
             name: string;

@@ -33,6 +33,11 @@ export const en: typeof vi = {
     setPassword: 'Set a password',
     changePassword: 'Change password',
   },
+  damage: {
+    title: 'The store is damaged in {{count}} places',
+    known: 'the rest is right; see vungxa verify',
+    readOnly: 'read only; run vungxa repair',
+  },
   protection: {
     title: 'Disk key',
     damaged: 'The key file is damaged: tell the administrator (vungxa keys list).',

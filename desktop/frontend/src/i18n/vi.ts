@@ -31,6 +31,11 @@ export const vi = {
     setPassword: 'Đặt mật khẩu',
     changePassword: 'Đổi mật khẩu',
   },
+  damage: {
+    title: 'Kho dữ liệu có {{count}} chỗ hỏng',
+    known: 'chỗ khác vẫn đúng; xem vungxa verify',
+    readOnly: 'chỉ còn xem; hãy chạy vungxa repair',
+  },
   protection: {
     title: 'Khóa đĩa',
     damaged: 'Tệp khóa có chỗ hỏng: hãy báo người quản trị (vungxa keys list).',

@@ -5,6 +5,7 @@ import type { Peer } from '../api/types'
 import { nodeState } from '../testing/pack'
 import { draw, fakeApi } from '../testing/render'
 import { DemoPage } from './DemoPage'
+import { Damage } from './Damage'
 import { Lines } from './Lines'
 import { Protection } from './Protection'
 import { Unsent } from './Unsent'
@@ -64,6 +65,14 @@ it('says what a key beside the disk is worth, and that a slot is damaged', async
   expect(await screen.findByText(says.vi)).toBeDefined()
   await draw(<Protection protection={{ class: 'password', says, damaged: true, rotating: false }} />)
   expect(screen.getByText(/Tệp khóa có chỗ hỏng/)).toBeDefined()
+})
+
+it('says that the store is damaged, and nothing when it is whole', async () => {
+  await draw(<Damage damage={{ count: 2, read_only: true, since_ms: null }} />)
+  expect(screen.getByText('Kho dữ liệu có 2 chỗ hỏng')).toBeDefined()
+  expect(screen.getByText('chỉ còn xem; hãy chạy vungxa repair')).toBeDefined()
+  await draw(<Damage damage={{ count: 0, read_only: false, since_ms: null }} />)
+  expect(screen.queryByText('Kho dữ liệu có 0 chỗ hỏng')).toBeNull()
 })
 
 it('says that a view is being computed anew, and nothing when all are ready', async () => {

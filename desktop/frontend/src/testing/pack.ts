@@ -111,6 +111,7 @@ export const nodeState: NodeState = {
   peers: [],
   unsent: { count: 0, oldest_ms: null },
   protection: { class: 'password', says: { vi: 'Mật khẩu mở kho.', en: 'A password opens the store.' }, damaged: false, rotating: false },
+  damage: { count: 0, read_only: false, since_ms: null },
   views: [],
 }
 
