@@ -7,38 +7,44 @@ import (
 	"os"
 )
 
-// ballast is a file of real blocks in which nothing is. It is given up when the
-// disk fills, so that Badger can finish what it has begun: it writes through
-// mappings of sparse files, and where a block is missing there, the kernel ends
-// the program.
+// ballast is a file of real blocks in which nothing is: the store's own reserve on a
+// disk that others fill to the last block. It is given up for the moment in which
+// Badger is opened or closed there, and taken back, as far as there is room, after
+// it.
 type ballast struct {
 	name string
-	size int64 // bytes; 0: none is kept
+	size int64 // bytes, when it is whole; 0: none is kept
 }
 
-// make makes the file, or leaves it as it is. Its blocks are there when it
-// returns.
-func (b ballast) make() (err error) {
-	if b.size == 0 || b.whole() {
+// make makes the file whole. Its blocks are there when it returns.
+func (b ballast) make() error { return b.take(b.size) }
+
+// take makes the file at least so large.
+func (b ballast) take(size int64) (err error) {
+	if size <= b.held() {
 		return nil
 	}
-	f, err := os.OpenFile(b.name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(b.name, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("make the ballast: %w", err)
 	}
-	err = preallocate(f, b.size)
+	err = preallocate(f, size)
 	if err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("make the ballast: %w", err), b.release())
+		return fmt.Errorf("make the ballast: %w", err)
 	}
 	return nil
 }
 
-func (b ballast) whole() bool {
+// held is how large the file is.
+func (b ballast) held() int64 {
 	info, err := os.Stat(b.name)
-	return err == nil && info.Size() == b.size
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }
 
 // release gives the blocks back.

@@ -12,86 +12,115 @@ import (
 )
 
 // Room that a store wants on its disk. Badger writes through mappings of sparse
-// files, and ends the program where the disk has no block for what it writes. So
-// the store stops taking writes while there is still room for all that Badger may
-// have begun: a memory table and its log (2 x 5 MiB), its table (5), a compaction
-// of level 0 into the next (5 tables of 4 MiB and about 20 MiB), another one (20).
+// files, and the kernel ends the program where the disk has no block for what it
+// writes. So the store stops taking writes while there is still room for all that
+// Badger may have begun, and time for it to come to rest: the table of a memory
+// table (5 MiB), a compaction of level 0 into the next (some 40), another one (20).
+// That is an eighth of the disk, within bounds.
 const (
-	lowWater       = 64 << 20 // below it nothing is written
+	lowWaterMin    = 64 << 20
+	lowWaterMax    = 256 << 20
 	highWater      = 16 << 20 // so far above low water and ballast, writing goes on
 	openRoom       = 16 << 20 // what opening takes at most: logs become tables one by one
+	spare          = 4 << 20  // of a full disk, beside the ballast: for files that are written anew
 	defaultBallast = 24 << 20
 )
+
+// Room is how much of a disk is there, in bytes.
+type Room struct{ Free, Total uint64 }
+
+// low is what must be free for anything to be written.
+func (r Room) low() uint64 { return min(max(r.Total/8, lowWaterMin), lowWaterMax) }
 
 // space is what the store knows of the room on its disk. Guarded by Store.write.
 type space struct {
 	ballast ballast
-	free    func(dir string) (uint64, error)
+	ask     func(dir string) (Room, error)
 	full    bool // nothing is written until there is room again
 	resting bool // Badger is open without compactors: it writes nothing by itself
 }
 
 func newSpace(dir string, o Options) space {
-	s := space{ballast: ballast{name: dir + string(os.PathSeparator) + fileBallast, size: o.Ballast}, free: o.Free}
+	s := space{ballast: ballast{name: dir + string(os.PathSeparator) + fileBallast, size: o.Ballast}, ask: o.Room}
 	if o.Ballast == 0 {
 		s.ballast.size = defaultBallast
 	}
 	s.ballast.size = max(0, s.ballast.size)
-	if s.free == nil {
-		s.free = freeBytes
+	if s.ask == nil {
+		s.ask = roomOf
 	}
 	return s
 }
 
-// find looks at the disk, gives the ballast up where it fills, and takes it back
-// when there is room again. It returns how many bytes are free.
-func (s *space) find(dir string) (free uint64, err error) {
-	if free, err = s.free(dir); err != nil {
-		return 0, fmt.Errorf("ask how much room the disk has: %w", err)
+// find looks at the disk. One that fills makes the store read-only; with room
+// again, and the ballast whole, writing goes on.
+func (s *space) find(dir string) (room Room, err error) {
+	if room, err = s.ask(dir); err != nil {
+		return room, fmt.Errorf("ask how much room the disk has: %w", err)
 	}
 	switch {
-	case !s.full && free < lowWater:
-		s.full = true
-		err = s.ballast.release()
-	case s.full && free >= s.enough():
-		if err := s.ballast.make(); err != nil {
-			return free, nil // somebody else was faster: still full
-		}
-		s.full = false
+	case !s.full:
+		s.full = room.Free < room.low()
+	case room.Free >= s.enough(room):
+		s.full = s.ballast.make() != nil // an error: somebody else was faster
 	}
-	return free, err
+	return room, nil
 }
 
-// enough is how much must be free for writing to go on, without the ballast.
-func (s *space) enough() uint64 { return uint64(lowWater + highWater + s.ballast.size) }
+// enough is how much must be free for writing to go on.
+func (s *space) enough(r Room) uint64 {
+	return r.low() + highWater + uint64(s.ballast.size-min(s.ballast.size, s.ballast.held()))
+}
+
+// reserve gives the ballast up where there is no room for Badger to open or close.
+func (s *space) reserve(dir string) (room Room, err error) {
+	room, err = s.ask(dir)
+	if err == nil && room.Free < openRoom {
+		if err = s.ballast.release(); err == nil {
+			room, err = s.ask(dir)
+		}
+	}
+	return room, err
+}
+
+// restock takes back of the ballast what there is room for, and leaves some for
+// small files.
+func (s *space) restock(dir string) error {
+	room, err := s.ask(dir)
+	if err != nil || room.Free < 2*spare {
+		return err
+	}
+	err = s.ballast.take(min(s.ballast.size, s.ballast.held()+int64(room.Free)-spare))
+	if errors.Is(err, syscall.ENOSPC) {
+		return nil // somebody else was faster
+	}
+	return err
+}
 
 // refusal is the sentence for the officer.
-func (s *space) refusal(free uint64) error {
+func (s *space) refusal(room Room) error {
 	return node.Errorf(node.ReadOnly,
 		"Ổ đĩa sắp đầy (còn %d MiB) nên máy này tạm thời chỉ xem, chưa lưu thêm được. Những gì đã lưu vẫn còn nguyên. Hãy xóa bớt hoặc chuyển tệp khác đi cho đến khi còn trống %d MiB; sau đó lại lưu được ngay.",
 		"the disk is almost full (%d MiB left), so this device only shows records for now and saves nothing more; what was saved is all there: remove or move other files until %d MiB are free, then saving goes on by itself",
-		free>>20, s.enough()>>20)
+		room.Free>>20, s.enough(room)>>20)
 }
 
 // prepareRoom is called before Badger is opened, which writes.
 func (s *Store) prepareRoom() error {
 	s.space = newSpace(s.dir, s.opts)
-	free, err := s.space.find(s.dir)
+	room, err := s.space.find(s.dir)
 	if err == nil && !s.space.full {
-		if err = s.space.ballast.make(); err != nil {
-			s.space.full = true // no room for it: nothing is to be written
-			err = s.space.ballast.release()
-		}
+		s.space.full = s.space.ballast.make() != nil // without it nothing is to be written
 	}
 	s.space.resting = s.space.full
 	if err == nil && s.space.full {
-		free, err = s.space.free(s.dir)
+		room, err = s.space.reserve(s.dir)
 	}
-	if err == nil && s.space.full && free < openRoom {
+	if err == nil && s.space.full && room.Free < openRoom {
 		err = node.Errorf(node.Unavailable,
 			"Ổ đĩa đã đầy (còn %d MiB), không đủ chỗ để mở kho dữ liệu %s. Những gì đã lưu vẫn còn nguyên. Hãy xóa bớt tệp khác cho đến khi còn trống %d MiB rồi mở lại chương trình.",
 			"the disk is full (%d MiB left), without room even to open the store %s; what was saved is all there: remove other files until %d MiB are free, then start the program again",
-			free>>20, s.dir, s.space.enough()>>20)
+			room.Free>>20, s.dir, s.space.enough(room)>>20)
 	}
 	return err
 }
@@ -111,7 +140,7 @@ func (s *Store) tend() error {
 	if s.db == nil {
 		return errClosed
 	}
-	free, err := s.space.find(s.dir)
+	room, err := s.space.find(s.dir)
 	if err != nil {
 		return err
 	}
@@ -121,7 +150,7 @@ func (s *Store) tend() error {
 		}
 	}
 	if s.space.full {
-		return s.space.refusal(free)
+		return s.space.refusal(room)
 	}
 	return nil
 }
@@ -136,8 +165,11 @@ func (s *Store) change(rest bool) error {
 	if s.opts.Log != nil {
 		s.opts.Log.Warn("the room on the disk has changed", "full", rest)
 	}
-	err := s.db.Close()
-	s.db = nil
+	_, err := s.space.reserve(s.dir)
+	if err == nil {
+		err = s.db.Close()
+		s.db = nil
+	}
 	if err == nil {
 		s.space.resting = rest
 		err = s.openBadger()
@@ -145,10 +177,13 @@ func (s *Store) change(rest bool) error {
 	if err == nil {
 		err = s.restartWALs()
 	}
+	if err == nil {
+		err = s.note(nil, false)
+	}
 	if err != nil {
 		return s.stop(fmt.Errorf("open the store anew: %w", err))
 	}
-	return s.note(nil, false)
+	return s.space.restock(s.dir)
 }
 
 // restartWALs follows the logs of a Badger that has just been opened: it made

@@ -4,11 +4,12 @@ package store
 
 import "syscall"
 
-// freeBytes is how much of a directory's disk this user can still write.
-func freeBytes(dir string) (uint64, error) {
+// roomOf is how much of a directory's disk this user can still write, and how large
+// it is.
+func roomOf(dir string) (Room, error) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
-		return 0, err
+		return Room{}, err
 	}
-	return uint64(s.Bavail) * uint64(s.Bsize), nil
+	return Room{Free: uint64(s.Bavail) * uint64(s.Bsize), Total: uint64(s.Blocks) * uint64(s.Bsize)}, nil
 }

@@ -2,11 +2,12 @@ package store
 
 import "golang.org/x/sys/windows"
 
-// freeBytes is how much of a directory's disk this user can still write.
-func freeBytes(dir string) (free uint64, err error) {
+// roomOf is how much of a directory's disk this user can still write, and how large
+// it is.
+func roomOf(dir string) (r Room, err error) {
 	name, err := windows.UTF16PtrFromString(dir)
 	if err != nil {
-		return 0, err
+		return r, err
 	}
-	return free, windows.GetDiskFreeSpaceEx(name, &free, nil, nil)
+	return r, windows.GetDiskFreeSpaceEx(name, &r.Free, &r.Total, nil)
 }

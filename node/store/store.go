@@ -116,12 +116,15 @@ func (s *Store) Close() error {
 	if s.db == nil {
 		return nil // closed before
 	}
-	err := s.db.Close()
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	_, err := s.space.reserve(s.dir)
+	err = errors.Join(err, s.db.Close())
 	s.db = nil
 	if err == nil && s.broken == nil {
 		err = s.noteClosed()
 	}
-	return errors.Join(err, s.abandon())
+	return errors.Join(err, s.abandon(), s.space.restock(s.dir))
 }
 
 var errClosed = errors.New("the store is closed")

@@ -15,7 +15,6 @@ import (
 	"github.com/dgraph-io/badger/v4/table"
 	"github.com/dgraph-io/badger/v4/y"
 	"github.com/dgraph-io/ristretto/v2"
-	"github.com/dgraph-io/ristretto/v2/z"
 
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node/store/durable"
@@ -108,22 +107,13 @@ func (s *Store) markTables(m manifest) (marks []tableMark, gone bool, err error)
 		entry := m.live[id]
 		mark, known := before[id]
 		if !known {
-			mark = tableMark{ID: id}
-			mark.Size, mark.Sum, err = s.files.fileSum(table.NewFilename(id, s.gen))
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil, true, nil
-			}
-			if err != nil {
-				return nil, false, fmt.Errorf("digest a table: %w", err)
-			}
+			mark, err = s.markTable(id, entry)
 		}
-		if !known {
-			if mark.First, mark.Last, err = s.tableRange(id, entry, options.NoVerification); err != nil {
-				if info, serr := os.Stat(table.NewFilename(id, s.gen)); serr != nil || info.Size() == 0 {
-					return nil, true, nil // a compaction was faster: Badger empties a table, then removes it
-				}
-				return nil, false, err
-			}
+		if errors.Is(err, errGone) {
+			return nil, true, nil
+		}
+		if err != nil {
+			return nil, false, fmt.Errorf("digest a table: %w", err)
 		}
 		mark.Level, mark.Key, mark.Compression = entry.level, entry.key, entry.compression
 		marks = append(marks, mark)
@@ -131,9 +121,42 @@ func (s *Store) markTables(m manifest) (marks []tableMark, gone bool, err error)
 	return marks, false, nil
 }
 
+// errGone is a table that Badger has taken away while it was read.
+var errGone = errors.New("the table is gone")
+
+// markTable digests a table of a Badger that runs. A compaction may end the table
+// meanwhile: Badger empties the file and then removes it.
+func (s *Store) markTable(id uint64, t manifestTable) (tableMark, error) {
+	name := table.NewFilename(id, s.gen)
+	b, err := os.ReadFile(name)
+	if err == nil {
+		h := s.files.hasher()
+		defer s.files.pool.Put(h)
+		h.Write(b) // a hash.Hash never fails
+		mark := tableMark{ID: id, Size: int64(len(b)), Sum: h.Sum(nil)}
+		if mark.First, mark.Last, err = s.keyRange(b, id, t, options.NoVerification); err == nil {
+			return mark, nil
+		}
+	}
+	if info, serr := os.Stat(name); len(b) == 0 || serr != nil || info.Size() != int64(len(b)) {
+		return tableMark{}, errGone
+	}
+	return tableMark{}, err
+}
+
 // tableRange opens a table by itself, checks it against Badger's own checksums if
 // mode says so, and gives its first and last key.
 func (s *Store) tableRange(id uint64, t manifestTable, mode options.ChecksumVerificationMode) (first, last []byte, err error) {
+	b, err := os.ReadFile(table.NewFilename(id, s.gen))
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.keyRange(b, id, t, mode)
+}
+
+// keyRange reads a table's first and last key from its bytes, and never through a
+// mapping: reading one whose file Badger has emptied would end the program.
+func (s *Store) keyRange(b []byte, id uint64, t manifestTable, mode options.ChecksumVerificationMode) (first, last []byte, err error) {
 	err = guard(func() error {
 		registry, err := badger.OpenKeyRegistry(badger.KeyRegistryOptions{Dir: s.gen, ReadOnly: true, EncryptionKey: s.badgerKey()})
 		if err != nil {
@@ -148,18 +171,17 @@ func (s *Store) tableRange(id uint64, t manifestTable, mode options.ChecksumVeri
 			return err
 		}
 		defer indexes.Close()
-		f, err := z.OpenMmapFile(table.NewFilename(id, s.gen), os.O_RDONLY, 0)
-		if err != nil {
-			return err
-		}
-		tbl, err := table.OpenTable(f, table.Options{
+		tbl, err := table.OpenInMemoryTable(b, id, &table.Options{
 			DataKey: key, Compression: options.CompressionType(t.compression), ChkMode: mode, IndexCache: indexes, BlockSize: blockSize, ReadOnly: true,
 		})
 		if err != nil {
 			return err
 		}
 		first, last = y.ParseKey(slices.Clone(tbl.Smallest())), y.ParseKey(slices.Clone(tbl.Biggest()))
-		return tbl.Close(-1)
+		if mode == options.OnTableRead {
+			return tbl.VerifyChecksum()
+		}
+		return nil
 	})
 	return first, last, err
 }
