@@ -141,6 +141,10 @@ func (m *mender) loadBackup(s *store.Store, o RepairOrder) error {
 	if err == nil && manifest.Device != m.self.claims.Device {
 		err = node.Errorf(node.Invalid, "Bản sao lưu trong %s là của thiết bị khác.", "the backup in %s is of another device", o.From)
 	}
+	if err == nil && manifest.StoreFormat != store.Format {
+		err = node.Errorf(node.Invalid, "Bản sao lưu trong %s có định dạng kho cũ. Hãy phục hồi nó vào thư mục mới (`vungxa restore`), rồi sửa với --from thư mục đó.",
+			"the backup in %s is of an older store format; restore it to a new directory (`vungxa restore`), and repair with --from that", o.From)
+	}
 	if err == nil {
 		err = s.Load(func(put func(key, value []byte) error) error {
 			return set.Restore(m.ctx, manifest, backup.Sink{Item: put})
@@ -148,6 +152,9 @@ func (m *mender) loadBackup(s *store.Store, o RepairOrder) error {
 	}
 	if err == nil {
 		err = s.Forget()
+	}
+	if err == nil {
+		err = sealLogs(s, m.self.claims.Device, m.sign)
 	}
 	if err == nil {
 		m.report.Backup = manifest.Number

@@ -18,6 +18,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/store"
@@ -89,8 +90,14 @@ func Restore(ctx context.Context, dir string, o RestoreOrder, opts Options) (r R
 	if err != nil {
 		return r, err
 	}
-	claims, config, err := files.enrol(dir, ring.Keys(), m, o.Authority)
+	claims, config, own, err := files.vouchedFor(m, o.Authority)
 	if err != nil {
+		return r, err
+	}
+	if err := sealOwn(dir, ring.Keys(), claims.Device, own, opts); err != nil {
+		return r, err
+	}
+	if err := files.enrol(dir, config, own, ring.Keys()); err != nil {
 		return r, err
 	}
 	r = Restored{
@@ -125,11 +132,7 @@ func beginRestore(dir string) error {
 
 // restoreStore fills the new store, and gives the files that lay beside the old one.
 func restoreStore(ctx context.Context, dir string, keys keyring.Keys, set *backup.Set, m *backup.Manifest, opts Options) (files nodeFiles, err error) {
-	if m.StoreFormat > store.Format {
-		return nil, node.Errorf(node.Invalid, "Bản sao lưu chứa kho định dạng %d; chương trình này đọc đến định dạng %d. Hãy dùng phiên bản mới hơn.",
-			"the backup holds a store of format %d and this program reads up to format %d; use a newer version", m.StoreFormat, store.Format)
-	}
-	s, err := store.Open(filepath.Join(dir, dirStore), store.Options{Log: opts.Log, Keys: keys, Now: opts.Now})
+	s, err := store.OpenAs(filepath.Join(dir, dirStore), store.Options{Log: opts.Log, Keys: keys, Now: opts.Now}, m.StoreFormat)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +155,8 @@ func restoreStore(ctx context.Context, dir string, keys keyring.Keys, set *backu
 	if err := s.Forget(); err != nil {
 		return nil, err
 	}
-	return files, s.Update(func(tx *store.Tx) error { return beginEpoch(tx, opts.Now().Unix()) })
+	err = s.Update(func(tx *store.Tx) error { return beginEpoch(tx, opts.Now().Unix()) })
+	return files, err
 }
 
 // metaEpoch is the hub epoch that a restored hub begins; missing where none was.
@@ -208,42 +212,82 @@ func (n nodeFiles) list() (files []backup.File) {
 	return files
 }
 
+// sealOwn seals what the device had saved and not sealed when it was backed up:
+// under its new incarnation it never comes back to its old logs. What it sealed of
+// them later has the same beginning.
+func sealOwn(dir string, keys keyring.Keys, device crdt.Device, own Keys, opts Options) (err error) {
+	s, err := store.Open(filepath.Join(dir, dirStore), store.Options{Log: opts.Log, Keys: keys, Now: opts.Now})
+	if err != nil {
+		return err
+	}
+	sign := func(message []byte) []byte { return ed25519.Sign(own.Seal, message) }
+	return errors.Join(sealLogs(s, device, sign), s.Close())
+}
+
+func sealLogs(s *store.Store, device crdt.Device, sign func([]byte) []byte) error {
+	return s.Update(func(tx *store.Tx) error {
+		var open []store.Log
+		err := tx.Logs(func(l store.Log) error {
+			if l.ID.Device == device && l.Sealed != l.Head {
+				open = append(open, l)
+			}
+			return nil
+		})
+		for _, l := range open {
+			seal, signErr := wire.Sign(l.ID, l.Head, sign)
+			if err = errors.Join(err, signErr); err == nil {
+				err = tx.Seal(&l, seal)
+			}
+		}
+		return err
+	})
+}
+
 // enrol writes what makes the directory a node again, node.json last.
-func (n nodeFiles) enrol(dir string, keys keyring.Keys, m *backup.Manifest, authority string) (claims identity.Claims, config *Config, err error) {
-	config = &Config{}
-	d := json.NewDecoder(bytes.NewReader(n[fileConfig]))
-	d.DisallowUnknownFields()
-	if err := d.Decode(config); err != nil {
-		return claims, config, node.Errorf(node.Invalid, "node.json trong bản sao lưu không đọc được: %w", "node.json in the backup can't be read: %w", err)
-	}
-	own := Keys{}
-	if own.Seal, err = parseKey(n[backupSealKey]); err != nil {
-		return claims, config, fmt.Errorf("the device's key for seals: %w", err)
-	}
-	if own.Peer, err = parseKey(n[backupPeerKey]); err != nil {
-		return claims, config, fmt.Errorf("the device's key for connections: %w", err)
-	}
-	if claims, err = n.vouchedFor(config, own, m, authority); err != nil {
-		return claims, config, err
-	}
+func (n nodeFiles) enrol(dir string, config *Config, own Keys, keys keyring.Keys) error {
 	var peers [][]byte
 	for _, name := range slices.Sorted(maps.Keys(n)) {
 		if path.Dir(name) == dirCertificates {
 			peers = append(peers, n[name])
 		}
 	}
-	return claims, config, Enrol(dir, config, own, keys, n[fileCertificate], peers...)
+	return Enrol(dir, config, own, keys, n[fileCertificate], peers...)
 }
 
-// vouchedFor sees to it that the device, certified by the authority, signed the
-// backup. Without the authority's key from elsewhere, that is the one which the
-// backup itself names: who has a recovery key should compare it.
-func (n nodeFiles) vouchedFor(config *Config, own Keys, m *backup.Manifest, authority string) (claims identity.Claims, err error) {
+// vouchedFor reads what the node was, and sees to it that the device, certified by
+// the authority, signed the backup. Without the authority's key from elsewhere, that
+// is the one which the backup itself names: who has a recovery key should compare it.
+func (n nodeFiles) vouchedFor(m *backup.Manifest, authority string) (claims identity.Claims, config *Config, own Keys, err error) {
+	config = &Config{}
+	d := json.NewDecoder(bytes.NewReader(n[fileConfig]))
+	d.DisallowUnknownFields()
+	if err := d.Decode(config); err != nil {
+		return claims, nil, own, node.Errorf(node.Invalid, "node.json trong bản sao lưu không đọc được: %w", "node.json in the backup can't be read: %w", err)
+	}
+	if own.Seal, err = parseKey(n[backupSealKey]); err != nil {
+		return claims, nil, own, fmt.Errorf("the device's key for seals: %w", err)
+	}
+	if own.Peer, err = parseKey(n[backupPeerKey]); err != nil {
+		return claims, nil, own, fmt.Errorf("the device's key for connections: %w", err)
+	}
 	if authority != "" && !strings.EqualFold(authority, config.Authority) {
-		return claims, node.Errorf(node.Forbidden, "Bản sao lưu thuộc về một hệ thống khác: khóa authority của nó là %s.",
+		return claims, nil, own, node.Errorf(node.Forbidden, "Bản sao lưu thuộc về một hệ thống khác: khóa authority của nó là %s.",
 			"the backup is of another system: its authority's key is %s", config.Authority)
 	}
-	root, err := hex.DecodeString(config.Authority)
+	if claims, err = certified(config.Authority, n[fileCertificate]); err != nil {
+		return claims, nil, own, err
+	}
+	if !claims.SealKey.Equal(own.Seal.Public()) || !claims.PeerKey.Equal(own.Peer.Public()) || !m.SignedBy(claims.SealKey) {
+		return claims, nil, own, node.Errorf(node.Forbidden,
+			"Bản sao lưu không do thiết bị ghi trong nó ký: có thể ai đó đã làm giả. Không có gì được phục hồi.",
+			"the backup is not signed by the device that it is of: someone may have forged it. Nothing was restored")
+	}
+	return claims, config, own, nil
+}
+
+// certified are the claims of a certificate under an authority's key.
+func certified(authority string, certificate []byte) (claims identity.Claims, err error) {
+	root, err := hex.DecodeString(authority)
 	if err != nil {
 		return claims, fmt.Errorf("the authority's key: %w", err)
 	}
@@ -251,15 +295,7 @@ func (n nodeFiles) vouchedFor(config *Config, own Keys, m *backup.Manifest, auth
 	if err != nil {
 		return claims, err
 	}
-	if claims, err = directory.Verify(n[fileCertificate]); err != nil {
-		return claims, err
-	}
-	if !claims.SealKey.Equal(own.Seal.Public()) || !claims.PeerKey.Equal(own.Peer.Public()) || !m.SignedBy(claims.SealKey) {
-		return claims, node.Errorf(node.Forbidden,
-			"Bản sao lưu không do thiết bị ghi trong nó ký: có thể ai đó đã làm giả. Không có gì được phục hồi.",
-			"the backup is not signed by the device that it is of: someone may have forged it. Nothing was restored")
-	}
-	return claims, nil
+	return directory.Verify(certificate)
 }
 
 func parseKey(der []byte) (ed25519.PrivateKey, error) {

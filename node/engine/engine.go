@@ -129,18 +129,18 @@ func (e *Engine) Close() error {
 // of it.
 func (e *Engine) begin() error {
 	return e.cfg.Store.Update(func(tx *store.Tx) error {
+		if err := e.loadClock(tx); err != nil {
+			return err
+		}
 		name, err := tx.Meta("incarnation")
 		if err != nil {
 			return err
 		}
-		if name == nil {
+		if name == nil || e.cfg.Store.Recovered().OwnAhead(e.cfg.Device) {
 			return e.newIncarnation(tx)
 		}
 		copy(e.incarnation[:], name)
-		if err := e.loadClock(tx); err != nil || !e.cfg.Store.Recovered().OwnAhead(e.cfg.Device) {
-			return err
-		}
-		return e.newIncarnation(tx)
+		return nil
 	})
 }
 

@@ -95,6 +95,19 @@ func (m migration) rewrite(dir, next string, opts Options) (err error) {
 	})
 }
 
+// OpenAs opens a store in an older format, making it where there is none: to load a
+// backup of that format. The next Open brings it to the newest one.
+func OpenAs(dir string, opts Options, format uint32) (*Store, error) {
+	if format < 1 || format > newest {
+		return nil, wrongFormat(dir, fmt.Sprint(format))
+	}
+	if err := opts.Keys.Check(); err != nil {
+		return nil, fmt.Errorf("open the store %s: %w", dir, err)
+	}
+	opts.format = format
+	return openAs(dir, opts)
+}
+
 // walkAll calls f with every item but index rows, and those that each store makes
 // for itself.
 func (s *Store) walkAll(f func(key, value []byte) error) error {
