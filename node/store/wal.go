@@ -71,30 +71,30 @@ func (w *wal) advance(dir string) error {
 	}
 	defer f.Close() // nothing was written
 	for {
-		b, err := commits(f, w.Len)
+		b, more, err := commits(f, w.Len)
 		if err != nil {
 			return fmt.Errorf("read the write-ahead log %d: %w", w.ID, err)
 		}
-		if len(b) == 0 {
+		w.sum.Write(b) // a hash.Hash never fails
+		w.Len += int64(len(b))
+		if !more {
 			return nil
 		}
-		w.sum.Write(b)
-		w.Len += int64(len(b))
 	}
 }
 
 // commits are the bytes of the next whole transactions from at, as many as a
-// buffer takes, at least one; empty where there is none.
-func commits(r io.ReaderAt, at int64) ([]byte, error) {
+// buffer takes, and whether more may follow.
+func commits(r io.ReaderAt, at int64) (b []byte, more bool, err error) {
 	for size := 32 << 10; ; size *= 4 {
 		b := make([]byte, size)
 		n, err := r.ReadAt(b, at)
 		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, err
+			return nil, false, err
 		}
 		end, cut := wholeCommits(b[:n], at == 0)
 		if end > 0 || !cut || n < size {
-			return b[:end], nil
+			return b[:end], cut && n == size, nil
 		}
 	}
 }
