@@ -122,6 +122,40 @@ func TestEntriesCommitByASaltOfTheirSpan(t *testing.T) {
 	}
 }
 
+// Salts travel beside the entries, so that who sends them on sends no keys, and
+// come to no one who has dropped his.
+func TestSaltsGoOnWithTheirEntries(t *testing.T) {
+	box := testEngine(t, "box", identity.RoleBox, map[crdt.Device]identity.Role{})
+	for range 3 {
+		box.create(map[string]any{"subject": "Một"})
+	}
+	log := box.ownLog(crdt.ClassRecords)
+	sent := must(box.segmentsAll())
+	other := testEngine(t, "laptop", identity.RoleLaptop, map[crdt.Device]identity.Role{})
+	for _, s := range sent {
+		if s.Log == log && len(s.Salts) != 1 {
+			t.Errorf("%d salts are sent; want 1", len(s.Salts))
+		}
+		other.ingest(s)
+	}
+	got, err := other.Segment(log, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Salts) != 1 {
+		t.Errorf("%d salts are sent on; want 1", len(got.Salts))
+	}
+	lost := testEngine(t, "other", identity.RoleLaptop, map[crdt.Device]identity.Role{})
+	err = lost.Store.Update(func(tx *store.Tx) error { return tx.PutLocal(localSalt, saltName(log, 0), []byte{}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost.ingest(sent...)
+	if got, err = lost.Segment(log, 0); err != nil || len(got.Salts) != 0 {
+		t.Errorf("%d salts came again, %v", len(got.Salts), err)
+	}
+}
+
 // citesNewest checks what this device's newest entry cites.
 func (p *peer) citesNewest(want crdt.Cite) func(*store.Tx) error {
 	return func(tx *store.Tx) error {

@@ -99,9 +99,11 @@ func (e *Engine) Segment(id crdt.LogID, after uint64) (*wire.Segment, error) {
 			s.Entries, s.Seal = append(s.Entries, piece...), seal
 			return fits, nil
 		})
-		if len(s.Entries) > 0 {
-			segment = s
+		if err != nil || len(s.Entries) == 0 {
+			return err
 		}
+		segment = s
+		s.Salts, err = salts(tx, s)
 		return err
 	})
 	return segment, err
@@ -249,6 +251,9 @@ func (e *Engine) ingest(s *wire.Segment, last func(*store.Tx) error) error {
 	}
 	held, err := e.fit(s)
 	if err != nil || held.Sealed.Seq >= s.Last() {
+		return err
+	}
+	if err := e.keepSalts(s, all); err != nil {
 		return err
 	}
 	from := min(uint64(len(all)), held.Head.Seq+1-s.First)

@@ -10,9 +10,11 @@ import (
 	"github.com/vungxa/vungxa/node/store"
 )
 
-// localSalt is the kind of the items that hold the salts of this device's own
-// spans, from which the keys of its entries' commitments are derived. An erasure
-// drops them.
+// localSalt is the kind of the items that hold the salts of spans, from which the
+// keys of their entries' commitments are derived: those of this device's logs, and
+// of others' as they come, so that a segment that goes on needs no key for each
+// entry. An erasure puts nothing in the place of its span's, so that it doesn't come
+// again.
 const localSalt = "salt"
 
 func saltName(log crdt.LogID, span uint64) string { return fmt.Sprintf("%v/%d", log, span) }
@@ -52,4 +54,64 @@ func (e *Engine) salt(tx *store.Tx, log crdt.LogID, seq uint64) (salt wire.Salt,
 	}
 	copy(salt[:], b)
 	return salt, err
+}
+
+// salts are those of a segment's spans that are stored.
+func salts(tx *store.Tx, s *wire.Segment) (map[uint64]wire.Salt, error) {
+	have := map[uint64]wire.Salt{}
+	for span := wire.Span(s.First); span <= wire.Span(s.Last()); span++ {
+		b, err := tx.Local(localSalt, saltName(s.Log, span))
+		if err != nil {
+			return nil, err
+		}
+		if len(b) == len(wire.Salt{}) {
+			have[span] = wire.Salt(b)
+		}
+	}
+	return have, nil
+}
+
+// keepSalts stores what a segment brings of salts, if its entries' keys are theirs
+// and the span's isn't known. Most often it is.
+func (e *Engine) keepSalts(s *wire.Segment, entries []*crdt.Entry) error {
+	news := map[string]wire.Salt{}
+	err := e.cfg.Store.View(func(tx *store.Tx) error {
+		for span, salt := range s.Salts {
+			name := saltName(s.Log, span)
+			have, err := tx.Local(localSalt, name)
+			if err != nil {
+				return err
+			}
+			if have == nil && opens(salt, span, entries) {
+				news[name] = salt
+			}
+		}
+		return nil
+	})
+	if err != nil || len(news) == 0 {
+		return err
+	}
+	return e.cfg.Store.Update(func(tx *store.Tx) error {
+		for name, salt := range news {
+			if err := tx.PutLocal(localSalt, name, salt[:]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// opens says whether a salt gives the keys of all entries of its span.
+func opens(salt wire.Salt, span uint64, entries []*crdt.Entry) bool {
+	any := false
+	for _, entry := range entries {
+		if wire.Span(entry.Seq) != span {
+			continue
+		}
+		if entry.Key != wire.EntryKey(salt, entry.Seq) {
+			return false
+		}
+		any = true
+	}
+	return any
 }
