@@ -207,6 +207,11 @@ func TestFullDisk(t *testing.T) {
 		saved = w.saved + 1
 	}
 	w := reopened()
-	w.until("full") // by itself
+	other, room := newNeighbour(t, disk), Room{}
+	var err error
+	if room, err = roomOf(disk); err != nil || !other.take(int64(room.Free-room.low()-32<<20)) {
+		t.Fatal("there is no room for the neighbour", room, err)
+	}
+	w.until("full") // by its own writing
 	w.close()
 }

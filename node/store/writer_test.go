@@ -74,7 +74,7 @@ func putNoise(tx *Tx, n int, rng *rand.Rand) error {
 		for i := range b {
 			b[i] = byte(rng.Uint32())
 		}
-		if err := tx.PutMeta(fmt.Sprintf("noise/%04x", rng.IntN(1<<14)), b); err != nil {
+		if err := tx.PutMeta(fmt.Sprintf("noise/%08x", rng.Uint32()), b); err != nil {
 			return err
 		}
 	}
