@@ -15,6 +15,7 @@ func (d *Daemon) jobs() map[string]api.Job {
 		"backup": job(func(ctx context.Context, o BackupOrder, _ func(any) error) (BackupReport, error) {
 			return d.Backup(ctx, o)
 		}),
+		"dump": job(d.Dump),
 		"verify": job(func(ctx context.Context, _ struct{}, tell func(any) error) (Verified, error) {
 			return d.Verify(ctx, func(f Finding) error { return tell(f) })
 		}),

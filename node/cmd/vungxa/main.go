@@ -32,6 +32,7 @@ type cli struct {
 	Restore restoreCmd `cmd:"" help:"Make a node anew from a backup, in an empty directory."`
 	Verify  verifyCmd  `cmd:"" help:"Read everything that a node has stored, or a directory of backups, and say what is wrong."`
 	Repair  repairCmd  `cmd:"" help:"Make a damaged store anew from what can be read of it, a backup, or another node."`
+	Dump    dumpCmd    `cmd:"" help:"Write what a node has stored as lines of JSON. Not encrypted."`
 	Openapi openapiCmd `cmd:"" help:"Print the OpenAPI description of a node's HTTP interface."`
 	Bench   benchCmd   `cmd:"" help:"Measure something on this machine."`
 	Version versionCmd `cmd:"" help:"Print the version."`
