@@ -113,7 +113,7 @@ story: build bin/testsum ## the whole loop in a real browser
 
 # ---- beyond `make test`
 
-.PHONY: fuzz bench powercut kill9 bitflips write-api
+.PHONY: fuzz bench powercut kill9 bitflips crdt-million mutate write-api
 FUZZTIME ?= 30s
 fuzz: ## fuzz each decoder for FUZZTIME (30s)
 	@$(WORKSHOP)/fuzz.sh $(FUZZTIME)
@@ -132,6 +132,13 @@ kill9: ## kill province, box and laptop at random N times (100), from SEED
 
 bitflips: ## flip one bit N times (100) in the files of a store, every kind in turn, from SEED
 	@go test -count=1 -timeout 0 -run '^TestFlippedBits$$' -v ./node/store -bits $(N) -seed $(SEED)
+
+CHECKS ?= 1000000
+crdt-million: ## hold CHECKS (1000000) random histories of each kind to the merge's specification
+	@go test -count=1 -short -timeout 0 -run 'HistorySays$$|Histories|WholeHistory$$' -v ./crdt -rapid.checks=$(CHECKS)
+
+mutate: ## plant faults in the merge, one at a time, and list those that no test notices
+	@go run ./deploy/cmd/mutate ./crdt -rapid.nofailfile -rapid.seed=1 -rapid.shrinktime=0s -rapid.checks=300
 
 write-api: build ## write the API's description and the UI's types anew
 	@./bin/vungxa openapi >$(UI)/openapi.json

@@ -55,8 +55,9 @@ type Op struct {
 	// FieldExistence it is True (present) or False.
 	Value []byte
 	// Over lists what it supersedes in its cell, sorted by log: every write that
-	// its device knew, as one (log, highest seq) per log, each the seq of a write
-	// of that cell. A delete's lists what was known of the whole record.
+	// its device knew, as one (log, highest seq) per log: the seq of a write of
+	// that cell, or how far the page went that its officer had before them. A
+	// delete's lists what was known of the whole record.
 	Over []Pos
 	// Made is, in a record named by a natural key, a write of its existence that
 	// the writer saw: whether an absent record was deleted is judged by it. Zero

@@ -32,15 +32,3 @@ func union(a, b []Pos) []Pos {
 	}
 	return out
 }
-
-// Limit is the part of known that a reader who had seen only seen could know.
-// Cell.Seen is the form that names writes of the cell only.
-func Limit(known, seen []Pos) []Pos {
-	var out []Pos
-	for _, k := range known {
-		if i, ok := find(seen, k.Log); ok {
-			out = append(out, Pos{k.Log, min(k.Seq, seen[i].Seq)})
-		}
-	}
-	return out
-}

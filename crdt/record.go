@@ -14,8 +14,8 @@ type Write struct {
 	Epoch   uint64 // the authority epoch that its entry names
 	Cite    Cite   // the checkpoint that its device held; zero: none
 	// Over is what it replaced, as far as that counts: one (log, highest seq) per
-	// log, each the seq of a write of this cell (of this record, in a delete), so
-	// that the history tells what it was.
+	// log. What it was, the history tells: the newest write of this cell (of this
+	// record, in a delete) at or below each.
 	Over  []Pos
 	Value []byte // canonical CBOR; empty where the payload was erased
 }

@@ -36,10 +36,7 @@ func newReplica(i int) *replica {
 // write makes an entry on one field that supersedes what a reader who has seen
 // only `seen` knew.
 func (r *replica) write(field uint32, value byte, now int64, seen []Pos) *Entry {
-	over := r.record.Cells[field].Known()
-	if seen != nil {
-		over = Limit(over, seen)
-	}
+	over := r.record.Cells[field].Seen(seen)
 	r.seq++
 	e := &Entry{
 		Log: r.log, Seq: r.seq, Stamp: r.clock.Next(now), Pack: Pack{ID: "test", Version: 1},
@@ -247,7 +244,35 @@ func TestValidateRefuses(t *testing.T) {
 				e.Ops = append(e.Ops, op)
 			}
 		},
-		"too much superseded at once": func(e *Entry) { e.Ops[0].Over = make([]Pos, MaxOver+1) },
+		"a set without an element":  func(e *Entry) { e.Ops[0].Kind, e.Ops[0].Value = Set, []byte{True} },
+		"an assign with an element": func(e *Entry) { e.Ops[0].Elem = []byte{1} },
+		"a set of neither":          func(e *Entry) { e.Ops[0].Kind, e.Ops[0].Elem = Set, []byte{1} },
+		"an element too long":       func(e *Entry) { setOp(e, make([]byte, MaxElem+1)) },
+		"another merge kind":        func(e *Entry) { e.Ops[0].Kind = 2 },
+		"existence as a set":        func(e *Entry) { setOp(e, []byte{1}); e.Ops[0].Field = FieldExistence },
+		"existence of neither":      func(e *Entry) { e.Ops[0].Field = FieldExistence },
+		"same-as as an assign":      func(e *Entry) { e.Ops[0].Field = SameAs },
+		"same as no record":         func(e *Entry) { setOp(e, []byte{1}); e.Ops[0].Field = SameAs },
+		"made in another scope":     func(e *Entry) { e.Ops[0].Made = Pos{foreign, 1} },
+		"made at seq 0":             func(e *Entry) { e.Ops[0].Made = Pos{testLog(1), 0} },
+		"made in its own future":    func(e *Entry) { e.Ops[0].Made = Pos{testLog(0), 2} },
+		"made, and named by a dot": func(e *Entry) {
+			e.Ops[0].Record = Ref{Dot: Dot{Log: testLog(0), Seq: 1}}
+			e.Ops[0].Made = Pos{testLog(0), 1}
+		},
+		"a pin of its own log":         func(e *Entry) { e.Pins = []Pin{{testLog(0), 1, Hash{1}}} },
+		"a pin of a log not named":     func(e *Entry) { e.Pins = []Pin{{testLog(2), 1, Hash{1}}} },
+		"a pin at another seq":         func(e *Entry) { e.Pins = []Pin{{testLog(1), 5, Hash{1}}} },
+		"a pin without a hash":         func(e *Entry) { e.Pins = []Pin{{testLog(1), 4, Hash{}}} },
+		"one pin twice":                func(e *Entry) { e.Pins = []Pin{{testLog(1), 4, Hash{1}}, {testLog(1), 4, Hash{1}}} },
+		"too many pins":                func(e *Entry) { e.Pins = make([]Pin, MaxPins+1) },
+		"erased, and there":            func(e *Entry) { e.Ops[0].Erased = Hash{1} },
+		"erased, and its key there":    func(e *Entry) { erase(e); e.Key = Key{1} },
+		"erased, with a key":           func(e *Entry) { erase(e); e.Ops[0].Key = Key{1} },
+		"a key beside nothing erased":  func(e *Entry) { e.Ops[0].Key = Key{1} },
+		"no key beside what is erased": func(e *Entry) { second(e); erase(e) },
+		"a name that is no name":       func(e *Entry) { e.Ops[0].Collection = "Hồ sơ" },
+		"too much superseded at once":  func(e *Entry) { e.Ops[0].Over = make([]Pos, MaxOver+1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := good()
@@ -256,6 +281,48 @@ func TestValidateRefuses(t *testing.T) {
 				t.Error("accepted")
 			}
 		})
+	}
+}
+
+func setOp(e *Entry, elem []byte) {
+	e.Ops[0].Kind, e.Ops[0].Elem, e.Ops[0].Value = Set, elem, []byte{True}
+}
+
+func erase(e *Entry) { e.Ops[0].Value, e.Ops[0].Erased = nil, Hash{1} }
+
+func second(e *Entry) {
+	op := e.Ops[0]
+	op.Field = 2
+	e.Ops = append(e.Ops, op)
+}
+
+func TestValidateAccepts(t *testing.T) {
+	other := RefByKey(testScope, "things", "2").ID()
+	for name, shape := range map[string]func(*Entry){
+		"a set":               func(e *Entry) { setOp(e, []byte{1}) },
+		"two elements":        func(e *Entry) { setOp(e, []byte{1}); second(e); e.Ops[1].Field, e.Ops[1].Elem = 1, []byte{2} },
+		"the longest element": func(e *Entry) { setOp(e, make([]byte, MaxElem)) },
+		"a deletion":          func(e *Entry) { e.Ops[0].Field, e.Ops[0].Value = FieldExistence, []byte{False} },
+		"same as":             func(e *Entry) { setOp(e, SameAsElem(other)); e.Ops[0].Field = SameAs },
+		"made before":         func(e *Entry) { e.Ops[0].Made = Pos{testLog(0), 1} },
+		"made elsewhere": func(e *Entry) {
+			e.Ops[0].Made = Pos{testLog(2), 7}
+			e.Pins = []Pin{{testLog(1), 4, Hash{1}}, {testLog(2), 7, Hash{2}}}
+		},
+		"pinned":                func(e *Entry) { e.Pins = []Pin{{testLog(1), 4, Hash{1}}} },
+		"erased":                erase,
+		"erased beside another": func(e *Entry) { second(e); erase(e); e.Ops[1].Key = Key{1} },
+		"erased twice":          func(e *Entry) { second(e); e.Ops[1] = e.Ops[0]; erase(e); e.Ops[1] = e.Ops[0] },
+		"with a key":            func(e *Entry) { e.Key = Key{1} },
+		"the longest officer":   func(e *Entry) { e.Officer = fmt.Sprintf("%64d", 1) },
+	} {
+		e := &Entry{Log: testLog(0), Seq: 2, Prev: Hash{1}, Pack: Pack{ID: "test"}, Ops: []Op{{
+			Collection: "things", Record: testRef, Field: 1, Value: []byte{1}, Over: []Pos{{testLog(0), 1}, {testLog(1), 4}},
+		}}}
+		shape(e)
+		if err := e.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -284,9 +351,9 @@ func TestManyForeignStampsDoNotAddUp(t *testing.T) {
 }
 
 // Who has seen more of a log than the cell holds knows no more of the cell.
-func TestLimitIsTheLesserOfBoth(t *testing.T) {
+func TestSeenIsTheLesserOfBoth(t *testing.T) {
 	a, b, c := testLog(0), testLog(1), testLog(2)
-	got := Limit([]Pos{{a, 3}, {b, 9}, {c, 1}}, []Pos{{a, 5}, {b, 2}})
+	got := Cell{Over: []Pos{{a, 3}, {b, 9}, {c, 1}}}.Seen([]Pos{{a, 5}, {b, 2}})
 	if want := []Pos{{a, 3}, {b, 2}}; !slices.Equal(got, want) {
 		t.Errorf("got %v; want %v", got, want)
 	}

@@ -129,7 +129,7 @@ func (rd Reader) lost(all []Write, hidden []Hidden) []Pos {
 	var lost []Pos
 	for _, h := range hidden {
 		for _, p := range h.Over {
-			held := slices.ContainsFunc(all, func(w Write) bool { return w.Pos() == p })
+			held := slices.ContainsFunc(all, func(w Write) bool { return w.Dot.Log == p.Log && w.Dot.Seq <= p.Seq })
 			if !held && !rd.Authority.cutAway(p) {
 				lost = union(lost, []Pos{p})
 			}

@@ -5,24 +5,18 @@ import "slices"
 // What a device writes: operations that list what was seen, and the pins that
 // say of which branch.
 
-// Seen is the part of Known that a reader who had seen only seen could know: per
-// log, the newest write of the cell at or below it. A nil seen is everything.
+// Seen is the part of Known that a reader who had seen only seen could know: a nil
+// seen is everything. Where a log has written to the cell since, it goes as far as
+// was seen, which need not be the place of a write of this cell.
 func (c Cell) Seen(seen []Pos) []Pos {
 	if seen == nil {
 		return c.Known()
 	}
 	var known []Pos
-	take := func(ps []Pos) {
-		for _, p := range ps {
-			if Covers(seen, p) {
-				known = union(known, []Pos{p})
-			}
+	for _, k := range c.Known() {
+		if seq := min(k.Seq, seqOf(seen, k.Log)); seq > 0 {
+			known = append(known, Pos{k.Log, seq})
 		}
-	}
-	take(c.Over)
-	for _, w := range c.Writes {
-		take([]Pos{w.Pos()})
-		take(w.Over)
 	}
 	return known
 }
