@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/fxamacker/cbor/v2"
@@ -133,6 +134,9 @@ func equalEntries(a, b [][]byte) bool {
 
 func (s *Segment) columnsAs(coding uint, entries []*crdt.Entry, before prev) ([]byte, error) {
 	if coding == codingMixed {
+		if carriedSize(s.Entries) > mixedBytes {
+			return nil, errTooLong
+		}
 		m := newMixWriter(copyPrimed())
 		if err := writeColumns(m, s, entries, before); err != nil {
 			return nil, err
@@ -145,6 +149,19 @@ func (s *Segment) columnsAs(coding uint, entries []*crdt.Entry, before prev) ([]
 	}
 	body := binary.AppendUvarint(nil, uint64(len(p.raw)))
 	return zstdEncoder.EncodeAll(p.bytes, append(body, p.raw...)), nil
+}
+
+// mixedBytes is how long entries may be, in carried form, for the predictor to be
+// tried: longer ones are more than mixedUnits, as a rule.
+const mixedBytes = 96 << 10
+
+var errTooLong = errors.New("too long for the predictor")
+
+func carriedSize(entries [][]byte) (n int) {
+	for _, b := range entries {
+		n += len(b)
+	}
+	return n
 }
 
 func (w *wireSegment) entries(before prev) ([][]byte, error) {

@@ -156,6 +156,16 @@ func BenchmarkEncodeSegment(b *testing.B) {
 	}
 }
 
+func BenchmarkEncodeBulk(b *testing.B) {
+	s := newOffice(1, everyWord).saves(b, 700, []uint32{24})
+	b.SetBytes(int64(carriedSize(s.Entries)))
+	for b.Loop() {
+		if _, err := EncodeSegment(s); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkDecodeSegment(b *testing.B) {
 	for _, n := range []int{1, 300} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
