@@ -211,10 +211,7 @@ func (h *headsFile) restart(f frame) (err error) {
 	if err != nil {
 		return err
 	}
-	head := slices.Concat([]byte(headsMagic), h.keys.StoreID[:], h.nonce)
-	head = append(head, h.mac.sum(head)...)
-	b := append(head, make([]byte, headsAlign-len(head))...)
-	b = append(b, first...)
+	b := append(h.header(), first...)
 	h.at, h.size = int64(len(b)), int64(len(b)+headsSpace)
 	if err := h.close(); err != nil {
 		return err
@@ -224,6 +221,12 @@ func (h *headsFile) restart(f frame) (err error) {
 	}
 	h.f, err = os.OpenFile(h.name, os.O_RDWR, 0)
 	return err
+}
+
+func (h *headsFile) header() []byte {
+	b := slices.Concat([]byte(headsMagic), h.keys.StoreID[:], h.nonce)
+	b = append(b, h.mac.sum(b)...)
+	return append(b, make([]byte, headsAlign-len(b))...)
 }
 
 func (h *headsFile) close() error {
