@@ -2,3 +2,6 @@ package daemon
 
 // OnRotationStep sets what is told of every step of a change of the data key.
 func OnRotationStep(f func(string)) { rotationStep = f }
+
+// DeviceKeys are the node's keys in the clear.
+func (d *Daemon) DeviceKeys() Keys { return d.self.keys }

@@ -262,8 +262,8 @@ func (k keysRotate) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	if !k.JSON {
-		c.say("Xong. Bản sao lưu làm trước lúc này chỉ mở được bằng khóa phục hồi của chúng; hãy tạo một bộ sao lưu mới.",
-			"Done. Backups made before now open only with their recovery keys; begin a new set of backups.")
+		c.say("Xong. Bản sao lưu làm trước lúc này chỉ mở được bằng khóa phục hồi của chúng, hoặc bằng một bản cất giữ của tệp khóa cũ; hãy tạo một bộ sao lưu mới.",
+			"Done. Backups made before now open only with their recovery keys, or with a kept copy of the old key file; begin a new set of backups.")
 	}
 	return k.show(c, p, nil)
 }
