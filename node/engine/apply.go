@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/store"
 )
 
@@ -99,6 +100,9 @@ func (b *batch) record(scope crdt.Scope, collection string, ref crdt.Ref) (*touc
 		return t, nil
 	}
 	stored, err := b.tx.Record(collection, name.id)
+	if node.CodeOf(err) == node.Damaged {
+		stored, err = b.mended(collection, name.id, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -134,6 +138,10 @@ func (b *batch) touch(r *crdt.Record) (*touched, error) {
 // apply appends an entry to its log and merges its operations. Its place in the
 // chain has been checked; what it says is not judged.
 func (b *batch) apply(entry *crdt.Entry, raw []byte) error {
+	entry, raw, err := b.engine.erased.obey(entry, raw)
+	if err != nil {
+		return err
+	}
 	if err := b.append(entry, raw); err != nil {
 		return err
 	}

@@ -44,6 +44,9 @@ type Config struct {
 	CheckSeal func(crdt.LogID, wire.Seal) error
 	Now       func() time.Time
 	Rand      io.Reader // names the store's incarnation
+	// Erasures are orders to erase that the store may have forgotten, since it was
+	// restored; they are carried out before anything is shown.
+	Erasures []Erasure
 
 	step func(ctx context.Context, name string) error // for tests: called before each step that a crash may cut off
 }
@@ -52,8 +55,9 @@ type Config struct {
 type Engine struct {
 	cfg Config
 
-	write sync.Mutex // held by whoever writes the store; guards clock
-	clock crdt.Clock
+	write  sync.Mutex // held by whoever writes the store; guards clock
+	clock  crdt.Clock
+	erased erasedOps // guarded by write
 
 	state       sync.Mutex // guards what follows
 	incarnation crdt.Incarnation
@@ -93,13 +97,13 @@ func Open(cfg Config) (*Engine, error) {
 	if err := e.loadAuthority(); err != nil {
 		return nil, fmt.Errorf("open the engine: %w", err)
 	}
-	if err := e.completeAll(); err != nil {
+	if err := firstError(e.loadErased, e.completeAll, e.obeyAll); err != nil {
 		return nil, fmt.Errorf("open the engine: %w", err)
 	}
 	if err := e.loadAuthority(); err != nil {
 		return nil, fmt.Errorf("open the engine: %w", err)
 	}
-	if err := e.completeAll(); err != nil {
+	if err := firstError(e.loadErased, e.completeAll, e.obeyAll); err != nil {
 		return nil, fmt.Errorf("open the engine: %w", err)
 	}
 	if err := cfg.Store.View(e.loadLocals); err != nil {

@@ -53,15 +53,16 @@ collections:
 // peer is an engine with the keys and the clock of its device.
 type peer struct {
 	*Bare
-	t      *testing.T
-	key    ed25519.PrivateKey
-	device crdt.Device
-	role   identity.Role
-	dir    string
-	now    time.Time
-	others map[crdt.Device]identity.Role
-	opened byte                                         // how often
-	onStep func(ctx context.Context, name string) error // of work behind the office
+	t        *testing.T
+	key      ed25519.PrivateKey
+	device   crdt.Device
+	role     identity.Role
+	dir      string
+	erasures []Erasure // that its configuration brings
+	now      time.Time
+	others   map[crdt.Device]identity.Role
+	opened   byte                                         // how often
+	onStep   func(ctx context.Context, name string) error // of work behind the office
 }
 
 var testNow = time.Date(2026, 11, 23, 9, 0, 0, 0, time.FixedZone("", 7*3600))
@@ -98,7 +99,8 @@ func (p *peer) openWith(yaml string) {
 	}
 	p.opened++
 	p.Bare, err = OpenBare(p.dir, p.key, Config{
-		Pack: pack, Role: p.role, Scopes: []crdt.Scope{testScope},
+		Erasures: p.erasures,
+		Pack:     pack, Role: p.role, Scopes: []crdt.Scope{testScope},
 		RoleOf: func(d crdt.Device) (identity.Role, bool) { r, ok := p.others[d]; return r, ok },
 		Now:    func() time.Time { return p.now },
 		Rand:   rand.NewChaCha8(sha256.Sum256(append(p.device[:], p.opened))),

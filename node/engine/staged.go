@@ -96,9 +96,21 @@ func (e *Engine) applyLong(s *staged, i int) error {
 	if err != nil {
 		return err
 	}
+	entry, raw, err := e.erased.obey(entry, s.Entries[i])
+	if err != nil {
+		return err
+	}
 	appendIt := func(b *batch) error {
 		l, err := b.log(entry.Log)
-		if err != nil || l.Head.Seq >= entry.Seq {
+		if err != nil {
+			return err
+		}
+		if l.Head.Seq >= entry.Seq { // it was appended before a crash
+			stored, err := e.entry(b.tx, *l, entry.Seq)
+			if err == nil {
+				b.now.of(entry.Log.Scope).Complete(stored)
+				*entry = *stored
+			}
 			return err
 		}
 		if err := e.meetOwn(b.tx, s); err != nil {
@@ -108,7 +120,7 @@ func (e *Engine) applyLong(s *staged, i int) error {
 		if len(s.Seals) == 0 { // its own stamp
 			e.clock.Last = max(e.clock.Last, entry.Stamp)
 		}
-		return b.append(entry, s.Entries[i])
+		return b.append(entry, raw)
 	}
 	err = e.update(func(b *batch) error {
 		if err := appendIt(b); err != nil {

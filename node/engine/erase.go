@@ -1,0 +1,293 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/store"
+)
+
+// Erasure is an order by law that what was written is taken away: the payloads of
+// the operations that it names, wherever they are. What remains of them is that they
+// were, who made them and when; the chains hold as before.
+type Erasure struct {
+	_      struct{} `cbor:",toarray"`
+	Number string   // of the order, for people; no personal data
+	AtMS   int64
+	Ops    []ErasedOp
+}
+
+// ErasedOp names an operation by its dot.
+type ErasedOp struct {
+	_           struct{} `cbor:",toarray"`
+	Device      crdt.Device
+	Incarnation crdt.Incarnation
+	Scope       crdt.Scope
+	Class       crdt.Class
+	Seq         uint64
+	Index       uint16
+	Collection  string
+	Record      crdt.RecordID
+}
+
+func (o ErasedOp) log() crdt.LogID {
+	return crdt.LogID{Device: o.Device, Incarnation: o.Incarnation, Scope: o.Scope, Class: o.Class}
+}
+
+func (o ErasedOp) dot() crdt.Dot { return crdt.Dot{Log: o.log(), Seq: o.Seq, Index: o.Index} }
+
+// localErasure is the kind of the items that keep the orders: their bytes behind a
+// byte that says whether they were carried out.
+const localErasure = "erasure"
+
+const (
+	erasureOrdered byte = 0
+	erasureDone    byte = 1
+)
+
+// erasedOps is which operations of which entries are not to be stored, by their
+// entry. It is only read and written under Engine.write.
+type erasedOps map[crdt.Pos][]int
+
+func (ops erasedOps) add(er Erasure) {
+	for _, o := range er.Ops {
+		p := crdt.Pos{Log: o.log(), Seq: o.Seq}
+		if !slices.Contains(ops[p], int(o.Index)) {
+			ops[p] = append(ops[p], int(o.Index))
+		}
+	}
+}
+
+// obey takes out of an entry what was erased, before anything of it is stored.
+func (ops erasedOps) obey(entry *crdt.Entry, raw []byte) (*crdt.Entry, []byte, error) {
+	indexes := ops[entry.Pos()]
+	if len(indexes) == 0 {
+		return entry, raw, nil
+	}
+	erased, err := eraseRaw(raw, indexes)
+	if err != nil {
+		return nil, nil, err
+	}
+	without, err := wire.DecodeEntry(erased)
+	if err != nil {
+		return nil, nil, err
+	}
+	without.Cites, without.Pins = entry.Cites, entry.Pins
+	return without, erased, nil
+}
+
+// eraseRaw takes payloads out of an entry in its carried form. Its chain hash stays.
+func eraseRaw(raw []byte, indexes []int) ([]byte, error) {
+	hash := wire.ChainHash(raw)
+	for _, i := range indexes {
+		erased, err := wire.EraseOp(raw, i)
+		if err != nil {
+			return nil, fmt.Errorf("erase operation %d: %w", i, err)
+		}
+		raw = erased
+	}
+	if wire.ChainHash(raw) != hash {
+		return nil, errors.New("an erased entry has another chain hash")
+	}
+	return raw, nil
+}
+
+// ErasureOf is the order that takes away all that was ever written into fields of a
+// record, as far as it is held here; no fields: all of them. What a source said of
+// the record goes too: from its digest a short number could be guessed.
+func (e *Engine) ErasureOf(_ context.Context, number, collection string, id crdt.RecordID, fields ...string) (Erasure, error) {
+	er := Erasure{Number: number, AtMS: e.nowMS()}
+	c, known := e.cfg.Pack.Collection(collection)
+	if !known {
+		return er, notFound()
+	}
+	ids := map[uint32]bool{fieldSource: true}
+	for _, name := range fields {
+		f, ok := c.Field(name)
+		if !ok {
+			return er, unknownField(name)
+		}
+		ids[f.ID] = true
+	}
+	var ops []written
+	err := e.cfg.Store.View(func(tx *store.Tx) (err error) {
+		ops, err = e.written(tx, collection, id)
+		return err
+	})
+	for _, w := range ops {
+		op := w.op()
+		if op.Field == crdt.FieldExistence || (len(fields) > 0 && !ids[op.Field]) {
+			continue
+		}
+		l := w.entry.Log
+		er.Ops = append(er.Ops, ErasedOp{
+			Device: l.Device, Incarnation: l.Incarnation, Scope: l.Scope, Class: l.Class,
+			Seq: w.entry.Seq, Index: uint16(w.index), Collection: collection, Record: id,
+		})
+	}
+	if err == nil && len(er.Ops) == 0 {
+		err = notFound()
+	}
+	return er, err
+}
+
+// Erase carries an order out, durably, and keeps it: what comes later of what it
+// names (from another device, a stick, a backup) is taken away before it is stored.
+// Whoever calls it has checked that the order is one. Carrying one out again changes
+// nothing.
+func (e *Engine) Erase(er Erasure) error {
+	e.write.Lock()
+	defer e.write.Unlock()
+	return e.erase(er)
+}
+
+func (e *Engine) erase(er Erasure) error {
+	b, err := wire.Marshal(er)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(b)
+	name := hex.EncodeToString(sum[:])
+	note := func(state byte) error {
+		return e.cfg.Store.Update(func(tx *store.Tx) error {
+			return tx.PutLocal(localErasure, name, append([]byte{state}, b...))
+		})
+	}
+	if err := note(erasureOrdered); err != nil {
+		return fmt.Errorf("keep an order to erase: %w", err)
+	}
+	e.erased.add(er)
+	byEntry := map[crdt.Pos][]ErasedOp{}
+	for _, o := range er.Ops {
+		p := crdt.Pos{Log: o.log(), Seq: o.Seq}
+		byEntry[p] = append(byEntry[p], o)
+	}
+	for _, p := range slices.SortedFunc(maps.Keys(byEntry), comparePos) {
+		if err := e.update(func(b *batch) error { return b.erase(p, byEntry[p]) }); err != nil {
+			return fmt.Errorf("erase in entry %d of %v: %w", p.Seq, p.Log, err)
+		}
+	}
+	return note(erasureDone)
+}
+
+func comparePos(a, b crdt.Pos) int {
+	if c := a.Log.Compare(b.Log); c != 0 {
+		return c
+	}
+	return int(min(max(int64(a.Seq)-int64(b.Seq), -1), 1))
+}
+
+// erase takes payloads of one entry out of its records, of the log, and of what its
+// keys could be derived from.
+func (b *batch) erase(p crdt.Pos, ops []ErasedOp) error {
+	for _, o := range ops {
+		t, err := b.at(store.Place(o.Collection, o.Record))
+		if err != nil {
+			return err
+		}
+		if t != nil && eraseWrite(t.record, o.dot()) {
+			t.dirty = true
+		}
+	}
+	l, err := b.log(p.Log)
+	if err != nil {
+		return err
+	}
+	if p.Seq <= l.Dropped.Seq || p.Seq > l.Head.Seq {
+		return nil // not in the log: compacted, or still to come
+	}
+	s, err := b.tx.Stored(*l, p.Seq)
+	if err != nil {
+		return err
+	}
+	if s.Raw, err = eraseRaw(s.Raw, b.engine.erased[p]); err != nil {
+		return err
+	}
+	if err := b.tx.PutEntry(*l, p.Seq, s); err != nil {
+		return err
+	}
+	return b.tx.DeleteLocal(localSalt, saltName(p.Log, wire.Span(p.Seq)))
+}
+
+// eraseWrite takes the payload of one write out of a record, and says whether it was
+// there.
+func eraseWrite(r *crdt.Record, dot crdt.Dot) bool {
+	is := func(w crdt.Write) bool { return w.Dot == dot }
+	for field, c := range r.Cells {
+		if i := slices.IndexFunc(c.Writes, is); i >= 0 {
+			c.Writes = slices.Clone(c.Writes)
+			c.Writes[i].Value = nil
+			r.Cells[field] = c
+			return true
+		}
+	}
+	for _, set := range r.Sets {
+		for elem, c := range set {
+			if slices.ContainsFunc(c.Writes, is) {
+				c.Writes = slices.DeleteFunc(slices.Clone(c.Writes), is)
+				set[elem] = c
+				if len(c.Writes) == 0 {
+					delete(set, elem) // the element itself is the payload
+				}
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Erasures are the orders that were carried out here, for whoever keeps them beside
+// a backup.
+func (e *Engine) Erasures() (all []Erasure, err error) {
+	err = e.eachErasure(func(er Erasure, _ bool) { all = append(all, er) })
+	return all, err
+}
+
+func (e *Engine) eachErasure(f func(er Erasure, done bool)) error {
+	return e.cfg.Store.View(func(tx *store.Tx) error {
+		return tx.Locals(localErasure, func(name string, b []byte) error {
+			var er Erasure
+			if err := wire.Unmarshal(b[min(1, len(b)):], store.MaxValue, &er); err != nil {
+				return node.Errorf(node.Damaged, "Lệnh xoá dữ liệu %s đã lưu bị hỏng: %w", "the stored order to erase %s is damaged: %w", name, err)
+			}
+			f(er, b[0] == erasureDone)
+			return nil
+		})
+	})
+}
+
+// loadErased reads what is not to be stored.
+func (e *Engine) loadErased() error {
+	e.erased = erasedOps{}
+	return e.eachErasure(func(er Erasure, _ bool) { e.erased.add(er) })
+}
+
+// obeyAll carries out, before anything is shown, the orders that a crash cut off and
+// those that the configuration brings: a store that was restored has forgotten them.
+func (e *Engine) obeyAll() error {
+	due := slices.Clone(e.cfg.Erasures)
+	err := e.eachErasure(func(er Erasure, done bool) {
+		if !done {
+			due = append(due, er)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	e.write.Lock()
+	defer e.write.Unlock()
+	for _, er := range due {
+		if err := e.erase(er); err != nil {
+			return err
+		}
+	}
+	return nil
+}
