@@ -15,8 +15,8 @@ import (
 
 // What one transaction of a build does at most: officers' saves wait for it.
 const (
-	buildRecords = 128
-	buildRows    = 3000
+	buildRecords = 64
+	buildRows    = 1500
 	dropKeys     = 2000
 )
 
