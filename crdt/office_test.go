@@ -130,7 +130,7 @@ func want(t testing.TB, r Reading, texts ...string) {
 // on two devices, or they tell people different things.
 func (d *desk) digest(a *Authority) Hash {
 	h := sha256.New()
-	for _, p := range []Policy{LWW, Review, Max, Min, Serial, State} {
+	for _, p := range policies {
 		r := d.read(a, p)
 		fmt.Fprintf(h, "%d %v %v %v", p, r.Conflict, r.Review, r.Provisional)
 		for _, s := range r.Siblings {
@@ -145,6 +145,7 @@ type hub struct {
 	t         tester
 	authority *Authority
 	epoch     uint64
+	reach     Reach // of the newest checkpoint
 }
 
 func newHub(t tester) *hub { return &hub{t: t, authority: &Authority{}, epoch: 1} }
@@ -156,6 +157,7 @@ func (h *hub) next(ms int64, fill func(*Checkpoint)) *Checkpoint {
 	if fill != nil {
 		fill(c)
 	}
+	h.reach = h.authority.Reach(c)
 	if err := h.authority.Apply(c, checkpointHash(c)); err != nil {
 		h.t.Fatal(err)
 	}

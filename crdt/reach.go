@@ -11,7 +11,7 @@ type Reach struct {
 	// Subjects are those whose cut reaches any log that Writes doesn't name too.
 	Subjects []Subject
 	// UnwitnessedMS are the claims that were too far ahead before, and are no
-	// longer: past the first, up to the second.
+	// longer, or, at the first checkpoint, are now: past the first, up to the second.
 	UnwitnessedMS [2]int64
 	// Heads are the logs of which the hub has said more: forks may be decided, and
 	// claims that leave the branch to a checkpoint may count.
@@ -53,29 +53,42 @@ func (a *Authority) Reach(c *Checkpoint) Reach {
 	for _, h := range c.Heads {
 		r.Heads = append(r.Heads, h.Log)
 	}
-	if c.TimeMS > a.TimeMS && len(a.chain) > 0 {
+	switch {
+	case len(a.chain) == 0: // from now on there is something to be ahead of
+		r.UnwitnessedMS = [2]int64{c.TimeMS + MaxClaimAhead, maxMillis}
+	case c.TimeMS > a.TimeMS:
 		r.UnwitnessedMS = [2]int64{a.TimeMS + MaxClaimAhead, c.TimeMS + MaxClaimAhead}
 	}
 	return r
 }
 
-// Cell says whether a cell may read differently. It may say yes too often.
+// Cell says whether a cell may read differently. It may say yes too often: a cut of
+// an officer reaches every cell that was ever overwritten.
 func (r Reach) Cell(c Cell) bool {
-	return slices.ContainsFunc(c.Writes, func(w Write) bool {
-		claim := w.Stamp.Millis()
-		return claim > r.UnwitnessedMS[0] && claim <= r.UnwitnessedMS[1] || r.position(w.Pos(), true) ||
-			slices.ContainsFunc(r.Subjects, func(s Subject) bool { return (Cut{Subject: s}).past(w) })
-	}) || slices.ContainsFunc(c.Over, func(p Pos) bool { return r.position(p, false) })
+	return slices.ContainsFunc(c.Writes, r.write) || slices.ContainsFunc(c.Over, r.past)
 }
 
-// position says whether an entry is within reach; of a prefix, whether any entry
-// of it is.
-func (r Reach) position(p Pos, exact bool) bool {
-	return slices.ContainsFunc(r.Writes, func(in Range) bool {
-		return in.Log == p.Log && in.From <= p.Seq && (!exact || p.Seq <= in.To)
-	}) || !exact && slices.ContainsFunc(r.Subjects, func(s Subject) bool {
-		return s.Kind == SubjectDevice && s.Device == p.Log.Device
-	})
+// Reading says it of what a cell reads before: where something is hidden, that may
+// be writes of the past, of which the cell keeps only places.
+func (r Reach) Reading(before Reading) bool {
+	return slices.ContainsFunc(before.Siblings, func(s Sibling) bool { return r.write(s.Write) })
+}
+
+func (r Reach) write(w Write) bool {
+	claim := w.Stamp.Millis()
+	return claim > r.UnwitnessedMS[0] && claim <= r.UnwitnessedMS[1] ||
+		slices.ContainsFunc(r.Writes, func(in Range) bool {
+			return in.Log == w.Dot.Log && in.From <= w.Dot.Seq && w.Dot.Seq <= in.To
+		}) ||
+		slices.ContainsFunc(r.Subjects, func(s Subject) bool { return (Cut{Subject: s}).past(w) })
+}
+
+// past says whether any entry of a prefix may be within reach.
+func (r Reach) past(p Pos) bool {
+	return slices.ContainsFunc(r.Writes, func(in Range) bool { return in.Log == p.Log && in.From <= p.Seq }) ||
+		slices.ContainsFunc(r.Subjects, func(s Subject) bool {
+			return s.Kind != SubjectDevice || s.Device == p.Log.Device
+		})
 }
 
 // Differs says whether two readings of one cell show different things: another

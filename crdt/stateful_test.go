@@ -79,8 +79,32 @@ func (s *saga) write(d *desk, n int) {
 	s.saw[e.Dot(0)] = seen
 }
 
-// decide lets the hub sign a checkpoint.
+// policies are all ways of reading.
+var policies = []Policy{LWW, Review, Max, Min, Serial, State}
+
+func (s *saga) readings() (all []Reading) {
+	for _, d := range s.desks {
+		for _, p := range policies {
+			all = append(all, d.read(s.hub.authority, p))
+		}
+	}
+	return all
+}
+
+// decide lets the hub sign a checkpoint. Whatever reads otherwise after it is
+// within its reach.
 func (s *saga) decide() {
+	before := s.readings()
+	s.sign()
+	for i, r := range s.readings() {
+		d := s.desks[i/len(policies)]
+		if r.Differs(before[i]) && !s.hub.reach.Cell(d.record.Cells[testField]) && !s.hub.reach.Reading(before[i]) {
+			s.t.Fatalf("policy %d: out of reach of %+v, and read %q before and %q after", policies[i%len(policies)], s.hub.reach, before[i].texts(), r.texts())
+		}
+	}
+}
+
+func (s *saga) sign() {
 	log := s.desks[s.int("subject", 0, 2)]
 	n := uint64(len(log.held[log.log]))
 	if n == 0 {
