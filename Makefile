@@ -113,7 +113,7 @@ story: build bin/testsum ## the whole loop in a real browser
 
 # ---- beyond `make test`
 
-.PHONY: fuzz bench powercut kill9 bitflips crdt-million mutate write-api
+.PHONY: fuzz bench bench-peers powercut kill9 bitflips crdt-million mutate write-api
 FUZZTIME ?= 30s
 fuzz: ## fuzz each decoder for FUZZTIME (30s)
 	@$(WORKSHOP)/fuzz.sh $(FUZZTIME)
@@ -121,6 +121,14 @@ fuzz: ## fuzz each decoder for FUZZTIME (30s)
 bench: build ## measure this machine: the Go benchmarks, a save, a figure, a start
 	@go test -run '^$$' -bench . -benchmem $$(git grep -lE '^func Benchmark' -- '*_test.go' | xargs -n 1 dirname | sort -u | sed 's|^|./|')
 	@for what in save kpi start; do ./bin/vungxa bench $$what; done
+
+# A module and a package.json of their own, so that nothing of them is in the product.
+PEERS := deploy/peers
+RECORDS ?= 1000000
+bench-peers: ## the store's work on bbolt and SQLite (RECORDS), the wire's on Automerge, Yjs and Loro
+	@cd $(PEERS) && go run ./cmd/storepeers -records $(RECORDS)
+	@cd $(PEERS)/edits && npm ci --omit=dev --prefer-offline --no-audit --no-fund --silent
+	@mkdir -p bin && go test -count=1 -run '^TestEditsForPeers$$' ./crdt/wire -edits "$$PWD/bin/edits.json" && node $(PEERS)/edits/edits.mjs bin/edits.json
 
 N ?= 100
 SEED ?= 1

@@ -23,6 +23,7 @@ func Rules(std []string) []Rule {
 		{"package comments", PackageComments},
 		{"standard names", StandardNames(std)},
 		{"empty names", EmptyNames},
+		{"peers apart", Peers},
 		{"build output", BuildOutput},
 		{"one machine", Machine},
 		{"init functions", Inits(initFiles)},
