@@ -60,6 +60,8 @@ type recordAnswer struct {
 	CreatedMS  int64           `json:"created_ms"`
 	UpdatedMS  int64           `json:"updated_ms"`
 	UpdatedBy  string          `json:"updated_by"`
+	Damaged    bool            `json:"damaged,omitempty" doc:"The record is here and can't be read; only in lists, and nothing else is set."`
+	Edited     bool            `json:"edited,omitempty" doc:"It was deleted by someone who hadn't seen all of it; it is in no list."`
 	Cells      map[string]cell `json:"cells,omitempty" doc:"Not in lists."`
 }
 
@@ -71,7 +73,9 @@ type flag struct {
 
 type cell struct {
 	Conflict bool          `json:"conflict"`
+	Review   bool          `json:"review,omitempty" doc:"A person has to settle it."`
 	Siblings list[sibling] `json:"siblings"`
+	Hidden   list[sibling] `json:"hidden,omitempty" doc:"What a revocation or a ruling of the province hides."`
 }
 
 type sibling struct {
@@ -82,6 +86,18 @@ type sibling struct {
 	AtMS       int64  `json:"at_ms" doc:"As its device's clock claimed."`
 	Shown      bool   `json:"shown"`
 	Tick       string `json:"tick" enum:"here,office,province"`
+
+	EffectiveMS int64          `json:"effective_ms,omitempty" doc:"The claim, held between what the device had heard of the province and the province's own time; 0: not believed."`
+	Suspect     bool           `json:"suspect,omitempty" doc:"Its clock was wrong."`
+	Erased      bool           `json:"erased,omitempty" doc:"Its value was erased by law."`
+	Replaced    list[replaced] `json:"replaced,omitempty" doc:"The values that it replaced."`
+}
+
+type replaced struct {
+	Value      any    `json:"value"`
+	Officer    string `json:"officer"`
+	DeviceName string `json:"device_name"`
+	AtMS       int64  `json:"at_ms"`
 }
 
 type createBody struct {
@@ -288,7 +304,7 @@ func (s *server) read(ctx context.Context, c *schema.Collection, id crdt.RecordI
 func recordOf(c *schema.Collection, v *engine.View) recordAnswer {
 	r := recordAnswer{
 		ID: v.ID.String(), Collection: v.Collection, Version: v.Version, Title: titleOf(c, v.Values), Values: map[string]any{},
-		Conflicts: v.Conflicts, Tick: v.Tick.String(), CreatedMS: v.CreatedMS, UpdatedMS: v.UpdatedMS, UpdatedBy: v.UpdatedBy,
+		Conflicts: v.Conflicts, Damaged: v.Damaged, Edited: v.Edited, Tick: v.Tick.String(), CreatedMS: v.CreatedMS, UpdatedMS: v.UpdatedMS, UpdatedBy: v.UpdatedBy,
 	}
 	for _, f := range c.Fields {
 		r.Values[f.Name] = f.Present(v.Values[f.Name])
@@ -309,11 +325,25 @@ func titleOf(c *schema.Collection, values map[string]any) string {
 }
 
 func (s *server) cellOf(f *schema.Field, v engine.CellView) cell {
-	out := cell{Conflict: v.Conflict}
+	out := cell{Conflict: v.Conflict, Review: v.Review}
 	for _, w := range v.Siblings {
-		out.Siblings = append(out.Siblings, sibling{
-			Value: f.Present(w.Value), Officer: w.Officer, Device: w.Device.String(), DeviceName: s.Node.DeviceName(w.Device),
-			AtMS: w.AtMS, Shown: w.Shown, Tick: w.Tick.String(),
+		out.Siblings = append(out.Siblings, s.siblingOf(f, w))
+	}
+	for _, w := range v.Hidden {
+		out.Hidden = append(out.Hidden, s.siblingOf(f, w))
+	}
+	return out
+}
+
+func (s *server) siblingOf(f *schema.Field, w engine.Sibling) sibling {
+	out := sibling{
+		Value: f.Present(w.Value), Officer: w.Officer, Device: w.Device.String(), DeviceName: s.Node.DeviceName(w.Device),
+		AtMS: w.AtMS, Shown: w.Shown, Tick: w.Tick.String(),
+		EffectiveMS: w.EffectiveMS, Suspect: w.Suspect, Erased: w.Erased,
+	}
+	for _, r := range w.Replaced {
+		out.Replaced = append(out.Replaced, replaced{
+			Value: f.Present(r.Value), Officer: r.Officer, DeviceName: s.Node.DeviceName(r.Device), AtMS: r.AtMS,
 		})
 	}
 	return out

@@ -237,6 +237,10 @@ export interface components {
     schemas: {
         Cell: {
             conflict: boolean;
+            /** @description What a revocation or a ruling of the province hides. */
+            hidden?: components["schemas"]["Sibling"][];
+            /** @description A person has to settle it. */
+            review?: boolean;
             siblings: components["schemas"]["Sibling"][];
         };
         ChangeBody: {
@@ -568,6 +572,10 @@ export interface components {
             conflicts: string[];
             /** Format: int64 */
             created_ms: number;
+            /** @description The record is here and can't be read; only in lists, and nothing else is set. */
+            damaged?: boolean;
+            /** @description It was deleted by someone who hadn't seen all of it; it is in no list. */
+            edited?: boolean;
             flags: components["schemas"]["Flag"][];
             id: string;
             /** @enum {string} */
@@ -582,6 +590,13 @@ export interface components {
             };
             /** @description What a reader of this answer has seen. */
             version: string;
+        };
+        Replaced: {
+            /** Format: int64 */
+            at_ms: number;
+            device_name: string;
+            officer: string;
+            value: unknown;
         };
         Schema: {
             code_lists: {
@@ -626,8 +641,19 @@ export interface components {
             at_ms: number;
             device: string;
             device_name: string;
+            /**
+             * Format: int64
+             * @description The claim, held between what the device had heard of the province and the province's own time; 0: not believed.
+             */
+            effective_ms?: number;
+            /** @description Its value was erased by law. */
+            erased?: boolean;
             officer: string;
+            /** @description The values that it replaced. */
+            replaced?: components["schemas"]["Replaced"][];
             shown: boolean;
+            /** @description Its clock was wrong. */
+            suspect?: boolean;
             /** @enum {string} */
             tick: "here" | "office" | "province";
             value: unknown;

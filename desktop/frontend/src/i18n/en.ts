@@ -107,6 +107,7 @@ export const en: typeof vi = {
     sortNone: 'press to sort by this column',
     conflictCount: 'Fields in conflict: {{count}}',
     flagCount: 'Warnings: {{messages}}',
+    damaged: 'This record is damaged on this device. It will be fetched again from another one.',
     remove: 'Remove {{what}}',
     badDate: 'Write the day as dd/mm/yyyy',
   },

@@ -105,6 +105,7 @@ export const vi = {
     sortNone: 'bấm để xếp theo cột này',
     conflictCount: 'Xung đột ở {{count}} trường',
     flagCount: 'Cảnh báo: {{messages}}',
+    damaged: 'Bản ghi này bị hỏng trên máy này. Nó sẽ được lấy lại từ máy khác.',
     remove: 'Bỏ điều kiện {{what}}',
     badDate: 'Viết ngày theo dạng nn/tt/nnnn',
   },

@@ -32,6 +32,12 @@ describe('a list', () => {
     expect(screen.getByText(/Có 2\.013 bản ghi · tính đến 23\/11\/2026 10:00/)).toBeDefined()
   })
 
+  it('says of a damaged record that it is here and damaged', async () => {
+    const search = () => Promise.resolve({ items: [boat({}, { damaged: true })], total: 1, next: null, as_of_ms: nodeState.now_ms })
+    await draw(page, { api: fakeApi({ search }) })
+    expect(await screen.findByText(/Bản ghi này bị hỏng/)).toBeDefined()
+  })
+
   it('pages by the cursor of the node, forth and back, by keys too', async () => {
     const { asked, search } = searching()
     await draw(page, { api: fakeApi({ search }) })

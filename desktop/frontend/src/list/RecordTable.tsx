@@ -120,6 +120,11 @@ function Marks({ record }: { record: Rec }) {
   const messages = record.flags.map((flag) => label(flag.message)).join(' ')
   return (
     <span className={css.marks}>
+      {record.damaged === true && (
+        <span className={css.mark}>
+          <Icon name="warning" /> {t('list.damaged')}
+        </span>
+      )}
       {record.conflicts.length > 0 && (
         <span className={css.mark} title={t('list.conflictCount', { count: record.conflicts.length })}>
           <Icon name="conflict" />
