@@ -93,6 +93,9 @@ func TestSnapshotIsInstalledBehindTheOffice(t *testing.T) {
 	saved := 0
 	laptop.close()
 	laptop.onStep = func(_ context.Context, name string) error {
+		if name == "figures" || name == "behind" {
+			return nil // of other goroutines
+		}
 		if steps[name]++; name == "load" || name == "replay" {
 			laptop.create(map[string]any{"subject": "Trong khi nạp"})
 			laptop.edit(shared, "", map[string]any{"note": fmt.Sprint(saved)})

@@ -106,17 +106,16 @@ func (v *verifier) index() error {
 // eachRow calls f with every row of a part that the index and today's pack have
 // alike. The others are removed with their generation.
 func (v *verifier) eachRow(f func(row []byte) error) error {
-	err := v.tx.ScanRows(store.Scan{}, func(row []byte) (bool, error) {
+	unreadable := func([]byte) bool {
+		v.report(Finding{Kind: Unreadable, Place: "index", Do: doReindex})
+		return true
+	}
+	return v.tx.ScanRows(store.Scan{Damaged: unreadable}, func(row []byte) (bool, error) {
 		if store.IsItem(row) || !v.made.has(v.engine.parts, row) {
 			return true, v.ctx.Err()
 		}
 		return true, f(row)
 	})
-	if node.CodeOf(err) == node.Damaged { // those past it are looked at once it is mended
-		v.report(Finding{Kind: Unreadable, Place: "index", Do: doReindex})
-		return nil
-	}
-	return err
 }
 
 func (v *verifier) extraRows(collection string) error {
