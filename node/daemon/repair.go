@@ -163,7 +163,7 @@ func (m *mender) loadBackup(s *store.Store, o RepairOrder) error {
 }
 
 // smallKinds are the local items that are worth saving: they are in no log.
-var smallKinds = map[string]bool{"officers": true, "receipt": true, "heard": true, "certificate": true, "salt": true, cutLines: true}
+var smallKinds = map[string]bool{"officers": true, "receipt": true, "heard": true, "certificate": true, "salt": true, cutLines: true, engine.KindErasure: true}
 
 // loadSmall takes over what is in no log.
 func (m *mender) loadSmall(s *store.Store) error {
@@ -180,6 +180,9 @@ func (m *mender) loadSmall(s *store.Store) error {
 		return m.disk.Locals(func(kind, name string, value []byte) error {
 			if !smallKinds[kind] {
 				return nil
+			}
+			if kind == engine.KindErasure {
+				value = engine.Reorder(value)
 			}
 			return tx.PutLocal(kind, name, value)
 		})

@@ -221,6 +221,52 @@ func TestARestoreIsWholeOrNotThere(t *testing.T) {
 	}
 }
 
+// What was erased by order after a backup was made is not in what is restored from it.
+func TestARestoreObeysLaterErasures(t *testing.T) {
+	dir, to, key := filepath.Join(provision(t), "box"), filepath.Join(t.TempDir(), "backups"), recoveryKey(t)
+	d := office(t, dir)
+	save(t, d, 0, 3)
+	ids, err := d.Engine().Save(t.Context(), engine.Save{Officer: "mot-cua", Class: crdt.ClassRecords, Changes: []engine.Change{{
+		Collection: "petitions", Values: map[string]any{"NoiDung": "Điều phải xóa"},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	backUp(t, d, to, key.Recipient().String())
+	order, err := d.Engine().ErasureOf(t.Context(), "12/QĐ", "petitions", ids[0], "NoiDung")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Engine().Erase(order); err != nil {
+		t.Fatal(err)
+	}
+	backUp(t, d, to)
+	closed(t, d)
+	fresh := filepath.Join(t.TempDir(), "new")
+	_, err = daemon.Restore(t.Context(), fresh, daemon.RestoreOrder{From: to, Number: 1, Who: []age.Identity{key}, Secret: keyring.BesideSecret()}, restOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := office(t, fresh)
+	for _, what := range []daemon.DumpOrder{{}, {Log: true}} {
+		lines := 0
+		_, err := r.Dump(t.Context(), what, func(line any) error {
+			b, err := json.Marshal(line)
+			if lines++; strings.Contains(string(b), "Điều phải xóa") {
+				t.Errorf("it is there: %s", b)
+			}
+			return err
+		})
+		if err != nil || lines == 0 {
+			t.Errorf("%d lines, %v", lines, err)
+		}
+	}
+	wantSound(t, r)
+	if orders, err := r.Engine().Erasures(); err != nil || len(orders) != 1 {
+		t.Errorf("%d orders, %v; want the one", len(orders), err)
+	}
+}
+
 // Who knows the recovery recipient can make a backup for it, of a node of their own.
 func TestAForeignBackupIsKnownByItsAuthority(t *testing.T) {
 	ours, to, key := provision(t), filepath.Join(t.TempDir(), "backups"), recoveryKey(t)

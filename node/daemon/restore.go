@@ -21,6 +21,7 @@ import (
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/engine"
 	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/node/store/backup"
 	"github.com/vungxa/vungxa/node/store/durable"
@@ -155,8 +156,37 @@ func restoreStore(ctx context.Context, dir string, keys keyring.Keys, set *backu
 	if err := s.Forget(); err != nil {
 		return nil, err
 	}
+	if err := obeyLater(ctx, s, set, m); err != nil {
+		return nil, err
+	}
 	err = s.Update(func(tx *store.Tx) error { return beginEpoch(tx, opts.Now().Unix()) })
 	return files, err
+}
+
+// obeyLater takes the orders of erasure that later backups of the set hold: the
+// engine carries them out when it opens, before anything is shown.
+func obeyLater(ctx context.Context, s *store.Store, set *backup.Set, m *backup.Manifest) error {
+	numbers, err := set.Manifests()
+	if err != nil || numbers[len(numbers)-1] == m.Number {
+		return err
+	}
+	newest, err := set.Manifest(0)
+	if err == nil {
+		err = s.Load(func(put func(key, value []byte) error) error {
+			return set.Restore(ctx, newest, backup.Sink{Item: func(key, value []byte) error {
+				if kind, _, ok := store.LocalOf(key); !ok || kind != engine.KindErasure {
+					return nil
+				}
+				return put(key, engine.Reorder(value))
+			}})
+		})
+	}
+	if err != nil {
+		return node.Errorf(node.Damaged,
+			"Bản sao lưu mới nhất không đọc được, nên không biết sau bản số %d có lệnh xóa nào theo luật. Hãy bỏ tệp của bản hỏng ra khỏi thư mục nếu vẫn muốn phục hồi: %w",
+			"the newest backup can't be read, so nobody knows which erasures by law were ordered after backup %d; take the damaged backup's file out of the directory if you want to restore in spite of that: %w", m.Number, err)
+	}
+	return nil
 }
 
 // metaEpoch is the hub epoch that a restored hub begins; missing where none was.

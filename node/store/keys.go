@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"strings"
 
 	"github.com/vungxa/vungxa/crdt"
 )
@@ -29,6 +30,15 @@ func (t *Tx) PutMeta(name string, value []byte) error { return t.Put(metaKey(nam
 func localKey(kind, name string) []byte {
 	k := append([]byte{keyLocal}, kind...)
 	return append(append(k, 0), name...)
+}
+
+// LocalOf is the kind and the name of a local item, given as Export gives its key;
+// false for other items.
+func LocalOf(key []byte) (kind, name string, ok bool) {
+	if len(key) == 0 || key[0] != keyLocal {
+		return "", "", false
+	}
+	return strings.Cut(string(key[1:]), "\x00")
 }
 
 // Local is an item that belongs to this device and is in no log: officers,
