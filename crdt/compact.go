@@ -66,12 +66,12 @@ func (c Cell) forgotten(floor []Pos) bool {
 // swept gives what deletions took with them although the record is: someone made
 // it by its natural key without having seen it (another import), and what they
 // had not seen isn't theirs. A restore, which lists what it has seen, gives all
-// of it back.
-func (r *Record) swept(made []Write) []Pos {
+// of it back. made is what is visible of the existence, over what deletions have
+// seen that don't stand any more.
+func (r *Record) swept(made []Write, over []Pos) []Pos {
 	if !r.Ref.ByKey() || !present(made) || slices.ContainsFunc(made, restores) {
 		return nil
 	}
-	over := r.Cells[FieldExistence].Over
 	for _, w := range made {
 		if !present([]Write{w}) {
 			over = union(over, w.Over)

@@ -71,8 +71,8 @@ func (r Reading) Shown() []byte {
 func (rd Reader) In(r *Record, prior func() []Write) Reader {
 	made := rd
 	made.Prior = prior
-	visible, _, _ := made.visible(r.Cells[FieldExistence], LWW)
-	rd.swept = r.swept(visible)
+	visible, hidden, _ := made.visible(r.Cells[FieldExistence], LWW)
+	rd.swept = r.swept(visible, r.seenOnce(hidden))
 	return rd
 }
 
@@ -153,16 +153,18 @@ func (rd Reader) Present(c Cell) bool {
 // Existence reads whether a record is. Prior gives the past of its cells: field,
 // and element of a set. Nil: nothing of the past is held.
 func (rd Reader) Existence(r *Record, prior func(field uint32, elem string) []Write) (is Existence, after []Write) {
-	at := func(field uint32, elem string, c Cell) []Write {
+	var hidden []Hidden
+	at := func(field uint32, elem string, c Cell) (visible []Write) {
 		rd.Prior = nil
 		if prior != nil {
 			rd.Prior = func() []Write { return prior(field, elem) }
 		}
-		visible, _, _ := rd.visible(c, LWW)
+		visible, hidden, _ = rd.visible(c, LWW)
 		return visible
 	}
 	rd.swept = nil
 	made := at(FieldExistence, "", r.Cells[FieldExistence])
+	seen := r.seenOnce(hidden)
 	if present(made) {
 		return Present, nil // the fields need not be read
 	}
@@ -178,5 +180,5 @@ func (rd Reader) Existence(r *Record, prior func(field uint32, elem string) []Wr
 		}
 	}
 	slices.SortFunc(fields, func(a, b Write) int { return a.Dot.Compare(b.Dot) })
-	return existence(made, fields, r.seenOnce())
+	return existence(made, fields, seen)
 }

@@ -1,0 +1,189 @@
+package crdt
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What a device makes of a record is what its officer had seen of it.
+func TestOperationsListWhatWasSeen(t *testing.T) {
+	a, b := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	create := a.save(aTime, a.record.Create(nil))
+	one := a.write(aTime+1, "một")
+	page := a.record.Known()
+	a.save(aTime+2, a.record.Put(testSet, testElem, true, nil))
+	b.receive(a.entries()...)
+	for name, x := range map[string]struct {
+		op   Op
+		over []Pos
+		made Pos
+	}{
+		"assign":          {b.record.Assign(testField, []byte{1}, nil), []Pos{one.Pos()}, create.Pos()},
+		"on an old page":  {b.record.Assign(testField, []byte{1}, []Pos{create.Pos()}), []Pos{create.Pos()}, create.Pos()},
+		"on none":         {b.record.Assign(testField, []byte{1}, []Pos{}), nil, create.Pos()},
+		"put":             {b.record.Put(testSet, testElem, true, nil), []Pos{{a.log, 3}}, create.Pos()},
+		"put another":     {b.record.Put(testSet, []byte{1}, true, nil), nil, create.Pos()},
+		"delete":          {b.record.Delete(nil), []Pos{{a.log, 3}}, create.Pos()},
+		"delete the page": {b.record.Delete(page), []Pos{{a.log, 2}}, create.Pos()},
+		"create again":    {b.record.Create(nil), []Pos{create.Pos()}, Pos{}},
+	} {
+		if !slices.Equal(x.op.Over, x.over) || x.op.Made != x.made {
+			t.Errorf("%s: over %v made %v; want %v, %v", name, x.op.Over, x.op.Made, x.over, x.made)
+		}
+	}
+	if op := b.record.Put(testSet, testElem, false, nil); op.Value[0] != False || op.Kind != Set || string(op.Elem) != string(testElem) {
+		t.Errorf("take: %+v", op)
+	}
+	byDot := NewRecord(testScope, "things", Ref{Dot: create.Dot(0)})
+	byDot.Apply(&Entry{Log: a.log, Seq: 1, Ops: []Op{byDot.Create(nil)}}, 0, trusting)
+	if op := byDot.Assign(1, []byte{1}, nil); op.Made != (Pos{}) {
+		t.Errorf("a record by a dot was made at %v", op.Made)
+	}
+	deleted := b.save(aTime+3, b.record.Delete(nil))
+	if op := b.record.Assign(1, []byte{1}, nil); op.Made != deleted.Pos() {
+		t.Errorf("of a deleted record: made %v; want the deletion", op.Made)
+	}
+}
+
+// Pins are of foreign logs, at the highest seq named; dropped entries get none.
+func TestPinsOf(t *testing.T) {
+	a, b, c := testLog(0), testLog(1), testLog(2)
+	e := &Entry{Log: a, Seq: 9, Ops: []Op{
+		{Record: Ref{Dot: Dot{Log: b, Seq: 2}}, Over: []Pos{{a, 8}, {b, 3}}},
+		{Record: testRef, Over: []Pos{{b, 1}}, Made: Pos{c, 4}},
+	}}
+	if got := e.Named(); !slices.Equal(got, []Pos{{b, 3}, {c, 4}}) {
+		t.Errorf("named %v", got)
+	}
+	if got := e.PinsOf(heldAt(vector{9, 9, 9})); !slices.Equal(got, []Pin{{b, 3, testHash(1, 3)}, {c, 4, testHash(2, 4)}}) {
+		t.Errorf("pins %v", got)
+	}
+	if got := e.PinsOf(heldAt(vector{9, 2, 4})); !slices.Equal(got, []Pin{{c, 4, testHash(2, 4)}}) {
+		t.Errorf("of what isn't held: %v", got)
+	}
+	if got := e.PinsOf(trusting); got != nil {
+		t.Errorf("of what was dropped: %v", got)
+	}
+}
+
+// A clone and its original don't share what applying changes.
+func TestCloneOfARecord(t *testing.T) {
+	a := newDesk(t, 0, "A")
+	a.write(aTime, "một")
+	a.save(aTime+1, a.record.Put(testSet, testElem, true, nil))
+	before, clone := dump(a.record), a.record.Clone()
+	if !sameRecord(clone, a.record) || clone.Ref != a.record.Ref || clone.Scope != a.record.Scope || clone.Collection != a.record.Collection {
+		t.Fatalf("%v\n%v", dump(clone), before)
+	}
+	b := newDesk(t, 0, "A")
+	b.record = clone
+	b.held = map[LogID][]*Entry{a.log: slices.Clone(a.held[a.log])}
+	b.write(aTime+2, "hai")
+	b.save(aTime+3, b.record.Put(testSet, testElem, false, nil))
+	b.save(aTime+4, b.record.Put(testSet, []byte{1}, true, nil))
+	if got := dump(a.record); got != before {
+		t.Errorf("%v\nbecame\n%v", before, got)
+	}
+}
+
+// A time that has certainly been is behind every later stamp.
+func TestTrustedTime(t *testing.T) {
+	var c Clock
+	c.Trust(aTime)
+	if got := c.Next(aTime - day); got <= StampAt(aTime) || got.Millis() != aTime {
+		t.Errorf("stamp at %d", got.Millis()-aTime)
+	}
+	c.Absorb(StampAt(aTime+day), 0)
+	if got := c.Next(0).Millis(); got != aTime+MaxAhead.Milliseconds() {
+		t.Errorf("absorbed up to %d past what is trusted", got-aTime)
+	}
+	c.Trust(aTime - day)
+	if c.Own != aTime {
+		t.Errorf("trust took the clock back to %d", c.Own)
+	}
+	if StampAt(-1) != 0 || StampAt(1<<50).Millis() != maxMillis {
+		t.Error("a stamp holds what it can't")
+	}
+}
+
+func TestNamesAndIDs(t *testing.T) {
+	for name, ok := range map[string]bool{
+		"a": true, "z9-_": true, strings.Repeat("a", MaxName): true, "": false, strings.Repeat("a", MaxName+1): false,
+		"A": false, "a b": false, "a/b": false, "`": false, "{": false, ":": false, "0": true, "9": true,
+	} {
+		if isName(name) != ok {
+			t.Errorf("%q is a name: %v", name, !ok)
+		}
+	}
+	id := testRef.ID()
+	if got, err := ParseRecordID(id.String()); err != nil || got != id {
+		t.Errorf("%v, %v", got, err)
+	}
+	device := testLog(0).Device
+	if got, err := ParseDevice(device.String()); err != nil || got != device {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, s := range []string{"", "zz", id.String()[2:], id.String() + "00"} {
+		if _, err := ParseRecordID(s); err == nil {
+			t.Errorf("record id %q", s)
+		}
+		if _, err := ParseDevice(s); err == nil {
+			t.Errorf("device %q", s)
+		}
+	}
+	ids := map[RecordID]bool{}
+	dot := Dot{Log: testLog(0), Seq: 1}
+	for _, change := range []func(*Dot){
+		func(*Dot) {}, func(d *Dot) { d.Seq++ }, func(d *Dot) { d.Index++ }, func(d *Dot) { d.Log.Device[0]++ },
+		func(d *Dot) { d.Log.Incarnation[0]++ }, func(d *Dot) { d.Log.Class++ }, func(d *Dot) { d.Log.Scope = "c/1" },
+	} {
+		d := dot
+		change(&d)
+		ids[Ref{Dot: d}.ID()] = true
+	}
+	for _, r := range []Ref{testRef, RefByKey("c/1", "things", "1"), RefByKey(testScope, "other", "1"), RefByKey(testScope, "things", "2"), RefByKey(testScope, "thing", "s1")} {
+		ids[r.ID()] = true
+	}
+	if len(ids) != 12 {
+		t.Errorf("%d ids of 12 names", len(ids))
+	}
+}
+
+// A record that was made anew by its key, by someone who knew nothing of its past,
+// doesn't show what a deletion had taken; a restore shows all of it.
+func TestMadeAnewInheritsNothing(t *testing.T) {
+	a, b := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	a.save(aTime, a.record.Create(nil))
+	a.write(aTime+1, "cũ")
+	a.save(aTime+2, a.record.Delete(nil))
+	create := b.save(aTime+3, b.record.Create(nil))
+	fresh := b.save(aTime+4, Op{Collection: "things", Record: testRef, Field: testField, Value: cborText("mới")})
+	a.receive(create, fresh)
+	cell := a.record.Cells[testField]
+	want(t, Reader{}.Cell(cell, LWW), "mới", "cũ")
+	want(t, Reader{}.In(a.record, nil).Cell(cell, LWW), "mới")
+	if !a.record.Compact([]Pos{{a.log, 3}}) {
+		t.Fatal("forgotten")
+	}
+	want(t, Reader{}.Cell(a.record.Cells[testField], LWW), "mới")
+
+	c := newDesk(t, 2, "C")
+	c.save(aTime, c.record.Create(nil))
+	c.write(aTime+1, "cũ")
+	c.save(aTime+2, c.record.Delete(nil))
+	c.save(aTime+3, c.record.Create(nil))
+	want(t, Reader{}.In(c.record, nil).Cell(c.record.Cells[testField], LWW), "cũ")
+	// A deletion that a cut hides has taken nothing.
+	d := newDesk(t, 3, "D")
+	d.save(aTime, d.record.Create(nil))
+	d.write(aTime+1, "cũ")
+	d.officer = "X"
+	d.save(aTime+2, d.record.Delete(nil))
+	d.receive(create)
+	h := newHub(t)
+	h.next(aTime, cutting(Subject{Kind: SubjectOfficer, Officer: "X"}))
+	past := func() []Write { return History(d.entries(), d.hash, testRef.ID(), FieldExistence, "") }
+	want(t, Reader{}.In(d.record, past).Cell(d.record.Cells[testField], LWW))
+	want(t, Reader{Authority: h.authority}.In(d.record, past).Cell(d.record.Cells[testField], LWW), "cũ")
+}
