@@ -269,46 +269,58 @@ func deleteWALs(t *testing.T, dir string) *model {
 }
 
 // otherTable puts a table in the place of one of the same name, which the store
-// would have if it had gone another way.
+// would have if it had gone another way. How Badger numbers tables is left to
+// chance, so several other ways are tried.
 func otherTable(t *testing.T, dir string) *model {
 	m := fillStore(t, dir)
-	here, there := filepath.Join(t.TempDir(), "here"), filepath.Join(t.TempDir(), "there")
-	for i, to := range []string{here, there} {
-		copyDir(t, dir, to)
-		s := open(t, to)
-		n := m
-		if i == 1 {
-			n = &model{items: maps.Clone(m.items), logs: maps.Clone(m.logs)}
-		}
-		if err := errors.Join(n.work(s, rand.New(rand.NewPCG(*seed, uint64(i))), 30), s.Close()); err != nil {
+	base, there := filepath.Join(t.TempDir(), "base"), filepath.Join(t.TempDir(), "there")
+	copyDir(t, dir, base)
+	goOn := func(dir string, m *model, way uint64) {
+		s := open(t, dir)
+		if err := errors.Join(m.work(s, rand.New(rand.NewPCG(*seed, way)), 30), s.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	copyDir(t, here, dir)
-	live, _, err := readManifest(filepath.Join(dir, firstGen), 0)
-	if err != nil {
+	before := model{items: maps.Clone(m.items), logs: maps.Clone(m.logs)}
+	goOn(dir, m, 0)
+	for way := range uint64(30) {
+		copyDir(t, base, there)
+		goOn(there, &model{items: maps.Clone(before.items), logs: maps.Clone(before.logs)}, way+1)
+		if swapTables(t, filepath.Join(dir, firstGen), filepath.Join(there, firstGen)) {
+			return m
+		}
+	}
+	t.Fatal("all ways lead to other names of tables")
+	return nil
+}
+
+// swapTables puts other tables in the place of those of the same name and level,
+// and says whether there were any.
+func swapTables(t *testing.T, gen, other string) (swapped bool) {
+	t.Helper()
+	ours, _, err := readManifest(gen, 0)
+	theirs, _, errTheirs := readManifest(other, 0)
+	if err = errors.Join(err, errTheirs); err != nil {
 		t.Fatal(err)
 	}
-	swapped := 0
-	for id := range live.live {
-		ours, theirs := table.NewFilename(id, filepath.Join(dir, firstGen)), table.NewFilename(id, filepath.Join(there, firstGen))
-		b, err := os.ReadFile(theirs)
-		if errors.Is(err, fs.ErrNotExist) {
+	for id, mine := range ours.live {
+		if their, ok := theirs.live[id]; !ok || their != mine {
 			continue
 		}
-		old, errOld := os.ReadFile(ours)
-		if err = errors.Join(err, errOld); err == nil && !bytes.Equal(b, old) {
-			swapped++
-			err = os.WriteFile(ours, b, 0o600)
-		}
-		if err != nil {
+		a, errA := os.ReadFile(table.NewFilename(id, gen))
+		b, errB := os.ReadFile(table.NewFilename(id, other))
+		if err := errors.Join(errA, errB); err != nil {
 			t.Fatal(err)
 		}
+		if bytes.Equal(a, b) {
+			continue
+		}
+		if err := os.WriteFile(table.NewFilename(id, gen), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		swapped = true
 	}
-	if swapped == 0 {
-		t.Fatal("both ways lead to the same tables")
-	}
-	return m
+	return swapped
 }
 
 // strikeTable adds a change to the MANIFEST that deletes a table, not the newest.
