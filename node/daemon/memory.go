@@ -54,7 +54,7 @@ const tendEvery = 250 * time.Millisecond
 func (d *Daemon) tend(ctx context.Context) error {
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
-	full, position, rested := false, uint64(0), uint64(memoryRest)
+	failing, position, rested := false, uint64(0), uint64(memoryRest)
 	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
@@ -62,9 +62,9 @@ func (d *Daemon) tend(ctx context.Context) error {
 		case <-tick.C:
 		}
 		err := d.store.Tend()
-		if now := err != nil; now != full {
-			full = now
-			d.opts.Log.Warn("the room on the disk has changed", "read_only", full, "code", string(node.CodeOf(err)))
+		if failed := err != nil && node.CodeOf(err) != node.ReadOnly; failed != failing {
+			failing = failed // told once; whoever saves is told too
+			d.opts.Log.Warn("looking after the disk", "failing", failed, "error", err)
 		}
 		if n%10 != 0 {
 			continue

@@ -382,10 +382,14 @@ func (s Scan) start() []byte {
 // badgerLog passes Badger's warnings and errors on; they name files and sizes.
 type badgerLog struct{ log *slog.Logger }
 
-func (l badgerLog) Errorf(f string, a ...any)   { l.say(slog.LevelError, f, a) }
-func (l badgerLog) Warningf(f string, a ...any) { l.say(slog.LevelWarn, f, a) }
-func (l badgerLog) Infof(string, ...any)        {}
-func (l badgerLog) Debugf(string, ...any)       {}
+func (l badgerLog) Errorf(f string, a ...any) { l.say(slog.LevelError, f, a) }
+func (l badgerLog) Warningf(f string, a ...any) {
+	if !strings.HasPrefix(f, "%s might be too small") && !strings.HasPrefix(f, "Cache life expectancy") { // caches are small on purpose
+		l.say(slog.LevelWarn, f, a)
+	}
+}
+func (l badgerLog) Infof(string, ...any)  {}
+func (l badgerLog) Debugf(string, ...any) {}
 
 func (l badgerLog) say(level slog.Level, f string, a []any) {
 	if l.log != nil {
