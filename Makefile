@@ -113,7 +113,7 @@ story: build bin/testsum ## the whole loop in a real browser
 
 # ---- beyond `make test`
 
-.PHONY: fuzz bench bench-peers powercut kill9 bitflips crdt-million mutate write-api
+.PHONY: fuzz bench bench-peers powercut kill9 bitflips crdt-million mutate write-api machines
 FUZZTIME ?= 30s
 fuzz: ## fuzz each decoder for FUZZTIME (30s)
 	@$(WORKSHOP)/fuzz.sh $(FUZZTIME)
@@ -137,6 +137,9 @@ powercut: ## cut the power under a store N times (100), under whole nodes half a
 
 kill9: ## kill province, box and laptop at random N times (100), from SEED
 	@go test -count=1 -timeout 0 -run '^TestKill9$$' -v ./node/systemtest -kills $(N) -seed $(SEED)
+
+machines: ## read a kept backup on other kinds of machine, under qemu (Debian: qemu-user)
+	@go test -count=1 -v -run '^TestOtherMachines$$' ./node/store/backup -machines
 
 bitflips: ## flip one bit N times (100) in the files of a store, every kind in turn, from SEED
 	@go test -count=1 -timeout 0 -run '^TestFlippedBits$$' -v ./node/store -bits $(N) -seed $(SEED)

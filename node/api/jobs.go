@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -102,8 +101,10 @@ func (l *jobLines) write(line JobLine) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	deadline := time.Now().Add(jobPatience)
-	if err := errors.Join(l.control.SetReadDeadline(time.Time{}), l.control.SetWriteDeadline(deadline)); err != nil {
+	if err := l.control.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	if err := l.control.SetWriteDeadline(time.Now().Add(jobPatience)); err != nil {
 		return err
 	}
 	_, err := l.w.Write(b.Bytes())
