@@ -2,6 +2,7 @@ package crdt
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -88,9 +89,14 @@ func TestDemotedOfficerCitesAnOldEpoch(t *testing.T) {
 	}
 	for _, epoch := range []uint64{0, 5} { // before the grant, and by the next one
 		d.epoch = epoch
-		d.write(aTime+2, "được")
-		want(t, d.read(h.authority, LWW), "được")
+		text := fmt.Sprint("được ", epoch)
+		d.write(aTime+2, text)
+		want(t, d.read(h.authority, LWW), text)
 	}
+	h.next(aTime, cutting(Subject{Kind: SubjectGrant, Officer: "A", From: 7})) // without end
+	d.epoch = 9
+	d.write(aTime+2, "sau nữa")
+	want(t, d.read(h.authority, LWW), "được 5")
 	d.epoch, d.officer = 4, "B" // another officer's grant
 	d.write(aTime+3, "người khác")
 	want(t, d.read(h.authority, LWW), "người khác")
@@ -121,6 +127,113 @@ func TestOfficerCutGivesBackAndAdoption(t *testing.T) {
 	}
 	h.next(aTime, ruling(bad.Dot(0), Adopted))
 	want(t, d.read(h.authority, LWW), "xấu")
+}
+
+// What lies at the cut is not past it: whoever replaced it has replaced it.
+func TestRestingOnTheLastGoodEntry(t *testing.T) {
+	d, other := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	other.receive(d.write(aTime, "một"))
+	other.write(aTime+1, "hai")
+	h := newHub(t)
+	h.next(aTime, cutting(Subject{Kind: SubjectDevice, Device: d.log.Device}, pinAt(d, d.log, 1)))
+	whole := other.reader(h.authority)
+	whole.Whole = true
+	r := whole.Cell(other.record.Cells[testField], LWW)
+	want(t, r, "hai")
+	if r.Siblings[0].Rests || len(r.Hidden) != 0 {
+		t.Errorf("%+v", r)
+	}
+	if _, cut := (*Authority)(nil).Cut(d.log); cut {
+		t.Error("cut by no one")
+	}
+}
+
+// Whoever built on a hidden write has taken over what it replaced, though they had
+// not received that themselves.
+func TestBuiltOnHiddenTakesOver(t *testing.T) {
+	a, x, q := newDesk(t, 0, "A"), newDesk(t, 1, "X"), newDesk(t, 2, "Q")
+	first := a.write(aTime, "đầu")
+	x.receive(first)
+	hidden := x.write(aTime+1, "ẩn")
+	q.receive(hidden)
+	last := q.write(aTime+2, "cuối")
+	if got := last.Ops[0].Over; !slices.Equal(got, []Pos{hidden.Pos()}) {
+		t.Fatalf("it lists %v", got)
+	}
+	q.receive(first)
+	h := newHub(t)
+	h.next(aTime, cutting(Subject{Kind: SubjectOfficer, Officer: "X"}))
+	for _, whole := range []bool{false, true} {
+		rd := q.reader(h.authority)
+		rd.Whole = whole
+		want(t, rd.Cell(q.record.Cells[testField], LWW), "cuối")
+	}
+}
+
+// Lost is what something hidden has replaced and is not here; what a device's cut
+// took is not missed, nor what is here.
+func TestLost(t *testing.T) {
+	a, b := testLog(0), testLog(1)
+	h := newHub(t)
+	h.next(aTime, cutting(Subject{Kind: SubjectOfficer, Officer: "X"}))
+	h.next(aTime, cutting(Subject{Kind: SubjectDevice, Device: b.Device}))
+	cell := Cell{Writes: []Write{{Dot: Dot{Log: a, Seq: 5}, Officer: "X", Value: []byte{1}, Over: []Pos{{a, 3}, {b, 1}, {testLog(2), 4}}}}}
+	for name, x := range map[string]struct {
+		prior []Write
+		lost  []Pos
+	}{
+		"nothing":                {nil, []Pos{{a, 3}, {testLog(2), 4}}},
+		"the place itself":       {[]Write{{Dot: Dot{Log: a, Seq: 3}}}, []Pos{{testLog(2), 4}}},
+		"one before it":          {[]Write{{Dot: Dot{Log: testLog(2), Seq: 3}}}, []Pos{{a, 3}}},
+		"one after it":           {[]Write{{Dot: Dot{Log: testLog(2), Seq: 5}}}, []Pos{{a, 3}, {testLog(2), 4}}},
+		"one of another log":     {[]Write{{Dot: Dot{Log: testLog(3), Seq: 1}}}, []Pos{{a, 3}, {testLog(2), 4}}},
+		"all that could be here": {[]Write{{Dot: Dot{Log: a, Seq: 2}}, {Dot: Dot{Log: testLog(2), Seq: 4}}}, nil},
+	} {
+		rd := Reader{Authority: h.authority, Prior: func() []Write { return x.prior }}
+		if got := rd.Cell(cell, LWW).Lost; !slices.Equal(got, x.lost) {
+			t.Errorf("%s: lost %v; want %v", name, got, x.lost)
+		}
+	}
+}
+
+// A rejection of what was cut away takes nothing along: others may never have had it.
+func TestRejectedPastACut(t *testing.T) {
+	d, other := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	bad := d.write(aTime, "trộm")
+	other.receive(bad)
+	other.write(aTime+1, "tiếp")
+	h := newHub(t)
+	h.next(aTime, func(c *Checkpoint) {
+		cutting(Subject{Kind: SubjectDevice, Device: d.log.Device})(c)
+		ruling(bad.Dot(0), Rejected)(c)
+	})
+	want(t, other.read(h.authority, State), "tiếp")
+}
+
+// Claims that wait are kept once, and looked at when their log has come, not before.
+func TestClaimsWait(t *testing.T) {
+	a, b, c := newDesk(t, 0, "A"), newDesk(t, 1, "B"), newDesk(t, 2, "C")
+	one := a.write(aTime, "một")
+	b.receive(one)
+	two := b.write(aTime+1, "hai")
+	c.receive(two)
+	waiting := c.record.Clone()
+	c.record.Apply(two, 0, c.hash)
+	if !sameRecord(c.record, waiting) || len(waiting.Cells[testField].Pending) != 1 {
+		t.Errorf("applied twice:\n%v\n%v", dump(c.record), dump(waiting))
+	}
+	if c.record.Arrived(a.log, c.hash) || c.record.Arrived(b.log, trusting) || !sameRecord(c.record, waiting) {
+		t.Error("something counts before its log is here")
+	}
+	before := waiting.Cells[testField].Writes[0]
+	if !c.record.Arrived(a.log, trusting) {
+		t.Error("nothing counts after it has come")
+	}
+	if w := c.record.Cells[testField].Writes[0]; !slices.Equal(w.Over, []Pos{one.Pos()}) || len(before.Over) != 0 || len(waiting.Cells[testField].Writes[0].Over) != 0 {
+		t.Errorf("it replaced %v; the copy %v", w.Over, waiting.Cells[testField].Writes[0].Over)
+	}
+	c.receive(one)
+	want(t, c.read(nil, LWW), "hai")
 }
 
 // An adopted entry of a cut device may be rested on again.

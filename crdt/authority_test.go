@@ -141,27 +141,97 @@ func TestNewHubEpoch(t *testing.T) {
 
 // Applying a checkpoint to a clone leaves the other as it was.
 func TestCloneOfAnAuthority(t *testing.T) {
-	h := newHub(t)
-	h.next(aTime, func(c *Checkpoint) {
-		c.Heads, c.Floor = []Pin{{testLog(0), 1, Hash{1}}}, []Pos{{testLog(0), 1}}
-		witness(testLog(0), 1, aTime)(c)
-		ruling(Dot{Log: testLog(0), Seq: 1}, Rejected)(c)
-	})
-	before, clone := h.authority.Clone(), h.authority.Clone()
+	twice := func() *hub {
+		h := newHub(t)
+		for n := range 5 { // so that lists have room to grow in place
+			h.next(aTime, func(c *Checkpoint) {
+				seq := uint64(n + 1)
+				c.Heads, c.Floor = []Pin{{testLog(0), seq, Hash{1}}}, []Pos{{testLog(n), 1}}
+				witness(testLog(0), seq, aTime)(c)
+				ruling(Dot{Log: testLog(0), Seq: 10 * seq}, Rejected)(c)
+				cutting(Subject{Kind: SubjectOfficer, Officer: "B"})(c)
+			})
+		}
+		return h
+	}
+	h, before := twice(), twice().authority
+	clone := h.authority.Clone()
 	h2 := &hub{t: t, authority: clone, epoch: 1}
 	h2.next(aTime+1, func(c *Checkpoint) {
-		c.Heads, c.Floor, c.Lapsed = []Pin{{testLog(0), 2, Hash{2}}}, []Pos{{testLog(0), 2}}, []Device{{1}}
-		witness(testLog(0), 2, aTime)(c)
+		c.Heads, c.Floor, c.Lapsed = []Pin{{testLog(0), 6, Hash{2}}}, []Pos{{testLog(0), 2}}, []Device{{1}}
+		witness(testLog(0), 6, aTime)(c)
 		ruling(Dot{Log: testLog(0), Seq: 2}, Rejected)(c)
 		ruling(Dot{Log: testLog(0), Seq: 1}, Adopted)(c)
 		cutting(Subject{Kind: SubjectOfficer, Officer: "A"})(c)
 	})
+	h.next(aTime+2, cutting(Subject{Kind: SubjectOfficer, Officer: "C"}))
+	if len(clone.cuts) != 6 || clone.cuts[5].Subject.Officer != "A" || clone.Hash() == h.authority.Hash() {
+		t.Errorf("the original's next checkpoint is in the clone: %+v", clone.cuts)
+	}
+	back := &hub{t: t, authority: before, epoch: 1}
+	back.next(aTime+2, cutting(Subject{Kind: SubjectOfficer, Officer: "C"}))
 	if !reflect.DeepEqual(before, h.authority) {
 		t.Error("it changed")
 	}
 	if reflect.DeepEqual(clone, h.authority) {
 		t.Error("the clone didn't")
 	}
+}
+
+// A cite that isn't held is taken for the newest before it; no checkpoint, for none.
+func TestTimeOfACite(t *testing.T) {
+	h := newHub(t)
+	for n := range int64(3) {
+		h.next(aTime+n, func(c *Checkpoint) { c.At.Index = uint64(2 + 2*n) })
+	}
+	for cite, want := range map[Cite]int64{{1, 2}: aTime, {1, 3}: aTime, {1, 4}: aTime + 1, {1, 9}: aTime + 2, {2, 0}: aTime + 2, {1, 1}: 0, {}: 0} {
+		if got := h.authority.Effective(Write{Cite: cite}).FromMS; got != want {
+			t.Errorf("%v is of %d; want %d", cite, got, want)
+		}
+	}
+	if _, ok := h.authority.Head(testLog(0)); ok {
+		t.Error("a head of a log that was never named")
+	}
+	if _, ok := (*Authority)(nil).Head(testLog(0)); ok || (*Authority)(nil).Hash() != (Hash{}) {
+		t.Error("a head by no one")
+	}
+	if _, ok := (*Authority)(nil).HeadAt(testLog(0), Cite{1, 2}); ok {
+		t.Error("a head by no one")
+	}
+}
+
+// The authority epoch is the newest that a cut began, and of two verdicts made at
+// one index the later holds.
+func TestEpochAndVerdictOfOneIndex(t *testing.T) {
+	h, d := newHub(t), Dot{Log: testLog(0), Seq: 1}
+	for _, epoch := range []uint64{3, 2} {
+		h.next(aTime, func(c *Checkpoint) {
+			c.Cuts = []Cut{{Subject: Subject{Kind: SubjectOfficer, Officer: "A"}, Epoch: epoch}}
+		})
+	}
+	if h.authority.Epoch != 3 {
+		t.Errorf("epoch %d", h.authority.Epoch)
+	}
+	h.next(aTime, func(c *Checkpoint) {
+		c.Verdicts = []Verdict{{Dot: d, Ruling: Rejected, Index: 6}, {Dot: d, Ruling: Confirmed, Index: 6}}
+	})
+	if !h.authority.confirmed(d) {
+		t.Error("the earlier holds")
+	}
+}
+
+// Pins that an entry has, and logs that the checkpoint doesn't cover, stay as they
+// are; the others are sorted in.
+func TestComplete(t *testing.T) {
+	h := newHub(t)
+	a, b, c := testLog(0), testLog(1), testLog(2)
+	at := h.next(aTime, func(cp *Checkpoint) { cp.Heads = []Pin{{a, 9, Hash{1}}, {b, 9, Hash{2}}, {c, 3, Hash{3}}} }).At
+	e := &Entry{Log: testLog(3), Seq: 1, Cites: at, Pins: []Pin{{b, 4, Hash{7}}}, Ops: []Op{{Record: testRef, Over: []Pos{{a, 2}, {b, 4}, {c, 4}}}}}
+	h.authority.Complete(e)
+	if want := []Pin{{a, 9, Hash{1}}, {b, 4, Hash{7}}}; !slices.Equal(e.Pins, want) {
+		t.Errorf("pins %v; want %v", e.Pins, want)
+	}
+	(*Authority)(nil).Complete(e)
 }
 
 // A checkpoint that flips a winner reaches the views as (before, after): Reach says

@@ -29,7 +29,8 @@ func existence(made, fields []Write, seen []Pos) (is Existence, after []Write) {
 		seen = union(seen, w.Over)
 	}
 	for _, w := range fields {
-		if !Covers(seen, w.Pos()) {
+		same := func(d Write) bool { return d.Pos() == w.Pos() } // of one Save: it was known
+		if !Covers(seen, w.Pos()) && !slices.ContainsFunc(made, same) {
 			after = append(after, w)
 		}
 	}

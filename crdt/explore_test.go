@@ -14,8 +14,9 @@ type explorer struct {
 	length    int
 	views     [3]vector // what each device has received
 	histories int
-	forgotten int  // floors that passed a whole deleted record
-	floors    bool // walk every floor that may come between the Saves, too
+	pattern   []deed // if set, what each Save does, instead of any of deeds
+	forgotten int    // floors that passed a whole deleted record
+	floors    bool   // walk every floor that may come between the Saves, too
 }
 
 // Every history of up to four Saves by three devices, each in every order in
@@ -63,7 +64,7 @@ func (e *explorer) walk(known int) {
 				e.afterFloor(actor, view, seen, max(known, actor+1))
 				return
 			}
-			for _, d := range e.deeds {
+			for _, d := range e.next() {
 				if d == create && !e.history.ref.ByKey() && len(e.history.states[seen].Cells) == 0 {
 					continue // a dot makes one record: nobody restores what they don't know
 				}
@@ -71,6 +72,14 @@ func (e *explorer) walk(known int) {
 			}
 		})
 	}
+}
+
+// next is what the next Save may do.
+func (e *explorer) next() []deed {
+	if n := len(e.history.steps); e.pattern != nil {
+		return e.pattern[n : n+1]
+	}
+	return e.deeds
 }
 
 // eachView calls f with every view that the actor may have come to, and with the

@@ -167,6 +167,44 @@ func TestLapse(t *testing.T) {
 	}
 }
 
+// A device that was restored before it was ever heard; two that are due, in order.
+func TestRestoredAndDue(t *testing.T) {
+	r := new(Roll)
+	r.Restored(testLog(0).Device, Incarnation{9})
+	if err := r.Hear(ack(0, 1, aTime, 1), hubHolds); !errors.Is(err, ErrAck) {
+		t.Errorf("of the old incarnation: %v", err)
+	}
+	again := ack(0, 1, aTime, 1)
+	again.Incarnation = Incarnation{9}
+	if err := r.Hear(again, hubHolds); err != nil {
+		t.Error(err)
+	}
+	r, heads := testRoll(t)
+	more := slices.Clone(heads)
+	hear(t, r, 0, 2, aTime, 5)
+	alone := Roll{Floor: r.Floor, Devices: map[Device]Standing{testLog(0).Device: r.Devices[testLog(0).Device], testLog(1).Device: r.Devices[testLog(1).Device]}}
+	if due := alone.Due(aTime+LapseAfterMS, more); !slices.Equal(due, []Device{testLog(1).Device}) {
+		t.Errorf("due %v", due)
+	}
+	two := Roll{Devices: map[Device]Standing{}}
+	for i := range 3 {
+		s := r.Devices[testLog(i).Device]
+		s.Held = []Pos{{testLog(i), 5}} // each lacks what the others have
+		two.Devices[testLog(i).Device] = s
+	}
+	two.Floor = nil
+	if due := two.Due(aTime+LapseAfterMS, more[:1]); due != nil {
+		t.Errorf("due %v, and two others wait too", due)
+	}
+	r, _ = testRoll(t)
+	hear(t, r, 0, 2, aTime, 5)
+	hear(t, r, 1, 2, aTime, 5)
+	hear(t, r, 2, 2, aTime, 5)
+	if due := r.Due(aTime+LapseAfterMS, heads); due != nil {
+		t.Errorf("due %v, and the floor rises with them", due)
+	}
+}
+
 // A commune that was silent for a year comes back with what it saved. Its entries
 // keep their dots and merge as any; its inbox has the true conflicts, and what it
 // wrote to a record that was deleted and forgotten, and nothing else.

@@ -209,11 +209,55 @@ func TestMadeIsResolved(t *testing.T) {
 	}
 }
 
-// writer is one history of a device: forked devices have several.
-type writer struct {
-	*desk
-	tips map[LogID]Hash // newest entry seen of each log, as the writer holds it
+// Forks within forks: of three histories of one name, two part again. The names of
+// the inner branches are the same whichever fork is met first.
+func TestForksWithinForks(t *testing.T) {
+	l := testLog(0)
+	outer, other := Branch{At: 2, Hash: Hash{9}, Prev: Hash{1}}, Branch{At: 2, Hash: Hash{5}, Prev: Hash{1}}
+	inner, twin := Branch{At: 4, Hash: Hash{8}, Prev: Hash{2}, From: Hash{9}}, Branch{At: 4, Hash: Hash{7}, Prev: Hash{2}, From: Hash{9}}
+	// The same seq on the other branch, but not the same fork.
+	far := Branch{At: 4, Hash: Hash{3}, Prev: Hash{6}, From: Hash{5}}
+	late := func(b Branch) Branch { b.From = Hash{}; return b } // as it was met, before the outer fork was
+	for name, order := range map[string][]Branch{
+		"outer first": {outer, other, inner, twin, far},
+		"inner first": {late(inner), late(twin), far, outer, other, inner, twin},
+	} {
+		var f Forks
+		for _, b := range order {
+			f.Add(l, b)
+		}
+		for _, x := range []struct {
+			branch Hash
+			seq    uint64
+			want   LogID
+		}{
+			{Hash{}, 1, l}, {outer.Hash, 1, l}, {outer.Hash, 2, BranchName(l, outer.Hash)}, {other.Hash, 2, l},
+			{twin.Hash, 4, BranchName(l, outer.Hash)}, {inner.Hash, 3, BranchName(l, outer.Hash)},
+			{inner.Hash, 4, BranchName(l, inner.Hash)}, {far.Hash, 9, l},
+		} {
+			if got := f.Name(l, x.branch, x.seq); got != x.want {
+				t.Errorf("%s: branch %v at %d is %v; want %v", name, x.branch[0], x.seq, got, x.want)
+			}
+		}
+		parts := f.parts(l, inner.Hash, Head{Seq: 9, Hash: Hash{99}})
+		if want := []Pin{{l, 1, Hash{1}}, {BranchName(l, outer.Hash), 3, Hash{2}}, {BranchName(l, inner.Hash), 9, Hash{99}}}; !slices.Equal(parts, want) {
+			t.Errorf("%s: parts %v; want %v", name, parts, want)
+		}
+		f.Settle(l, inner.Hash)
+		if got := f.Name(l, inner.Hash, 4); got != l {
+			t.Errorf("%s: settled, and named %v", name, got)
+		}
+		if got := f.Name(l, other.Hash, 2); got != BranchName(l, other.Hash) {
+			t.Errorf("%s: it lost, and is named %v", name, got)
+		}
+	}
+	if BranchName(l, Hash{1}).Incarnation == BranchName(l, Hash{2}).Incarnation || (&Forks{}).Forked(l) {
+		t.Error("two branches of one name")
+	}
 }
+
+// writer is one history of a device: forked devices have several.
+type writer struct{ *desk }
 
 // Random trees of forks of two devices that read each other: every entry has its
 // own name, whichever branch keeps the log's, and what stands is what no one that
@@ -221,13 +265,13 @@ type writer struct {
 func TestForksByTheWholeHistory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s, seen := new(shelf), map[Hash]map[Hash]bool{}
-		writers := []*writer{{desk: newDesk(t, 0, "A")}, {desk: newDesk(t, 1, "B")}}
+		writers := []*writer{{newDesk(t, 0, "A")}, {newDesk(t, 1, "B")}}
 		for n := range rapid.IntRange(1, 12).Draw(t, "steps") {
 			w := writers[rapid.IntRange(0, len(writers)-1).Draw(t, "writer")]
 			switch rapid.IntRange(0, 3).Draw(t, "deed") {
 			case 0: // its disk is restored, to where it was before, and both go on
 				if own := len(w.held[w.log]); own > 0 && len(writers) < 6 {
-					twin := &writer{desk: newDesk(t, int(w.log.Device[0])-1, w.officer+"'")}
+					twin := &writer{newDesk(t, int(w.log.Device[0])-1, w.officer)}
 					keep := rapid.IntRange(0, own-1).Draw(t, "keep")
 					twin.receive(w.held[w.log][:keep]...)
 					twin.officer = fmt.Sprint(len(writers))

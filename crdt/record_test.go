@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -221,10 +222,20 @@ func TestValidateRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, spoil := range map[string]func(*Entry){
-		"seq 0":                      func(e *Entry) { e.Seq = 0 },
-		"a first entry with a past":  func(e *Entry) { e.Seq = 1; e.Ops[0].Over = nil },
-		"a later entry without one":  func(e *Entry) { e.Prev = Hash{} },
-		"no scope":                   func(e *Entry) { e.Log.Scope = "" },
+		"seq 0":                     func(e *Entry) { e.Seq = 0 },
+		"a first entry with a past": func(e *Entry) { e.Seq = 1; e.Ops[0].Over = nil },
+		"a later entry without one": func(e *Entry) { e.Prev = Hash{} },
+		"no scope":                  func(e *Entry) { e.Log.Scope = "" },
+		"a scope too long": func(e *Entry) {
+			e.Log.Scope = Scope(strings.Repeat("s", MaxScope+1))
+			e.Ops[0].Record, e.Ops[0].Over = RefByKey(e.Log.Scope, "things", "1"), nil
+		},
+		"too many operations": func(e *Entry) {
+			for i := range MaxOps {
+				second(e)
+				e.Ops[i+1].Field = uint32(i + 2)
+			}
+		},
 		"no operations":              func(e *Entry) { e.Ops = nil },
 		"one cell twice":             func(e *Entry) { e.Ops = append(e.Ops, e.Ops[0]) },
 		"no value":                   func(e *Entry) { e.Ops[0].Value = nil },
@@ -314,7 +325,29 @@ func TestValidateAccepts(t *testing.T) {
 		"erased beside another": func(e *Entry) { second(e); erase(e); e.Ops[1].Key = Key{1} },
 		"erased twice":          func(e *Entry) { second(e); e.Ops[1] = e.Ops[0]; erase(e); e.Ops[1] = e.Ops[0] },
 		"with a key":            func(e *Entry) { e.Key = Key{1} },
-		"the longest officer":   func(e *Entry) { e.Officer = fmt.Sprintf("%64d", 1) },
+		"the longest scope": func(e *Entry) {
+			e.Log.Scope = Scope(strings.Repeat("s", MaxScope))
+			e.Ops[0].Record, e.Ops[0].Over = RefByKey(e.Log.Scope, "things", "1"), nil
+		},
+		"the most operations": func(e *Entry) {
+			for i := range MaxOps - 1 {
+				second(e)
+				e.Ops[i+1].Field = uint32(i + 2)
+			}
+		},
+		"the most records": func(e *Entry) {
+			for i := range MaxRecords - 1 {
+				second(e)
+				e.Ops[i+1].Record = RefByKey(testScope, "things", fmt.Sprint("r", i))
+			}
+		},
+		"the most superseded": func(e *Entry) {
+			e.Ops[0].Over = nil
+			for i := range MaxOver {
+				e.Ops[0].Over = append(e.Ops[0].Over, Pos{LogID{Device: Device{byte(i)}, Scope: testScope}, 1})
+			}
+		},
+		"the longest officer": func(e *Entry) { e.Officer = fmt.Sprintf("%64d", 1) },
 	} {
 		e := &Entry{Log: testLog(0), Seq: 2, Prev: Hash{1}, Pack: Pack{ID: "test"}, Ops: []Op{{
 			Collection: "things", Record: testRef, Field: 1, Value: []byte{1}, Over: []Pos{{testLog(0), 1}, {testLog(1), 4}},

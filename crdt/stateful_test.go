@@ -19,7 +19,6 @@ type saga struct {
 	saw    map[Dot]map[Pos]bool // by whom each entry's officer had seen what
 	cut    map[LogID]uint64     // where devices' logs are cut
 	adopts map[LogID]uint64     // how far past its cut a log is adopted
-	policy Policy
 }
 
 func newSaga(t *rapid.T) *saga {

@@ -87,6 +87,48 @@ func TestCloneOfARecord(t *testing.T) {
 	}
 }
 
+// Reading a set and an existence asks for the past of each cell by its name.
+func TestPastIsAskedByName(t *testing.T) {
+	d := newDesk(t, 0, "A")
+	d.save(aTime, d.record.Create(nil))
+	for _, elem := range []string{"b", "a"} {
+		d.save(aTime+1, d.record.Put(testSet, []byte(elem), true, nil))
+	}
+	d.officer = "X"
+	d.save(aTime+2, d.record.Put(testSet, []byte("a"), false, nil), d.record.Delete(nil))
+	h := newHub(t)
+	h.next(aTime, cutting(Subject{Kind: SubjectOfficer, Officer: "X"}))
+	rd := Reader{Authority: h.authority}
+	past := func(field uint32, elem string) []Write {
+		return History(d.entries(), d.hash, testRef.ID(), field, elem)
+	}
+	if got := rd.Set(d.record.Sets[testSet], func(elem string) []Write { return past(testSet, elem) }); !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("in the set: %q", got)
+	}
+	if got := rd.Set(d.record.Sets[testSet], nil); !slices.Equal(got, []string{"b"}) {
+		t.Errorf("without the past: %q", got)
+	}
+	if is, _ := rd.Existence(d.record, past); is != Present {
+		t.Errorf("existence %d", is)
+	}
+	if n := len(past(testSet, "a")); n != 2 {
+		t.Errorf("%d writes of one element", n)
+	}
+	if n := len(History(d.entries(), d.hash, RecordID{1}, testSet, "a")); n != 0 {
+		t.Errorf("%d writes of another record", n)
+	}
+	// An element that the deletion hadn't seen is an edit after it, and so is a field.
+	other := newDesk(t, 1, "B")
+	other.save(aTime, other.record.Put(testSet, []byte("c"), true, nil), other.record.Assign(testField, []byte{1}, nil))
+	d.receive(other.entries()...)
+	if is, after := (Reader{}).Existence(d.record, past); is != EditedAfter || len(after) != 2 || after[0].Dot.Index != 0 {
+		t.Errorf("existence %d after %+v", is, after)
+	}
+	if is, after := d.record.Existence(); is != EditedAfter || len(after) != 2 || after[0].Dot.Index != 0 {
+		t.Errorf("existence %d after %+v", is, after)
+	}
+}
+
 // A time that has certainly been is behind every later stamp.
 func TestTrustedTime(t *testing.T) {
 	var c Clock
