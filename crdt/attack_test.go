@@ -210,6 +210,26 @@ func TestRejectedPastACut(t *testing.T) {
 	want(t, other.read(h.authority, State), "tiếp")
 }
 
+// A claim on what was cut away says nothing of what lies before it either: not that
+// a rejected step there was built upon.
+func TestRejectedBelowACut(t *testing.T) {
+	d, other, early := newDesk(t, 0, "A"), newDesk(t, 1, "B"), newDesk(t, 2, "C")
+	step, past := d.write(aTime, "bước"), d.write(aTime+1, "trộm")
+	other.receive(step, past)
+	built := other.write(aTime+2, "tiếp")
+	early.receive(step, built)
+	h := newHub(t)
+	h.next(aTime, func(c *Checkpoint) {
+		cutting(Subject{Kind: SubjectDevice, Device: d.log.Device}, pinAt(d, d.log, 1))(c)
+		ruling(step.Dot(0), Rejected)(c)
+	})
+	want(t, early.read(h.authority, State), "tiếp")
+	want(t, other.read(h.authority, State), "tiếp")
+	if other.digest(h.authority) != early.digest(h.authority) {
+		t.Error("the cut first and the entries first read otherwise")
+	}
+}
+
 // Claims that wait are kept once, and looked at when their log has come, not before.
 func TestClaimsWait(t *testing.T) {
 	a, b, c := newDesk(t, 0, "A"), newDesk(t, 1, "B"), newDesk(t, 2, "C")

@@ -190,12 +190,17 @@ func (h *history) arriveCompacted(r *Record, e *Entry, v vector) (*Record, error
 }
 
 func (h *history) readsAlike(whole, less *Record, v vector) error {
+	is, _ := Reader{}.Existence(whole, nil)
+	got := Deleted
+	switch {
+	case less != nil:
+		got, _ = Reader{}.Existence(less, nil)
+	case is == Unknown: // nothing was left of it, and it never was
+		got = Unknown
+	}
 	if less == nil {
 		less = NewRecord(testScope, "things", h.ref)
-		less.Cells[FieldExistence] = Cell{Writes: []Write{{Value: []byte{False}}}}
 	}
-	is, _ := Reader{}.Existence(whole, nil)
-	got, _ := Reader{}.Existence(less, nil)
 	// Who has forgotten the old record and has no creation yet of the new one knows
 	// nothing of its existence. Who hasn't takes what is written to it for an edit
 	// after the deletion, until that creation comes. None of them shows it.

@@ -50,6 +50,11 @@ func (a *Authority) cutAway(p Pos) bool {
 	return false
 }
 
+// counts is what of a write's claims holds: none of them rests on what was cut away.
+func (a *Authority) counts(over []Pos) []Pos {
+	return slices.DeleteFunc(slices.Clone(over), a.cutAway)
+}
+
 // Cut gives the position past which a log's entries stay outside the heads, if
 // its device was cut.
 func (a *Authority) Cut(l LogID) (seq uint64, cut bool) {

@@ -56,7 +56,11 @@ func (s *saga) step(n int) {
 func (s *saga) write(d *desk, n int) {
 	seen := map[Pos]bool{}
 	page := []Pos{}
-	for log, entries := range d.held {
+	for _, other := range s.desks { // in one order, so that a seed says one history
+		log, entries := other.log, d.held[other.log]
+		if len(entries) == 0 {
+			continue
+		}
 		upTo := len(entries)
 		if s.int("stale", 0, 4) == 0 {
 			upTo = s.int("page", 0, upTo)

@@ -88,7 +88,7 @@ func (rd Reader) dropBuilt(all []Write, hidden []Hidden) []Hidden {
 	}
 	for i := 0; i < len(down); i++ {
 		for _, w := range without(all, hidden) {
-			if Covers(w.Over, down[i].at) && w.Cite.Compare(down[i].by) < 0 {
+			if Covers(rd.Authority.counts(w.Over), down[i].at) && w.Cite.Compare(down[i].by) < 0 {
 				hidden = append(hidden, Hidden{Write: w, Why: BuiltOnOne})
 				down = append(down, fallen{w.Pos(), down[i].by})
 			}
@@ -100,13 +100,7 @@ func (rd Reader) dropBuilt(all []Write, hidden []Hidden) []Hidden {
 // counted is the union of what the writes that count supersede.
 func (rd Reader) counted(all []Write, hidden []Hidden) []Pos {
 	var over []Pos
-	count := func(w Write) {
-		for _, p := range w.Over {
-			if !rd.Authority.cutAway(p) {
-				over = union(over, []Pos{p})
-			}
-		}
-	}
+	count := func(w Write) { over = union(over, rd.Authority.counts(w.Over)) }
 	for _, w := range without(all, hidden) {
 		count(w)
 	}
