@@ -214,7 +214,8 @@ func (b *batch) erase(p crdt.Pos, ops []ErasedOp) error {
 	if err := b.tx.PutEntry(*l, p.Seq, s); err != nil {
 		return err
 	}
-	return b.tx.DeleteLocal(localSalt, saltName(p.Log, wire.Span(p.Seq)))
+	// An empty item in its place keeps the salt from coming back with a segment.
+	return b.tx.PutLocal(localSalt, saltName(p.Log, wire.Span(p.Seq)), []byte{})
 }
 
 // eraseWrite takes the payload of one write out of a record, and says whether it was

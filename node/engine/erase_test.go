@@ -184,9 +184,51 @@ func TestBruteForceOfAnErasedNumber(t *testing.T) {
 	if found(keys...) {
 		t.Error("a key that is left opens the commitment")
 	}
-	if p.locals(localSalt) != 0 {
+	if salt := p.saltOf(p.ownLog(crdt.ClassRecords)); len(salt) != 0 {
 		t.Error("the salt of the span is still stored")
 	}
+}
+
+// A salt that an erasure took doesn't come back with a segment of someone who hasn't
+// heard of the order; and whoever wrote the entry goes on in the middle of its span.
+func TestAnErasedSaltStaysAway(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, laptop := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "laptop", identity.RoleLaptop, others)
+	id := box.create(map[string]any{"subject": "Việc", "note": idNumber})
+	log := box.ownLog(crdt.ClassRecords)
+	laptop.pull(box)
+	if len(laptop.saltOf(log)) == 0 {
+		t.Fatal("the salt doesn't come with the entries: the test shows nothing")
+	}
+	laptop.eraseNote(id)
+	box.edit(id, "", map[string]any{"subject": "Việc khác"})
+	laptop.pull(box)
+	if len(laptop.saltOf(log)) != 0 {
+		t.Error("the salt came back with a segment")
+	}
+	before := box.saltOf(log)
+	box.eraseNote(id)
+	box.edit(id, "", map[string]any{"subject": "Việc nữa"})
+	if salt := box.saltOf(log); len(salt) == 0 || bytes.Equal(salt, before) {
+		t.Error("the rest of the span has no salt of its own")
+	}
+	laptop.pull(box)
+	if got := laptop.get(id).Values["subject"]; got != "Việc nữa" {
+		t.Errorf("after both erasures: %v", got)
+	}
+}
+
+// saltOf is what is stored in the place of the salt of a log's first span.
+func (p *peer) saltOf(log crdt.LogID) (salt []byte) {
+	p.t.Helper()
+	err := p.Store.View(func(tx *store.Tx) (err error) {
+		salt, err = tx.Local(localSalt, saltName(log, 0))
+		return err
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return salt
 }
 
 // What lies in a hole comes back from a segment, and the records with it.

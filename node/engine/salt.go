@@ -20,7 +20,8 @@ const localSalt = "salt"
 func saltName(log crdt.LogID, span uint64) string { return fmt.Sprintf("%v/%d", log, span) }
 
 // drawSalt makes sure that the span of the next entry of a class has a salt, which
-// is durable before the span's first entry. The caller holds e.write.
+// is durable before the span's first entry. Where an erasure took it in the middle of
+// the span, the rest gets another. The caller holds e.write.
 func (e *Engine) drawSalt(class crdt.Class) error {
 	log := e.ownLog(class)
 	var name string
@@ -34,7 +35,7 @@ func (e *Engine) drawSalt(class crdt.Class) error {
 		have, err = tx.Local(localSalt, name)
 		return err
 	})
-	if err != nil || have != nil {
+	if err != nil || len(have) > 0 {
 		return err
 	}
 	salt := make([]byte, len(wire.Salt{}))
