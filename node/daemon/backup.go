@@ -53,6 +53,11 @@ func (d *Daemon) Backup(ctx context.Context, o BackupOrder) (r BackupReport, err
 	if err != nil {
 		return r, err
 	}
+	attached, err := attachments(ctx, d.dir, keys)
+	if err != nil {
+		return r, fmt.Errorf("back up: %w", err)
+	}
+	files = append(files, attached...)
 	about := backup.About{
 		MadeMS: d.opts.Now().UnixMilli(), Program: o.Program, Device: d.self.claims.Device,
 		StoreID: keys.StoreID, StoreFormat: store.Format, Certificate: d.self.certificate, Sign: d.sign,

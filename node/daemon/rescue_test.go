@@ -1,11 +1,13 @@
 package daemon_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -22,6 +24,7 @@ import (
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/api/client"
+	"github.com/vungxa/vungxa/node/attach"
 	"github.com/vungxa/vungxa/node/daemon"
 	"github.com/vungxa/vungxa/node/demo"
 	"github.com/vungxa/vungxa/node/engine"
@@ -92,6 +95,49 @@ func wantSound(t *testing.T, d *daemon.Daemon) {
 	}
 }
 
+func attachTo(t *testing.T, dir string) (all map[attach.Hash][]byte) {
+	t.Helper()
+	s := attachmentsOf(t, dir)
+	all = map[attach.Hash][]byte{}
+	for _, size := range []int{0, 1, 700_000} {
+		b := bytes.Repeat([]byte{byte(size), 7}, size)
+		h, _, err := s.Put(t.Context(), bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[h] = b
+	}
+	return all
+}
+
+func wantAttached(t *testing.T, dir string, want map[attach.Hash][]byte) {
+	t.Helper()
+	s := attachmentsOf(t, dir)
+	for h, b := range want {
+		f, err := s.Open(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(f)
+		if err = errors.Join(err, f.Close()); err != nil || !bytes.Equal(got, b) {
+			t.Errorf("attachment %v: %d bytes, %v; want %d", h, len(got), err, len(b))
+		}
+	}
+}
+
+func attachmentsOf(t *testing.T, dir string) *attach.Store {
+	t.Helper()
+	ring, err := keyring.Open(dir, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := attach.OpenStore(filepath.Join(dir, "attachments"), attach.Options{Keys: ring.Keys()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func recoveryKey(t *testing.T) *age.X25519Identity {
 	t.Helper()
 	id, err := age.GenerateX25519Identity()
@@ -135,6 +181,7 @@ func TestARestoredNodeIsTheSameDeviceWithNewLogs(t *testing.T) {
 	save(t, d, 0, 40)
 	backUp(t, d, to, key.Recipient().String())
 	save(t, d, 40, 50)
+	attached := attachTo(t, dir)
 	first := backUp(t, d, to)
 	want := shown(t, d)
 	save(t, d, 50, 60) // these burn
@@ -154,6 +201,7 @@ func TestARestoredNodeIsTheSameDeviceWithNewLogs(t *testing.T) {
 		t.Errorf("%d petitions came back; want %d, the same", len(got), len(want))
 	}
 	wantSound(t, r)
+	wantAttached(t, fresh, attached)
 	save(t, r, 100, 103)
 	after := incarnations(t, r)
 	for name, seqs := range after {

@@ -139,13 +139,23 @@ func restoreStore(ctx context.Context, dir string, keys keyring.Keys, set *backu
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	files = nodeFiles{}
+	attached := &attachSink{ctx: ctx, dir: dir, keys: keys}
 	err = s.Load(func(put func(key, value []byte) error) error {
-		return set.Restore(ctx, m, backup.Sink{File: files.piece, Item: put})
+		return set.Restore(ctx, m, backup.Sink{Item: put, File: func(name string, offset uint64, piece []byte) error {
+			if strings.HasPrefix(name, backupAttach) {
+				return attached.piece(name, offset, piece)
+			}
+			return files.piece(name, offset, piece)
+		}})
 	})
+	if err = errors.Join(err, attached.end()); err != nil {
+		return nil, err
+	}
+	list, err := attachments(ctx, dir, keys)
 	if err != nil {
 		return nil, err
 	}
-	same, err := set.Same(ctx, m, backup.Node(files.list(), s.Loaded))
+	same, err := set.Same(ctx, m, backup.Node(append(list, files.list()...), s.Loaded))
 	if err != nil {
 		return nil, err
 	}
