@@ -39,6 +39,10 @@ func TestLostCommitsMakeNoFork(t *testing.T) {
 	if again := p.ownLog(crdt.ClassRecords); again != after {
 		t.Errorf("the incarnation changed again, to %v", again)
 	}
+	heads, err := p.Heads(before.Scope) // what was left of the old log is to be sent
+	if err != nil || heads[before].Seq != 1 {
+		t.Errorf("the old log's head is %+v, %v; want seq 1", heads[before], err)
+	}
 }
 
 // copyWithoutLogs is what a disk holds that lost the newest write-ahead log while

@@ -26,7 +26,7 @@ var (
 )
 
 // Heads are the sealed heads of a scope's logs. It first seals what this device
-// wrote and had not sealed.
+// wrote and had not sealed, under an earlier incarnation too.
 func (e *Engine) Heads(scope crdt.Scope) (map[crdt.LogID]crdt.Head, error) {
 	heads := map[crdt.LogID]crdt.Head{}
 	var unsealed []crdt.LogID
@@ -38,7 +38,7 @@ func (e *Engine) Heads(scope crdt.Scope) (map[crdt.LogID]crdt.Head, error) {
 			if l.Sealed.Seq > 0 {
 				heads[l.ID] = l.Sealed
 			}
-			if l.Sealed != l.Head && l.ID == e.ownLog(l.ID.Class) {
+			if l.Sealed != l.Head && l.ID.Device == e.cfg.Device {
 				unsealed = append(unsealed, l.ID)
 			}
 			return nil
