@@ -97,6 +97,9 @@ func EncodeEntry(e *crdt.Entry) ([]byte, error) {
 	if err := valid(e); err != nil {
 		return nil, err
 	}
+	if err := validValues(e); err != nil {
+		return nil, err
+	}
 	keys, err := encodeKeys(e)
 	if err != nil {
 		return nil, err
@@ -134,6 +137,26 @@ func valid(e *crdt.Entry) error {
 	}
 	if e.Key == (crdt.Key{}) && !isErased(e) {
 		return fmt.Errorf("%w: it has no key for the commitments of its payloads", crdt.ErrEntry)
+	}
+	return nil
+}
+
+// validValues holds values and elements to what a reader takes.
+func validValues(e *crdt.Entry) error {
+	for i := range e.Ops {
+		op := &e.Ops[i]
+		if op.Erased != (crdt.Hash{}) {
+			continue
+		}
+		if err := CheckValue(payload(op)); err != nil {
+			return fmt.Errorf("%w: operation %d: value: %w", crdt.ErrEntry, i, err)
+		}
+		if op.Kind != crdt.Set {
+			continue
+		}
+		if err := CheckValue(op.Elem); err != nil {
+			return fmt.Errorf("%w: operation %d: element: %w", crdt.ErrEntry, i, err)
+		}
 	}
 	return nil
 }

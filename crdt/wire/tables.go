@@ -72,10 +72,14 @@ func decodeRef(b []byte, t logTable, scope crdt.Scope) (crdt.Ref, error) {
 	return crdt.Ref{}, fmt.Errorf("%w: a record is named by a key or a dot", ErrFormat)
 }
 
-// Major types of CBOR by which two forms of one element differ.
+// Major types of CBOR.
 const (
-	majorBytes = 2
-	majorArray = 4
+	majorNegative = 1
+	majorBytes    = 2
+	majorText     = 3
+	majorArray    = 4
+	majorMap      = 5
+	majorSimple   = 7
 )
 
 func major(b []byte) int {

@@ -40,9 +40,10 @@ var (
 		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
 		IndefLength:       cbor.IndefLengthForbidden,
 		TagsMd:            cbor.TagsForbidden,
-		MaxNestedLevels:   16,
-		MaxArrayElements:  1 << 16,
-		MaxMapPairs:       1 << 12,
+		NaN:               cbor.NaNDecodeForbidden,
+		MaxNestedLevels:   maxNested,
+		MaxArrayElements:  maxArray,
+		MaxMapPairs:       maxMap,
 		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
 	}.DecMode())
 )
@@ -101,11 +102,4 @@ func checkFormat(format uint) error {
 		return fmt.Errorf("%w: format %d came before the first that is kept, %d; it was written by a trial version, save its data anew", ErrFormat, format, Format)
 	}
 	return fmt.Errorf("%w: format %d is newer than this program, which knows %d; update it", ErrFormat, format, Format)
-}
-
-// CheckValue says whether b is one canonical CBOR item, as the value of an
-// operation must be.
-func CheckValue(b []byte) error {
-	var v any
-	return Unmarshal(b, len(b), &v)
 }
