@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/vungxa/vungxa/crdt"
@@ -157,5 +158,102 @@ func TestOtherFormatsAreRefused(t *testing.T) {
 				t.Errorf("%s of format %d: %v; want %q", name, format, err, want)
 			}
 		}
+	}
+}
+
+// manyNamed are entries, too large each, of operations that name a great many logs.
+func manyNamed() []*crdt.Entry {
+	log := func(i int) crdt.LogID {
+		l := testLog(2)
+		l.Incarnation = crdt.Incarnation{byte(i), byte(i >> 8)}
+		return l
+	}
+	var entries []*crdt.Entry
+	for k := range uint64(4) {
+		e := testEntry()
+		e.Seq, e.Prev, e.Ops = k+1, crdt.Hash{byte(k)}, nil
+		for i := range 4090 {
+			l := log(i % 2400)
+			e.Ops = append(e.Ops, crdt.Op{
+				Collection: "t", Record: crdt.Ref{Dot: crdt.Dot{Log: l, Seq: 1}}, Field: uint32(i + 1), Value: []byte{0xf6}, Over: []crdt.Pos{{Log: l, Seq: 1}},
+			})
+		}
+		entries = append(entries, e)
+	}
+	return entries
+}
+
+// written are the columns of entries that no writer would send.
+func written(t *testing.T, s stream, entries []*crdt.Entry) {
+	t.Helper()
+	w := newWalk(s, entries[0].Log, 1, nil)
+	w.entries = entries
+	w.collect()
+	w.columns()
+	if w.broken() != nil {
+		t.Fatal(w.broken())
+	}
+}
+
+// What an entry names is gathered before the entry is known to be one: that costs
+// no more than the columns are long.
+func TestNamingManyLogsCostsLittle(t *testing.T) {
+	p := &plain{}
+	written(t, p, manyNamed())
+	body := append(binary.AppendUvarint(nil, uint64(len(p.raw))), p.raw...)
+	b := promising(codingColumns, zstdEncoder.EncodeAll(p.bytes, body))
+	var err error
+	n := allocated(func() { _, err = DecodeSegment(b) })
+	if !errors.Is(err, crdt.ErrTooLarge) {
+		t.Errorf("%v; want a refusal of too many records", err)
+	}
+	if limit := uint64(64 * MaxSegmentBody * 2); n > limit {
+		t.Errorf("%d bytes allocated for %d; at most %d", n, len(b), limit)
+	}
+	e := fullEntry()
+	if got, want := namedOf(e), e.Named(); !slices.Equal(got, want) {
+		t.Errorf("%v are named; want %v", got, want)
+	}
+}
+
+// A few hundred bytes can stand for numbers of 64 bits without end: what the
+// predictor guesses is counted by the bit.
+func TestMixedBodyIsBoundedByBits(t *testing.T) {
+	e := testEntry()
+	e.Ops = nil
+	for i := range 40 {
+		op := crdt.Op{Collection: "t", Record: crdt.RefByKey("c/03646", "t", "k"), Field: uint32(i), Value: []byte{0xf6}}
+		for j := range uint64(250) {
+			op.Over = append(op.Over, crdt.Pos{Log: testLog(2), Seq: 1 << 62 * (1 + j%2)})
+		}
+		e.Ops = append(e.Ops, op)
+	}
+	m := newMixWriter(copyPrimed())
+	written, limit := newWalk(m, e.Log, 1, nil), mixedBits+127
+	written.entries = []*crdt.Entry{e}
+	written.collect()
+	written.columns()
+	if !errors.Is(written.broken(), ErrFormat) || m.units > mixedUnits || m.guessed > limit {
+		t.Errorf("written: %v, after %d bits and %d units; at most %d bits", written.broken(), m.guessed, m.units, limit)
+	}
+	r := newMixReader(copyPrimed(), m.coder.end())
+	if _, err := readColumns(r, e.Log, 1, nil, prev{}); !errors.Is(err, ErrFormat) || r.guessed > limit {
+		t.Errorf("read: %v, after %d bits; at most %d", err, r.guessed, limit)
+	}
+}
+
+// What may be coded of bits leaves room for the longest numbers that entries hold.
+func TestLongNumbersAreMixed(t *testing.T) {
+	m := newMixWriter(copyPrimed())
+	e := testEntry()
+	e.Ops = e.Ops[:1]
+	for i := range 2500 {
+		op := crdt.Op{Collection: "dossiers", Record: e.Ops[0].Record, Field: uint32(i + 1)}
+		op.Value = head(0, 1<<63|uint64(i)*0x9E3779B97F4A7C15)
+		e.Ops = append(e.Ops, op)
+	}
+	written(t, m, []*crdt.Entry{e})
+	if m.units < mixedUnits*6/10 {
+		t.Errorf("only %d units", m.units)
 	}
 }

@@ -23,6 +23,11 @@ type stream interface {
 // sixteens of raw bits.
 const mixedUnits = 24 << 10
 
+// mixedBits bounds the bits that the predictor guesses: a number is one unit, and
+// of up to 127 of them. An operation whose value is a number of 64 bits has, with
+// all that is said of it beside, fewer than 24 a unit.
+const mixedBits = 24 * mixedUnits
+
 // mixed is a stream through the predictor and the range coder.
 type mixed struct {
 	p       *predictor
@@ -30,6 +35,7 @@ type mixed struct {
 	reading bool
 	columns map[class]*column
 	units   int
+	guessed int // bits
 	err     error
 }
 
@@ -53,8 +59,8 @@ func newMixReader(p *predictor, b []byte) *mixed {
 func (m *mixed) failed() error { return m.err }
 
 func (m *mixed) ended() error {
-	if len(m.coder.in) > 0 {
-		return fmt.Errorf("%w: %d bytes after a mixed body", ErrFormat, len(m.coder.in))
+	if len(m.coder.in) > 0 || m.coder.short > 4 {
+		return fmt.Errorf("%w: %d bytes after a mixed body, %d read past its end", ErrFormat, len(m.coder.in), m.coder.short)
 	}
 	return m.err
 }
@@ -63,7 +69,7 @@ func (m *mixed) ended() error {
 // read, that has ended.
 func (m *mixed) spend(units int) {
 	m.units += units
-	if m.err == nil && (m.units > mixedUnits || m.coder.short > 4) {
+	if m.err == nil && (m.units > mixedUnits || m.guessed > mixedBits || m.coder.short > 4) {
 		m.err = fmt.Errorf("%w: a mixed body that is too long, or ends too early", ErrFormat)
 	}
 }
@@ -76,6 +82,7 @@ func (m *mixed) column(c class) *column {
 }
 
 func (m *mixed) bit(of int, contexts []uint32, node uint32, expects int, bit uint32) uint32 {
+	m.guessed++
 	q := m.p.ask(of, contexts, node, expects)
 	if m.reading {
 		bit = m.coder.read(q.guess)
