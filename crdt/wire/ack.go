@@ -54,7 +54,7 @@ func SignAck(a crdt.Ack, sign func(message []byte) []byte) (*Ack, error) {
 // Verify says whether the acknowledgement is the device's own.
 func (a *Ack) Verify(key ed25519.PublicKey) bool {
 	m, err := a.message()
-	return err == nil && ed25519.Verify(key, m, a.Signature[:])
+	return err == nil && len(key) == ed25519.PublicKeySize && ed25519.Verify(key, m, a.Signature[:])
 }
 
 // message is what is signed: the bytes without their signature.
@@ -104,11 +104,11 @@ func EncodeAck(a *Ack) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := Marshal(w)
-	if err == nil && len(b) > MaxAck {
-		err = fmt.Errorf("acknowledgement of %d bytes; at most %d", len(b), MaxAck)
+	b, err := marshalItem(w, MaxAck)
+	if err != nil {
+		return nil, fmt.Errorf("acknowledgement: %w", err)
 	}
-	return b, err
+	return b, nil
 }
 
 // DecodeAck reads what EncodeAck writes, and nothing else. Its signature is left

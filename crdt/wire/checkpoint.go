@@ -86,11 +86,11 @@ func EncodeCheckpoint(c *crdt.Checkpoint) ([]byte, error) {
 		dot := wireDot{Log: t.place(x.Dot.Log), Seq: x.Dot.Seq, Index: x.Dot.Index}
 		w.Verdicts = append(w.Verdicts, wireVerdict{Dot: dot, Ruling: uint8(x.Ruling), Index: x.Index, Reason: x.Reason})
 	}
-	b, err := Marshal(w)
-	if err == nil && len(b) > MaxCheckpoint {
-		err = fmt.Errorf("checkpoint of %d bytes; at most %d", len(b), MaxCheckpoint)
+	b, err := marshalItem(w, MaxCheckpoint)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
-	return b, err
+	return b, nil
 }
 
 func encodePins(pins []crdt.Pin, t logTable) []wirePin {

@@ -86,7 +86,8 @@ func cellsOf(r *crdt.Record) []namedCell {
 	return cells
 }
 
-// EncodeRecord gives the bytes of a record: equal states give equal bytes.
+// EncodeRecord gives the bytes of a record: equal states give equal bytes. It
+// refuses a record that DecodeRecord wouldn't read again.
 func EncodeRecord(r *crdt.Record) ([]byte, error) {
 	cells := cellsOf(r)
 	t := tablesOf(r, cells)
@@ -101,7 +102,11 @@ func EncodeRecord(r *crdt.Record) ([]byte, error) {
 	for i, c := range cells {
 		w.Cells[i] = t.encodeCell(c)
 	}
-	return Marshal(w)
+	b, err := marshalItem(w, MaxRecord)
+	if err != nil {
+		return nil, fmt.Errorf("record %v of %s: %w", r.Ref.ID(), r.Collection, err)
+	}
+	return b, nil
 }
 
 func tablesOf(r *crdt.Record, cells []namedCell) recordTables {
