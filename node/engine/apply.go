@@ -53,6 +53,9 @@ func (e *Engine) update(f func(*batch) error) error {
 // updateUnder is update where records are read by other checkpoints after it than
 // before.
 func (e *Engine) updateUnder(old, now authorities, f func(*batch) error) error {
+	if err := e.completeLeft(); err != nil {
+		return err
+	}
 	b := e.newBatch(nil, old, now)
 	undo := e.remember()
 	err := e.cfg.Store.Update(func(tx *store.Tx) error {

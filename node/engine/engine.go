@@ -58,6 +58,7 @@ type Engine struct {
 	write  sync.Mutex // held by whoever writes the store; guards clock
 	clock  crdt.Clock
 	erased erasedOps // guarded by write
+	left   *staged   // what is written down and not wholly applied; guarded by write
 
 	state       sync.Mutex // guards what follows
 	incarnation crdt.Incarnation

@@ -51,8 +51,12 @@ func stage(log crdt.LogID, first uint64, raw [][]byte, seals ...wire.Seal) *stag
 }
 
 // applyStaged writes entries down and applies them in as many transactions as
-// they need; last, if set, writes into the last of them.
+// they need; last, if set, writes into the last of them. What the store refuses in
+// between (a full disk) is completed before anything else is written.
 func (e *Engine) applyStaged(s *staged, last func(*store.Tx) error) error {
+	if err := e.completeLeft(); err != nil {
+		return err
+	}
 	b, err := wire.Marshal(s)
 	if err != nil {
 		return err
@@ -61,7 +65,27 @@ func (e *Engine) applyStaged(s *staged, last func(*store.Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("write down what is to be applied: %w", err)
 	}
-	return e.complete(s, last)
+	if err := e.complete(s, last); err != nil {
+		e.left = s
+		return node.Errorf(node.Unavailable,
+			"Đã ghi lại; phần còn dở sẽ tự hoàn tất ngay khi kho ghi được tiếp, xin đừng nhập lại: %w",
+			"this is written down, and is completed as soon as the store can be written again; don't enter it again: %w", err)
+	}
+	return nil
+}
+
+// completeLeft completes what was written down and not wholly applied.
+func (e *Engine) completeLeft() error {
+	s := e.left
+	if s == nil {
+		return nil
+	}
+	e.left = nil
+	if err := e.complete(s, nil); err != nil {
+		e.left = s
+		return fmt.Errorf("complete entries %d to %d of %v: %w", s.First, s.last(), s.log(), err)
+	}
+	return nil
 }
 
 // complete applies what was written down.

@@ -2,13 +2,17 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/node/store/keyring"
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
@@ -85,19 +89,7 @@ func (p *peer) locals(kind string) (n int) {
 func TestASaveOfManyLongRecords(t *testing.T) {
 	box := testEngine(t, "box", identity.RoleBox, map[crdt.Device]identity.Role{})
 	f := newForger(t, testScope)
-	refs := make([]crdt.Ref, 6)
-	for i := range refs {
-		refs[i] = crdt.RefByKey(testScope, "cases", fmt.Sprint(i))
-		for j := range uint32(10) { // 600 KB each, of fields that no pack knows
-			ops := []crdt.Op{write(refs[i], 100+j, strings.Repeat("a", 60_000))}
-			if j == 0 {
-				ops = append(ops, exist(refs[i]), write(refs[i], 2, "Việc"))
-			}
-			if err := box.Ingest(context.Background(), []*wire.Segment{f.segment(0, ops...)}); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	refs := longRecords(t, box, f)
 	save := func(subject string) error {
 		s := Save{Officer: "a", Class: crdt.ClassRecords}
 		for _, ref := range refs {
@@ -148,4 +140,81 @@ func TestAnOverfullRecordKeepsItsLog(t *testing.T) {
 	if box.get(ref.ID()).Values["subject"] != "Việc" {
 		t.Error("the record isn't shown any more")
 	}
+}
+
+// An entry whose records the store refuses in between, because the disk is full for
+// a moment, is merged into all of them as soon as anything is written again.
+func TestAnEntryIsNotLeftHalfMerged(t *testing.T) {
+	box := testEngine(t, "box", identity.RoleBox, map[crdt.Device]identity.Role{})
+	cfg := box.cfg
+	box.close()
+	looks, until := 0, 0 // of the store at the disk; how many find room, 0: all
+	room := func(string) (store.Room, error) {
+		looks++
+		if until > 0 && looks > until {
+			return store.Room{Free: 30 << 20, Total: 1 << 30}, nil
+		}
+		return store.Room{Free: 1 << 30, Total: 1 << 30}, nil
+	}
+	s, err := store.Open(box.dir, store.Options{
+		Log: slog.New(slog.DiscardHandler), Keys: keyring.Keys{Data: sha256.Sum256(box.key)}, Room: room, Ballast: -1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Store = s
+	e, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	box.Bare = &Bare{e, s}
+	f := newForger(t, testScope)
+	refs := longRecords(t, box, f)
+	all := func(field uint32) *wire.Segment {
+		var ops []crdt.Op
+		for _, r := range refs {
+			ops = append(ops, write(r, field, "mới"))
+		}
+		return f.segment(0, ops...)
+	}
+	until = looks + 6
+	if err := box.Ingest(context.Background(), []*wire.Segment{all(200)}); node.CodeOf(err) != node.Unavailable {
+		t.Fatalf("on a full disk: %v; want that it will be completed", err)
+	}
+	until = 0
+	if err := box.Ingest(context.Background(), []*wire.Segment{all(201)}); err != nil {
+		t.Fatal(err)
+	}
+	for _, ref := range refs {
+		var r *crdt.Record
+		err := box.Store.View(func(tx *store.Tx) (err error) {
+			r, err = tx.Record("cases", ref.ID())
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Cells[200].Writes) != 1 || len(r.Cells[201].Writes) != 1 {
+			t.Errorf("record %v holds %d writes of the first entry, %d of the second", ref.ID(), len(r.Cells[200].Writes), len(r.Cells[201].Writes))
+		}
+	}
+}
+
+// longRecords makes records of 420 KB each, of fields that no pack knows.
+func longRecords(t *testing.T, p *peer, f *forger) []crdt.Ref {
+	t.Helper()
+	refs := make([]crdt.Ref, 6)
+	for i := range refs {
+		refs[i] = crdt.RefByKey(testScope, "cases", fmt.Sprint(i))
+		for j := range uint32(7) {
+			ops := []crdt.Op{write(refs[i], 100+j, strings.Repeat("a", 60_000))}
+			if j == 0 {
+				ops = append(ops, exist(refs[i]), write(refs[i], 2, "Việc"))
+			}
+			if err := p.Ingest(context.Background(), []*wire.Segment{f.segment(0, ops...)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return refs
 }
