@@ -20,6 +20,7 @@ func anySegment(t *rapid.T) *Segment {
 		head.Hash = crdt.Hash{1}
 	}
 	stamp := crdt.Stamp(rapid.Uint64().Draw(t, "stamp"))
+	erased := map[uint64]bool{}
 	for range rapid.IntRange(1, 12).Draw(t, "entries") {
 		seq := head.Seq + 1
 		stamp += crdt.Stamp(rapid.SampledFrom([]uint64{0, 1, 65536, 65536 * 77_123, 1 << 60}).Draw(t, "later"))
@@ -45,6 +46,7 @@ func anySegment(t *rapid.T) *Segment {
 		for i := range e.Ops {
 			if rapid.IntRange(0, 9).Draw(t, "erase") == 0 {
 				e = Erase(e, i)
+				erased[Span(seq)] = true
 			}
 		}
 		b, err := EncodeEntry(e)
@@ -53,6 +55,9 @@ func anySegment(t *rapid.T) *Segment {
 		}
 		head = crdt.Head{Seq: seq, Hash: ChainHash(b)}
 		s.Entries = append(s.Entries, b)
+	}
+	for span := range erased {
+		delete(s.Salts, span)
 	}
 	s.Seal = Seal{Seq: head.Seq, Hash: head.Hash, Signature: [64]byte{1}}
 	return s

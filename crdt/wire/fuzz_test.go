@@ -256,6 +256,11 @@ func TestAckIsTheDevicesOwn(t *testing.T) {
 	if !a.Verify(public) {
 		t.Error("the signature doesn't verify")
 	}
+	for _, key := range []ed25519.PublicKey{nil, public[:31], append(public, 0)} {
+		if a.Verify(key) {
+			t.Errorf("it verifies under a key of %d bytes", len(key))
+		}
+	}
 	a.Held[0].Seq++
 	if a.Verify(public) {
 		t.Error("it verifies with another head")

@@ -195,3 +195,25 @@ func TestTheFullestEntryCanBeErased(t *testing.T) {
 		t.Errorf("sent: %v", err)
 	}
 }
+
+// A salt opens what was erased of its span: whoever knows what it may have been
+// tries. So neither goes with the other.
+func TestNoSaltGoesWithWhatWasErased(t *testing.T) {
+	salt := Salt(noise("salt"))
+	e := fullEntry()
+	e.Seq, e.Prev, e.Ops, e.Pins, e.Key = 1, crdt.Hash{}, e.Ops[:1], nil, EntryKey(salt, 1)
+	raw := must(EncodeEntry(Erase(must(DecodeEntry(encoded(t, e))), 0)))
+	s := &Segment{
+		Log: e.Log, First: 1, Entries: [][]byte{raw}, Seal: Seal{Seq: 1, Hash: ChainHash(raw)}, Salts: map[uint64]Salt{0: salt},
+	}
+	got, err := DecodeSegment(must(EncodeSegment(s)))
+	if err != nil || len(got.Salts) > 0 {
+		t.Errorf("sent with %d salts: %v", len(got.Salts), err)
+	}
+	if _, err := got.Open(); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Open(); !errors.Is(err, ErrFormat) {
+		t.Errorf("opened beside its salt: %v; want ErrFormat", err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/klauspost/compress/zstd"
@@ -104,6 +105,7 @@ func (s *Segment) chooseColumns(w *wireSegment, held bool) {
 	if len(entries) == 0 {
 		return
 	}
+	s = s.withoutErased(entries)
 	before := prev{leftOut: held, held: func(crdt.LogID, uint64) (crdt.Hash, bool) { return entries[0].Prev, true }}
 	salts := s.saltList()
 	best := len(w.Body) - 17*len(salts)
@@ -118,6 +120,19 @@ func (s *Segment) chooseColumns(w *wireSegment, held bool) {
 			*w, best = c, len(body)
 		}
 	}
+}
+
+// withoutErased is the segment without the salts that would open what was erased.
+// Whoever was sent an erased entry of a span may hold the span's salt from before.
+func (s *Segment) withoutErased(entries []*crdt.Entry) *Segment {
+	c := *s
+	c.Salts = maps.Clone(s.Salts)
+	for _, e := range entries {
+		if isErased(e) {
+			delete(c.Salts, Span(e.Seq))
+		}
+	}
+	return &c
 }
 
 func equalEntries(a, b [][]byte) bool {
@@ -274,7 +289,8 @@ func DecodeSegmentAfter(b []byte, held crdt.Held) (*Segment, error) {
 }
 
 // Open decodes a segment's entries and checks that each is the log's, follows
-// the one before it, and that the last is the one which the seal names. What is
+// the one before it, that the last is the one which the seal names, and that no
+// salt comes with an erased entry of its span. What is
 // left to check is the seal's signature and whether the first entry fits what
 // the receiver holds.
 func (s *Segment) Open() ([]*crdt.Entry, error) {
@@ -287,6 +303,9 @@ func (s *Segment) Open() ([]*crdt.Entry, error) {
 		}
 		if e.Log != s.Log || e.Seq != s.First+uint64(i) {
 			return nil, fmt.Errorf("segment: %w: entry %d is not seq %d of its log", ErrFormat, i, s.First+uint64(i))
+		}
+		if _, salted := s.Salts[Span(e.Seq)]; salted && isErased(e) {
+			return nil, fmt.Errorf("segment: %w: seq %d was erased, and its span's salt, which opens it, is there", ErrFormat, e.Seq)
 		}
 		if i > 0 && e.Prev != hash {
 			return nil, fmt.Errorf("segment: %w: the chain breaks at seq %d", ErrFormat, e.Seq)

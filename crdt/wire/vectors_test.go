@@ -63,8 +63,9 @@ func vectors(t *testing.T) string {
 // key that no salt gives, values of every shape.
 func oddSegment(t testing.TB) *Segment {
 	t.Helper()
-	s := &Segment{Log: testLog(1), First: 7, Salts: map[uint64]Salt{0: Salt(noise("salt"))}}
-	full := fullEntry()
+	s := &Segment{Log: testLog(1), First: 256, Salts: map[uint64]Salt{0: Salt(noise("salt"))}}
+	full := fullEntry() // the last of its span; what was erased is of the next
+	full.Seq, full.Key = s.First, EntryKey(s.Salts[0], s.First)
 	head := s.append(t, must(DecodeEntry(encoded(t, full))))
 	next := func(e *crdt.Entry) *crdt.Entry {
 		e.Seq, e.Prev = head.Seq+1, head.Hash
