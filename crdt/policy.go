@@ -16,9 +16,11 @@ const (
 	Review               // the newest is shown, and differing writes wait for a person
 	Max                  // the largest value
 	Min                  // the smallest value
-	// Serial shows the earliest of all that was ever written, even if something
-	// has superseded it since: what was printed never changes. More than one
-	// value waits for a person.
+	// Serial shows the first of all that was ever written, even if something has
+	// superseded it since: what was printed never changes. First is what the hub has
+	// confirmed, then what it committed earliest, then the earliest claim: a clock
+	// that is set back puts nothing before what the hub holds. More than one value
+	// waits for a person.
 	Serial
 	// State is a step of a workflow: confirmed before provisional, then the
 	// newest. A step that was rejected isn't shown, nor what is built on it.
@@ -35,13 +37,21 @@ func (rd Reader) order(sibs []Sibling, p Policy) {
 	case Min:
 		by = func(a, b Sibling) int { return cmp.Or(rd.compare(a.Value, b.Value), newest(a, b)) }
 	case Serial:
-		by = func(a, b Sibling) int { return cmp.Or(cmp.Compare(serialTime(a), serialTime(b)), a.Dot.Compare(b.Dot)) }
+		by = rd.first
 	case State:
 		by = func(a, b Sibling) int { return cmp.Or(falseFirst(a.Provisional, b.Provisional), newest(a, b)) }
 	}
 	slices.SortFunc(sibs, func(a, b Sibling) int {
 		return cmp.Or(falseFirst(a.Erased(), b.Erased()), by(a, b))
 	})
+}
+
+// first orders by what the hub has said of a write, and last by what it claims.
+func (rd Reader) first(a, b Sibling) int {
+	return cmp.Or(
+		falseFirst(!rd.Authority.confirmed(a.Dot), !rd.Authority.confirmed(b.Dot)),
+		falseFirst(!a.Time.Witnessed, !b.Time.Witnessed), cmp.Compare(a.Time.UntilMS, b.Time.UntilMS),
+		cmp.Compare(serialTime(a), serialTime(b)), a.Dot.Compare(b.Dot))
 }
 
 // serialTime is the effective time, in an order in which what sorts last does.

@@ -67,8 +67,7 @@ func TestCompareAndSame(t *testing.T) {
 }
 
 // What was printed never changes: neither by a write over it nor by a later one
-// beside it. Who claims the earliest time has it, until the hub's witness says
-// otherwise.
+// beside it. Who claims the earliest time has it, until the hub has committed one.
 func TestSerialShowsTheEarliest(t *testing.T) {
 	a, b := newDesk(t, 0, "A"), newDesk(t, 1, "B")
 	first := a.write(aTime, "số 1")
@@ -83,7 +82,12 @@ func TestSerialShowsTheEarliest(t *testing.T) {
 	want(t, b.read(nil, Serial), "số 0", "số 1", "số 2")
 	h := newHub(t)
 	h.next(aTime, witness(a.log, first.Seq, aTime))
-	want(t, b.read(h.authority, Serial), "số 0", "số 1", "số 2") // it cites nothing that says otherwise
+	want(t, b.read(h.authority, Serial), "số 1", "số 0", "số 2") // a claim puts nothing before what the hub holds
+	h.next(aTime+day, witness(b.log, 1, aTime+day))
+	h.next(aTime+2*day, witness(a.log, 2, aTime+2*day))
+	want(t, b.read(h.authority, Serial), "số 1", "số 0", "số 2")
+	h.next(aTime+2*day, ruling(Dot{a.log, 2, 0}, Confirmed))
+	want(t, b.read(h.authority, Serial), "số 2", "số 1", "số 0")
 	c := newDesk(t, 2, "C")
 	c.cites = h.authority.Newest
 	c.write(aTime-day, "số 9") // it cites a checkpoint of today
@@ -94,6 +98,19 @@ func TestSerialShowsTheEarliest(t *testing.T) {
 	far.save(aTime+500*day, far.record.Assign(testField, cborText("xa"), nil))
 	far.receive(first)
 	want(t, far.read(h.authority, Serial), "số 1", "xa")
+}
+
+// Compaction forgets what a cell has superseded. The entries are still held, and
+// tell what was printed.
+func TestSerialAfterCompaction(t *testing.T) {
+	a, b := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	b.receive(a.write(aTime, "số 1"))
+	b.write(aTime+1, "số 2")
+	b.record.Compact([]Pos{{a.log, 1}, {b.log, 1}})
+	if len(b.record.Cells[testField].Over) > 0 {
+		t.Fatal("nothing was compacted")
+	}
+	want(t, b.read(nil, Serial), "số 1", "số 2")
 }
 
 // A step that the hub rejects takes along what was built on it by those who didn't
@@ -164,6 +181,18 @@ func TestConfirmedBeforeProvisional(t *testing.T) {
 	if r.Provisional || !r.Siblings[1].Provisional || !r.Review {
 		t.Errorf("%+v", r)
 	}
+}
+
+// An officer's key that was cut hides their steps and not those built on them.
+func TestCutOfficerLeavesLaterSteps(t *testing.T) {
+	a, b := newDesk(t, 0, "X"), newDesk(t, 1, "B")
+	b.receive(a.write(aTime, "một"))
+	b.write(aTime+1, "hai")
+	h := newHub(t)
+	h.next(aTime, cutting(Subject{Kind: SubjectOfficer, Officer: "X"}))
+	rd := b.reader(h.authority)
+	rd.Whole = true
+	want(t, rd.Cell(b.record.Cells[testField], State), "hai")
 }
 
 // A verdict that was made before one that is held changes nothing.

@@ -26,7 +26,7 @@ func (rd Reader) standing(c Cell, p Policy) (visible []Write, hidden []Hidden, l
 		return c.Writes, nil, nil
 	}
 	all := c.Writes
-	if rd.Prior != nil && (len(c.Over) > 0 || len(hidden) > 0) {
+	if rd.Prior != nil && (len(c.Over) > 0 || len(hidden) > 0 || p == Serial && slices.ContainsFunc(c.Writes, replaced)) {
 		all = merge(c.Writes, rd.Prior())
 	}
 	hidden = rd.drop(all, p)
@@ -42,6 +42,10 @@ func (rd Reader) standing(c Cell, p Policy) (visible []Write, hidden []Hidden, l
 	}
 	return visible, hidden, lost
 }
+
+// replaced says whether a write has replaced anything: a compacted cell has
+// forgotten so, and its writes have not.
+func replaced(w Write) bool { return len(w.Over) > 0 }
 
 // undercut says whether the cell's structure may rest on something hidden that
 // doesn't stand any more.
