@@ -29,12 +29,14 @@ type Forks struct {
 }
 
 // BranchName is the log that a branch is when it doesn't keep its log's name: the
-// same device, scope and class, and an incarnation made of its first entry's hash.
+// same device and scope, an incarnation made of its first entry's hash, and a class
+// that no entry is written under (ClassBranch), so that nobody can take the name.
 func BranchName(l LogID, first Hash) LogID {
 	h := sha256.New()
 	h.Write([]byte("vungxa fork 1\x00"))
 	h.Write(first[:])
 	copy(l.Incarnation[:], h.Sum(nil))
+	l.Class |= ClassBranch
 	return l
 }
 

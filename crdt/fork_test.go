@@ -170,6 +170,22 @@ func TestForkBelowTheCut(t *testing.T) {
 	}
 }
 
+// Nobody can open a log under a branch's name: a branch's class is none.
+func TestBranchNameIsNoLogs(t *testing.T) {
+	a := newDesk(t, 0, "A")
+	e := a.write(aTime, "một")
+	e.Log = BranchName(a.log, chainHash(e))
+	if err := e.Validate(); err == nil {
+		t.Error("an entry was written under a branch's name, and was accepted")
+	}
+	for class := range ClassBulk + 1 {
+		e.Log.Class = class
+		if err := e.Validate(); err != nil {
+			t.Errorf("class %d: %v", class, err)
+		}
+	}
+}
+
 // A record that was created on a branch is the branch's, though both creations have
 // one dot as they were written.
 func TestRecordsOfTwoBranchesAreTwo(t *testing.T) {
@@ -250,6 +266,21 @@ func TestForksWithinForks(t *testing.T) {
 		if got := f.Name(l, other.Hash, 2); got != BranchName(l, other.Hash) {
 			t.Errorf("%s: it lost, and is named %v", name, got)
 		}
+	}
+	var f Forks // two forked logs of one device
+	m := l
+	m.Class = ClassBulk
+	for _, x := range []LogID{l, m} {
+		f.Add(x, Branch{At: 1, Hash: Hash{byte(x.Class), 1}})
+		f.Add(x, Branch{At: 1, Hash: Hash{byte(x.Class), 2}})
+	}
+	for _, x := range []LogID{l, m} {
+		if got := f.origin(BranchName(x, Hash{byte(x.Class), 2})); got != x {
+			t.Errorf("a branch of %v was written as %v", x, got)
+		}
+	}
+	if plain := testLog(5); f.origin(plain) != plain {
+		t.Error("a plain log is a branch")
 	}
 	if BranchName(l, Hash{1}).Incarnation == BranchName(l, Hash{2}).Incarnation || (&Forks{}).Forked(l) {
 		t.Error("two branches of one name")
@@ -353,7 +384,9 @@ func TestBranchNamedByItsOwnName(t *testing.T) {
 		}
 		_, named := s.fold()
 		for _, n := range named {
-			if err := n.Validate(); err != nil && n.Seq > 0 {
+			n := *n
+			n.Log.Class &^= ClassBranch // which no entry is written under
+			if err := n.Validate(); err != nil {
 				t.Errorf("under its names: %v", err)
 			}
 		}

@@ -35,6 +35,10 @@ const (
 	ClassBulk    Class = 3 // imports and history
 )
 
+// ClassBranch marks the class of a log that is a branch (BranchName). Entries name
+// such logs and are never written under one.
+const ClassBranch Class = 0x80
+
 // LogID names a log. It has one writer.
 type LogID struct {
 	Device      Device

@@ -238,6 +238,8 @@ func TestValidateRefuses(t *testing.T) {
 		},
 		"no operations":              func(e *Entry) { e.Ops = nil },
 		"one cell twice":             func(e *Entry) { e.Ops = append(e.Ops, e.Ops[0]) },
+		"a class that is none":       func(e *Entry) { e.Log.Class = ClassBulk + 1 },
+		"a branch's name":            func(e *Entry) { e.Log = BranchName(e.Log, Hash{1}) },
 		"no value":                   func(e *Entry) { e.Ops[0].Value = nil },
 		"no collection":              func(e *Entry) { e.Ops[0].Collection = "" },
 		"unsorted":                   func(e *Entry) { slices.Reverse(e.Ops[0].Over) },
@@ -396,10 +398,17 @@ func TestSeenIsTheLesserOfBoth(t *testing.T) {
 func TestAbsorbGoesByTheBestOwnTime(t *testing.T) {
 	const best = int64(1_790_000_000_000)
 	back := best - 2*MaxAhead.Milliseconds()
-	c := Clock{Own: best}
 	foreign := StampAt(best + 1)
-	c.Absorb(foreign, back)
-	if next := c.Next(back); next <= foreign {
-		t.Errorf("stamp %v after absorbing %v", next, foreign)
+	for name, c := range map[string]*Clock{"kept": {Own: best}, "given": {}, "absorbed": {}} {
+		switch name {
+		case "given":
+			c.Next(best)
+		case "absorbed":
+			c.Absorb(0, best)
+		}
+		c.Absorb(foreign, back)
+		if next := c.Next(back); next <= foreign {
+			t.Errorf("%s: stamp %v after absorbing %v", name, next, foreign)
+		}
 	}
 }

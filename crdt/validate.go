@@ -21,6 +21,8 @@ func (e *Entry) Validate() error {
 		return fmt.Errorf("%w: seq 0; entries count from 1", ErrEntry)
 	case (e.Seq == 1) != (e.Prev == Hash{}):
 		return fmt.Errorf("%w: seq %d: only the first entry has no previous hash", ErrEntry, e.Seq)
+	case e.Log.Class > ClassBulk:
+		return fmt.Errorf("%w: class %d; logs have classes 0 to %d", ErrEntry, e.Log.Class, ClassBulk)
 	case len(e.Log.Scope) == 0 || len(e.Log.Scope) > MaxScope:
 		return fmt.Errorf("%w: scope of %d bytes; want 1 to %d", ErrEntry, len(e.Log.Scope), MaxScope)
 	case len(e.Officer) > MaxOfficer || !isName(e.Pack.ID):
