@@ -245,12 +245,15 @@ func TestClaimsWait(t *testing.T) {
 	if c.record.Arrived(a.log, c.hash) || c.record.Arrived(b.log, trusting) || !sameRecord(c.record, waiting) {
 		t.Error("something counts before its log is here")
 	}
-	before := waiting.Cells[testField].Writes[0]
+	before, kept := waiting.Cells[testField].Writes[0], c.record.Cells[testField]
 	if !c.record.Arrived(a.log, trusting) {
 		t.Error("nothing counts after it has come")
 	}
 	if w := c.record.Cells[testField].Writes[0]; !slices.Equal(w.Over, []Pos{one.Pos()}) || len(before.Over) != 0 || len(waiting.Cells[testField].Writes[0].Over) != 0 {
 		t.Errorf("it replaced %v; the copy %v", w.Over, waiting.Cells[testField].Writes[0].Over)
+	}
+	if len(kept.Writes[0].Over) != 0 || len(kept.Pending) != 1 {
+		t.Errorf("a copy of the cell has changed: %+v", kept)
 	}
 	c.receive(one)
 	want(t, c.read(nil, LWW), "hai")
@@ -285,7 +288,15 @@ func TestOverwriteOfTheFuture(t *testing.T) {
 	r := reader.read(nil, LWW)
 	want(t, r, "hai", "xấu")
 	if len(r.Waiting) != 1 || r.Waiting[0].By != e.Dot(0) {
-		t.Errorf("waiting: %+v; want the claim, for ever", r.Waiting)
+		t.Errorf("waiting: %+v; want the claim, until the floor has passed", r.Waiting)
+	}
+	reader.record.Compact([]Pos{{victim.log, 1}})
+	if len(reader.record.Cells[testField].Pending) != 1 {
+		t.Error("forgotten before what it names is everyone's")
+	}
+	reader.record.Compact([]Pos{{victim.log, 2}})
+	if r := reader.read(nil, LWW); len(r.Waiting) != 0 || len(r.Siblings) != 2 {
+		t.Errorf("past the floor: %+v", r)
 	}
 
 	unpinned := *e
@@ -314,6 +325,12 @@ func TestCitedCheckpointStandsForAPin(t *testing.T) {
 	before, after := newDesk(t, 2, "C"), newDesk(t, 3, "D")
 	before.receive(a.held[a.log][0], e)
 	want(t, before.read(nil, LWW), "hai", "một")
+	kept := before.record.Cells[testField]
+	defer func() {
+		if kept.Pending[0].Pin != (Head{}) {
+			t.Error("a copy of the cell has changed")
+		}
+	}()
 	if !before.record.Covered(h.authority, before.hash) {
 		t.Error("nothing counts after the checkpoint")
 	}
@@ -357,6 +374,120 @@ func TestBackDatedCompletion(t *testing.T) {
 	}
 	if err := next.Citing(Cite{d.cites.Epoch, d.cites.Index + 1}); !errors.Is(err, ErrEntry) {
 		t.Errorf("a cite that goes back: %v", err)
+	}
+}
+
+// A cite of a checkpoint that is to come, or never will, lifts nothing: it counts
+// as the newest that the device can have held before the hub had the entry.
+func TestCiteOfTheFuture(t *testing.T) {
+	for name, cite := range map[string]Cite{"that comes": {1, 3}, "that never does": {1<<64 - 1, 1<<64 - 1}} {
+		evil, honest := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+		h := newHub(t)
+		h.next(aTime, nil)
+		evil.cites, honest.cites = cite, h.authority.Newest
+		bad := evil.write(aTime-day, "xấu")
+		honest.write(aTime+60_000, "sau một phút")
+		honest.receive(bad)
+		h.next(aTime+120_000, func(c *Checkpoint) {
+			c.Witnesses = []Witness{{evil.log, 1, aTime + 2}, {honest.log, 1, aTime + 60_001}}
+		})
+		for n := range int64(3) {
+			want(t, honest.read(h.authority, LWW), "sau một phút", "xấu")
+			got := h.authority.Effective(honest.record.Cells[testField].Writes[1])
+			if got.At != StampAt(aTime) || got.FromMS != aTime || !got.Suspect {
+				t.Errorf("%s: effective %+v; want what was the newest before it came", name, got)
+			}
+			h.next(aTime+(n+1)*day, nil)
+		}
+	}
+	d := newDesk(t, 0, "A")
+	h := newHub(t)
+	d.cites = h.next(aTime+day, nil).At
+	d.write(aTime, "x")
+	h.next(aTime+day, witness(d.log, 1, aTime))
+	if got := h.authority.Effective(d.record.Cells[testField].Writes[0]); got.FromMS > got.UntilMS || got.At != StampAt(aTime) {
+		t.Errorf("committed before what it cites: %+v", got)
+	}
+}
+
+// A checkpoint that is cited before it is held changes the winner when it comes, and
+// that is within its reach.
+func TestCitedBeforeItIsHeld(t *testing.T) {
+	slow, other := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	h := newHub(t)
+	h.next(aTime, nil)
+	slow.cites = Cite{1, 3}
+	e := slow.write(aTime-day, "chậm")
+	other.write(aTime+1000, "kia")
+	other.receive(e)
+	h.next(aTime+2000, nil)
+	before := other.read(h.authority, LWW)
+	want(t, before, "kia", "chậm")
+	h.next(aTime+2000, nil)
+	after := other.read(h.authority, LWW)
+	want(t, after, "chậm", "kia")
+	if !h.reach.Cell(other.record.Cells[testField]) || !h.reach.Reading(before) {
+		t.Error("it is out of reach")
+	}
+}
+
+// A step that was built on a rejected one isn't saved by saying that the rejection
+// was known.
+func TestRejectionKnownBeforeItWas(t *testing.T) {
+	for _, cite := range []Cite{{1, 1}, {1, 2}, {9, 9}} {
+		a, evil := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+		h := newHub(t)
+		step := a.write(aTime, "bước")
+		evil.receive(step)
+		evil.cites = cite
+		a.receive(evil.write(aTime+1, "tiếp"))
+		h.next(aTime+10, func(c *Checkpoint) { ruling(step.Dot(0), Rejected)(c); witness(evil.log, 1, aTime+9)(c) })
+		want(t, a.read(h.authority, State))
+		h.next(aTime+11, nil)
+		want(t, a.read(h.authority, State))
+	}
+	a, b := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	h := newHub(t)
+	step := a.write(aTime, "bước")
+	b.receive(step)
+	b.cites = Cite{1, 2}
+	a.receive(b.write(aTime+1, "tiếp"))
+	h.next(aTime+10, ruling(step.Dot(0), Rejected))
+	before := a.read(h.authority, State)
+	want(t, before)
+	h.next(aTime+11, nil) // they did know
+	want(t, a.read(h.authority, State), "tiếp")
+	if !h.reach.Reading(before) {
+		t.Error("a step comes back, and is out of reach")
+	}
+}
+
+// Attack 8 by way of a cite: the hub holds the entry before the checkpoint that it
+// cites, and that covers what was not yet written.
+func TestOverwriteOfTheFutureByCite(t *testing.T) {
+	for _, complete := range []bool{false, true} {
+		victim, evil, reader := newDesk(t, 0, "A"), newDesk(t, 1, "B"), newDesk(t, 2, "C")
+		h := newHub(t)
+		one := victim.write(aTime, "một")
+		h.next(aTime, func(c *Checkpoint) { c.Heads = []Pin{pinAt(victim, victim.log, 1)} })
+		evil.cites = Cite{1, 4}
+		e := evil.save(aTime, Op{Collection: "things", Record: testRef, Field: testField, Value: cborText("xấu")})
+		e.Ops[0].Over = []Pos{{victim.log, 3}}
+		two, three := victim.write(aTime+1, "hai"), victim.write(aTime+2, "ba")
+		if !complete {
+			reader.receive(one, e, two, three)
+		}
+		h.next(aTime+3, func(c *Checkpoint) { c.Heads = []Pin{pinAt(victim, victim.log, 3), {evil.log, 1, chainHash(e)}} })
+		h.next(aTime+4, nil)
+		h.next(aTime+5, nil)
+		if complete {
+			h.authority.Complete(e)
+			reader.receive(one, e, two, three)
+		}
+		if reader.record.Covered(h.authority, reader.hash) {
+			t.Error("a claim on what wasn't written yet counts")
+		}
+		want(t, reader.read(h.authority, LWW), "ba", "xấu")
 	}
 }
 

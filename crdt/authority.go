@@ -30,12 +30,19 @@ type Authority struct {
 	Lapsed map[Device]bool
 
 	chain     []link
+	covered   map[LogID][]cover
 	heads     map[LogID][]headStep
 	witnesses map[LogID][]Witness
 	cuts      []Cut
 	verdicts  map[Dot]ruled
 	rejected  map[LogID][]uint64 // seqs, sorted
 	adopted   map[Pos]bool
+}
+
+// cover is a checkpoint that says the hub holds a log further than any before it.
+type cover struct {
+	at  Cite
+	seq uint64
 }
 
 // link is a checkpoint as far as later ones need it.
@@ -67,6 +74,7 @@ func (a *Authority) Clone() *Authority {
 	c.Floor, c.chain, c.cuts = slices.Clone(a.Floor), slices.Clone(a.chain), slices.Clone(a.cuts)
 	c.Lapsed, c.verdicts, c.adopted = maps.Clone(a.Lapsed), maps.Clone(a.verdicts), maps.Clone(a.adopted)
 	c.heads, c.witnesses, c.rejected = cloneLists(a.heads), cloneLists(a.witnesses), cloneLists(a.rejected)
+	c.covered = cloneLists(a.covered)
 	return &c
 }
 
@@ -175,16 +183,18 @@ func (a *Authority) take(c *Checkpoint, hash Hash) {
 	if a.heads == nil {
 		a.heads, a.witnesses = map[LogID][]headStep{}, map[LogID][]Witness{}
 		a.verdicts, a.rejected = map[Dot]ruled{}, map[LogID][]uint64{}
-		a.adopted, a.Lapsed = map[Pos]bool{}, map[Device]bool{}
+		a.adopted, a.Lapsed, a.covered = map[Pos]bool{}, map[Device]bool{}, map[LogID][]cover{}
 	}
 	a.Scope, a.Newest, a.TimeMS = c.Scope, c.At, c.TimeMS
 	a.chain = append(a.chain, link{at: c.At, timeMS: c.TimeMS, hash: hash})
 	a.Floor = union(a.Floor, c.Floor)
 	for _, h := range c.Heads {
 		a.heads[h.Log] = append(a.heads[h.Log], headStep{at: c.At, head: Head{Seq: h.Seq, Hash: h.Hash}})
+		a.cover(h.Log, h.Seq)
 	}
 	for _, w := range c.Witnesses {
 		a.witnesses[w.Log] = append(a.witnesses[w.Log], w)
+		a.cover(w.Log, w.Seq)
 	}
 	for _, cut := range c.Cuts {
 		a.cuts = append(a.cuts, cut)
@@ -240,18 +250,6 @@ func (a *Authority) HeadAt(l LogID, cite Cite) (Head, bool) {
 		return Head{}, false
 	}
 	return steps[i].head, true
-}
-
-// timeOf is the time of the checkpoint cited, or of the newest held before it.
-func (a *Authority) timeOf(cite Cite) int64 {
-	i, ok := a.find(cite)
-	if !ok {
-		i--
-	}
-	if i < 0 || cite == (Cite{}) {
-		return 0
-	}
-	return a.chain[i].timeMS
 }
 
 // Hash is the hash of the newest checkpoint, the one that the next must name.

@@ -178,16 +178,32 @@ func TestCloneOfAnAuthority(t *testing.T) {
 	}
 }
 
-// A cite that isn't held is taken for the newest before it; no checkpoint, for none.
+// A cite counts once it is held, and no later than before what covers the entry.
 func TestTimeOfACite(t *testing.T) {
-	h := newHub(t)
+	h, l := newHub(t), testLog(3)
 	for n := range int64(3) {
 		h.next(aTime+n, func(c *Checkpoint) { c.At.Index = uint64(2 + 2*n) })
 	}
-	for cite, want := range map[Cite]int64{{1, 2}: aTime, {1, 3}: aTime, {1, 4}: aTime + 1, {1, 9}: aTime + 2, {2, 0}: aTime + 2, {1, 1}: 0, {}: 0} {
-		if got := h.authority.Effective(Write{Cite: cite}).FromMS; got != want {
-			t.Errorf("%v is of %d; want %d", cite, got, want)
+	told := func(seq uint64, want map[Cite]int64) {
+		t.Helper()
+		for cite, want := range want {
+			if got := h.authority.Effective(Write{Dot: Dot{Log: l, Seq: seq}, Stamp: StampAt(1), Cite: cite}).FromMS; got != want {
+				t.Errorf("%v of entry %d is of %d; want %d", cite, seq, got-aTime, want-aTime)
+			}
 		}
+	}
+	told(1, map[Cite]int64{{1, 2}: aTime, {1, 4}: aTime + 1, {1, 3}: 0, {1, 7}: 0, {1, 9}: 0, {2, 0}: 0, {1, 1}: 0, {}: 0})
+	h.next(aTime+9, func(c *Checkpoint) { c.At.Index, c.Heads = 7, []Pin{{l, 2, Hash{2}}} })
+	h.next(aTime+9, func(c *Checkpoint) { c.At.Index = 8; witness(l, 3, aTime+9)(c) })
+	for _, seq := range []uint64{1, 2} {
+		told(seq, map[Cite]int64{{1, 2}: aTime, {1, 5}: aTime + 1, {1, 6}: aTime + 2, {1, 7}: aTime + 2, {1, 8}: aTime + 2, {9, 9}: aTime + 2, {1, 1}: 0, {}: 0})
+	}
+	told(3, map[Cite]int64{{1, 6}: aTime + 2, {1, 7}: aTime + 9, {1, 8}: aTime + 9, {9, 9}: aTime + 9})
+	told(4, map[Cite]int64{{1, 8}: aTime + 9, {1, 9}: 0})
+	clone := h.authority.Clone()
+	h.next(aTime+10, witness(l, 4, aTime+10))
+	if clone.coveredTo(l) != 3 || h.authority.coveredTo(l) != 4 {
+		t.Errorf("covered up to %d, in the clone %d", h.authority.coveredTo(l), clone.coveredTo(l))
 	}
 	if _, ok := h.authority.Head(testLog(0)); ok {
 		t.Error("a head of a log that was never named")
@@ -294,12 +310,15 @@ func TestReach(t *testing.T) {
 			[]Cell{at(l, 8, 0), at(l, 1<<40, 0), at(m, 1, 0, Pos{l, 9})}, []Cell{at(m, 8, 0)}},
 		"verdict":  {ruling(Dot{Log: l, Seq: 8}, Confirmed), []Cell{at(l, 8, 0)}, []Cell{at(l, 9, 0), at(l, 7, 0)}},
 		"rejected": {ruling(Dot{Log: l, Seq: 8}, Rejected), []Cell{at(l, 8, 0), at(m, 1, 0, Pos{l, 9})}, []Cell{at(l, 7, 0), at(m, 1, 0, Pos{l, 7})}},
+		"cited":    {nil, []Cell{{Writes: []Write{{Cite: Cite{1, 2}}}}}, []Cell{{Writes: []Write{{Cite: Cite{1, 1}}, {Cite: Cite{1, 3}}, {}}}}},
 		"time": {func(c *Checkpoint) { c.TimeMS += day }, []Cell{at(m, 1, aTime+MaxClaimAhead+1), at(m, 1, aTime+MaxClaimAhead+day)},
 			[]Cell{at(m, 1, aTime+MaxClaimAhead), at(m, 1, aTime+MaxClaimAhead+day+1)}},
 		"a grant": {cutting(Subject{Kind: SubjectGrant, Officer: "A", From: 0, Until: 1}), []Cell{at(m, 8, 0)}, nil},
 	} {
 		c := &Checkpoint{At: Cite{1, 2}, TimeMS: aTime}
-		x.fill(c)
+		if x.fill != nil {
+			x.fill(c)
+		}
 		r := h.authority.Reach(c)
 		for _, cell := range x.in {
 			if !r.Cell(cell) {
@@ -312,9 +331,31 @@ func TestReach(t *testing.T) {
 			}
 		}
 	}
-	r := h.authority.Reach(&Checkpoint{At: Cite{1, 2}, Heads: []Pin{{l, 4, Hash{1}}}})
-	if !slices.Equal(r.Heads, []LogID{l}) {
-		t.Errorf("heads: %v", r.Heads)
+	// What waits for a log that is cut rests on it.
+	waiting := Cell{Pending: []Claim{{Over: Pos{l, 1}}}}
+	c := &Checkpoint{At: Cite{1, 2}, TimeMS: aTime}
+	cutting(Subject{Kind: SubjectDevice, Device: l.Device})(c)
+	if r := h.authority.Reach(c); !r.Cell(waiting) || !r.Cell(at(m, 1, 0, Pos{l, 1})) || r.Cell(at(m, 1, 0, Pos{m, 1})) {
+		t.Errorf("a log that isn't listed: %+v", r)
+	}
+	cutting(Subject{Kind: SubjectDevice, Device: m.Device}, Pin{m, 7, Hash{1}})(c)
+	ruling(Dot{Log: l, Seq: 8}, Adopted)(c)
+	want := []Range{{m, 8, end}, {l, 8, end}}
+	if got := h.authority.Reach(c).Writes; !slices.Equal(got, want) {
+		t.Errorf("ranges %v; want %v", got, want)
+	}
+	if r := (Reach{Writes: want}); !r.Cell(at(testLog(2), 1, 0, Pos{m, 8})) || r.Cell(at(testLog(2), 1, 0, Pos{m, 7})) {
+		t.Error("what is superseded from the first entry on")
+	}
+	if got := h.authority.Reach(&Checkpoint{At: Cite{1, 2}, TimeMS: aTime}).UnwitnessedMS; got != [2]int64{} {
+		t.Errorf("no time has passed, and claims are reached: %v", got)
+	}
+	if got := new(Authority).Reach(&Checkpoint{At: Cite{1, 1}, TimeMS: aTime}).UnwitnessedMS; got != [2]int64{aTime + MaxClaimAhead, maxMillis} {
+		t.Errorf("of the first checkpoint: %v", got)
+	}
+	r := h.authority.Reach(&Checkpoint{At: Cite{1, 2}, Heads: []Pin{{l, 4, Hash{1}}, {m, 2, Hash{1}}}})
+	if !slices.Equal(r.Heads, []LogID{l, m}) || !slices.Equal(r.Writes, []Range{{l, 4, 4}, {m, 1, 2}}) {
+		t.Errorf("heads: %v, which cover %v", r.Heads, r.Writes)
 	}
 }
 

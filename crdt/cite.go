@@ -1,6 +1,7 @@
 package crdt
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -17,14 +18,65 @@ func (e *Entry) Citing(before Cite) error {
 	return nil
 }
 
+// cover notes that the hub holds a log up to seq, by the newest checkpoint.
+func (a *Authority) cover(l LogID, seq uint64) {
+	if seq > a.coveredTo(l) {
+		a.covered[l] = append(a.covered[l], cover{at: a.Newest, seq: seq})
+	}
+}
+
+// coveredTo is how far the hub has said that it holds, or held, a log.
+func (a *Authority) coveredTo(l LogID) uint64 {
+	if cs := a.covered[l]; len(cs) > 0 {
+		return cs[len(cs)-1].seq
+	}
+	return 0
+}
+
+// cited is the checkpoint that an entry can have held, of what it says: none
+// before what it says is held here, and none that covers the entry itself, as that
+// was signed after it. A cite of the future counts, once the entry is covered, as
+// the newest checkpoint before that. The zero Cite: none.
+func (a *Authority) cited(p Pos, says Cite) Cite {
+	if a == nil || says == (Cite{}) {
+		return Cite{}
+	}
+	cs := a.covered[p.Log]
+	i, _ := slices.BinarySearchFunc(cs, p.Seq, func(c cover, seq uint64) int { return cmp.Compare(c.seq, seq) })
+	at, held := a.find(says)
+	if i == len(cs) {
+		if !held {
+			return Cite{}
+		}
+		return says
+	}
+	if first, _ := a.find(cs[i].at); !held || at >= first {
+		at = min(at, first) - 1
+	}
+	if at < 0 {
+		return Cite{}
+	}
+	return a.chain[at].at
+}
+
+// timeOf is the time of a checkpoint that is held; 0 of any other.
+func (a *Authority) timeOf(cite Cite) int64 {
+	i, ok := a.find(cite)
+	if !ok {
+		return 0
+	}
+	return a.chain[i].timeMS
+}
+
 // Complete gives the entry the pins that it left to the checkpoint which it cites,
 // as far as the authority holds that checkpoint and it covers what is named.
 func (a *Authority) Complete(e *Entry) {
+	cites := a.cited(e.Pos(), e.Cites)
 	for _, p := range e.Named() {
 		if e.pin(p.Log) != (Head{}) {
 			continue
 		}
-		head, ok := a.HeadAt(p.Log, e.Cites)
+		head, ok := a.HeadAt(p.Log, cites)
 		if !ok || head.Seq < p.Seq {
 			continue
 		}
@@ -41,7 +93,7 @@ func (r *Record) Covered(a *Authority, held Held) bool {
 	r.each(func(c Cell) Cell {
 		c.Pending = slices.Clone(c.Pending)
 		for i, p := range c.Pending {
-			head, ok := a.HeadAt(p.Over.Log, p.Cite)
+			head, ok := a.HeadAt(p.Over.Log, a.cited(Pos{p.By.Log, p.By.Seq}, p.Cite))
 			if p.Pin == (Head{}) && ok && head.Seq >= p.Over.Seq {
 				c.Pending[i].Pin = head
 				logs = append(logs, p.Over.Log)

@@ -10,7 +10,7 @@ const MaxClaimAhead = 400 * 24 * 60 * 60 * 1000
 // claim, held between the checkpoint that its entry cites and the witness.
 type Time struct {
 	At        Stamp // the effective time; 0 sorts last
-	FromMS    int64 // time of the checkpoint cited; 0: none
+	FromMS    int64 // time of the checkpoint cited, as far as that counts; 0: none
 	UntilMS   int64 // when the hub committed it; 0: it hasn't yet
 	Witnessed bool
 	// Suspect says that the claim lay outside by more than MaxAhead: its clock was
@@ -23,8 +23,11 @@ func (a *Authority) Effective(w Write) Time {
 	if a == nil {
 		return Time{At: w.Stamp}
 	}
-	t := Time{At: w.Stamp, FromMS: a.timeOf(w.Cite)}
+	t := Time{At: w.Stamp, FromMS: a.timeOf(a.cited(w.Pos(), w.Cite))}
 	t.UntilMS, t.Witnessed = a.witness(w.Pos())
+	if t.Witnessed {
+		t.FromMS = min(t.FromMS, t.UntilMS)
+	}
 	claim, slack := w.Stamp.Millis(), MaxAhead.Milliseconds()
 	switch {
 	case t.Witnessed && claim > t.UntilMS:

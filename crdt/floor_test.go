@@ -196,6 +196,16 @@ func TestRestoredAndDue(t *testing.T) {
 	if due := two.Due(aTime+LapseAfterMS, more[:1]); due != nil {
 		t.Errorf("due %v, and two others wait too", due)
 	}
+	both := Roll{Devices: map[Device]Standing{}}
+	for i := range 3 { // each holds one log back
+		both.Devices[testLog(2-i).Device] = Standing{Counted: true, TimeMS: aTime, Held: []Pos{{testLog(0), 5}, {testLog(1), 5}, {testLog(2), 5}}}
+		both.Devices[testLog(2-i).Device].Held[2-i].Seq = 4
+	}
+	for range 20 { // whatever the order of the map
+		if due := both.Due(aTime+LapseAfterMS, heads); !slices.Equal(due, []Device{testLog(0).Device, testLog(1).Device, testLog(2).Device}) {
+			t.Fatalf("due %v", due)
+		}
+	}
 	r, _ = testRoll(t)
 	hear(t, r, 0, 2, aTime, 5)
 	hear(t, r, 1, 2, aTime, 5)
@@ -236,6 +246,9 @@ func TestLapsedDeviceComesBack(t *testing.T) {
 	office.save(aTime+3, office.record.Delete(nil))
 	if !office.record.Compact([]Pos{{office.log, 2}}) {
 		t.Fatal("forgotten before everyone knows of the deletion")
+	}
+	if NewRecord(testScope, "things", testRef).Closed(floor) || lapsed.record.Closed([]Pos{{office.log, 9}}) {
+		t.Error("closed, and never deleted")
 	}
 	if !office.record.Closed(floor) || office.record.Closed([]Pos{{office.log, 2}}) {
 		t.Error("closed at another floor than the deletion's")

@@ -25,7 +25,7 @@ type Branch struct {
 // the two names is then read anew.
 type Forks struct {
 	branches map[LogID][]Branch // sorted by At and Hash
-	settled  map[LogID]map[Hash]bool
+	settled  map[LogID]map[Hash]bool // as Settle was told
 }
 
 // BranchName is the log that a branch is when it doesn't keep its log's name: the
@@ -45,7 +45,7 @@ func BranchName(l LogID, first Hash) LogID {
 // said of it: a fork that is met later may lie before it, and be what it left.
 func (f *Forks) Add(l LogID, b Branch) {
 	if f.branches == nil {
-		f.branches, f.settled = map[LogID][]Branch{}, map[LogID]map[Hash]bool{}
+		f.branches = map[LogID][]Branch{}
 	}
 	i, ok := slices.BinarySearchFunc(f.branches[l], b, compareBranches)
 	if ok {
@@ -70,14 +70,29 @@ func compareBranches(a, b Branch) int {
 func (f *Forks) Forked(l LogID) bool { return len(f.branches[l]) > 1 }
 
 // Settle says that the hub has committed the branch of a log: it keeps the name,
-// and so do those that it grew from.
+// and so do those that it grew from, by what is known of them when it is asked.
+// Where a fork is met later that lies below what the hub has committed, the caller
+// settles the branch on which the hub's head lies then.
 func (f *Forks) Settle(l LogID, branch Hash) {
-	for _, b := range f.path(l, branch) {
-		if f.settled[l] == nil {
-			f.settled[l] = map[Hash]bool{}
-		}
-		f.settled[l][b.Hash] = true
+	if f.settled == nil {
+		f.settled = map[LogID]map[Hash]bool{}
 	}
+	if f.settled[l] == nil {
+		f.settled[l] = map[Hash]bool{}
+	}
+	f.settled[l][branch] = true
+}
+
+// committed are the branches that the hub has committed, and those that they grew
+// from.
+func (f *Forks) committed(l LogID) map[Hash]bool {
+	all := map[Hash]bool{}
+	for settled := range f.settled[l] {
+		for _, b := range f.path(l, settled) {
+			all[b.Hash] = true
+		}
+	}
+	return all
 }
 
 // path is the branches that lead to a branch, from the trunk on, itself last.
@@ -95,14 +110,17 @@ func (f *Forks) path(l LogID, branch Hash) []Branch {
 	return path
 }
 
-// keeps says whether a branch keeps the name that it had before the fork.
+// keeps says whether a branch keeps the name that it had before the fork: one that
+// is committed before one that isn't, and then the smaller hash.
 func (f *Forks) keeps(l LogID, b Branch) bool {
-	if f.settled[l][b.Hash] {
-		return true
-	}
+	committed := f.committed(l)
 	for _, other := range f.branches[l] {
 		sibling := other.At == b.At && other.Prev == b.Prev && other.Hash != b.Hash
-		if sibling && (f.settled[l][other.Hash] || bytes.Compare(other.Hash[:], b.Hash[:]) < 0) {
+		before := bytes.Compare(other.Hash[:], b.Hash[:]) < 0
+		if committed[other.Hash] != committed[b.Hash] {
+			before = committed[other.Hash]
+		}
+		if sibling && before {
 			return false
 		}
 	}

@@ -287,6 +287,40 @@ func TestForksWithinForks(t *testing.T) {
 	}
 }
 
+// Who keeps the name is the same whether the checkpoint came before the fork was
+// met or after, and before or after a fork that lies below it.
+func TestSettledInAnyOrder(t *testing.T) {
+	l := testLog(0)
+	outer, other := Branch{At: 2, Hash: Hash{3}, Prev: Hash{1}}, Branch{At: 2, Hash: Hash{2}, Prev: Hash{1}}
+	inner, far := Branch{At: 4, Hash: Hash{7}, Prev: Hash{5}}, Branch{At: 4, Hash: Hash{6}, Prev: Hash{5}}
+	under := func(b Branch) Branch { b.From = outer.Hash; return b }
+	acts := map[string]func(f *Forks){
+		"settle": func(f *Forks) { f.Settle(l, inner.Hash) },
+		"below":  func(f *Forks) { f.Add(l, outer); f.Add(l, other) },
+		"above":  func(f *Forks) { f.Add(l, inner); f.Add(l, far) },
+	}
+	for _, order := range [][]string{
+		{"settle", "below", "above"}, {"settle", "above", "below"}, {"below", "settle", "above"},
+		{"above", "settle", "below"}, {"below", "above", "settle"}, {"above", "below", "settle"},
+	} {
+		var f Forks
+		for _, act := range order {
+			acts[act](&f)
+		}
+		f.Add(l, under(inner)) // as Add is told anew once both are known
+		f.Add(l, under(far))
+		for branch, want := range map[Hash]LogID{inner.Hash: l, far.Hash: BranchName(l, far.Hash), other.Hash: BranchName(l, other.Hash)} {
+			if got := f.Name(l, branch, 4); got != want {
+				t.Errorf("%v: branch %v is %v; want %v", order, branch[0], got, want)
+			}
+		}
+		f.Settle(l, other.Hash) // two-faced: still only one has the name
+		if a, b := f.Name(l, inner.Hash, 4), f.Name(l, other.Hash, 4); a == b {
+			t.Errorf("%v: two branches have the name %v", order, a)
+		}
+	}
+}
+
 // writer is one history of a device: forked devices have several.
 type writer struct{ *desk }
 

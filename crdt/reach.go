@@ -6,13 +6,15 @@ import "slices"
 // has to look, to read records before and after and tell the views of those that
 // have changed.
 type Reach struct {
-	// Writes are the entries that are witnessed, cut or ruled on.
+	// Writes are the entries that are committed, witnessed, cut or ruled on.
 	Writes []Range
 	// Subjects are those whose cut reaches any log that Writes doesn't name too.
 	Subjects []Subject
 	// UnwitnessedMS are the claims that were too far ahead before, and are no
 	// longer, or, at the first checkpoint, are now: past the first, up to the second.
 	UnwitnessedMS [2]int64
+	// Cited is the checkpoint itself: what entries that cite it say counts from now on.
+	Cited Cite
 	// Heads are the logs of which the hub has said more: forks may be decided, and
 	// claims that leave the branch to a checkpoint may count.
 	Heads []LogID
@@ -33,6 +35,12 @@ func (a *Authority) Reach(c *Checkpoint) Reach {
 	var r Reach
 	if _, held := a.find(c.At); held {
 		return r
+	}
+	r.Cited = c.At
+	for _, h := range c.Heads {
+		if from := a.coveredTo(h.Log) + 1; from <= h.Seq {
+			r.Writes = append(r.Writes, Range{h.Log, from, h.Seq})
+		}
 	}
 	for _, w := range c.Witnesses {
 		r.Writes = append(r.Writes, Range{w.Log, lastWitness(a.witnesses[w.Log]).Seq + 1, w.Seq})
@@ -65,18 +73,20 @@ func (a *Authority) Reach(c *Checkpoint) Reach {
 // Cell says whether a cell may read differently. It may say yes too often: a cut of
 // an officer reaches every cell that was ever overwritten.
 func (r Reach) Cell(c Cell) bool {
-	return slices.ContainsFunc(c.Writes, r.write) || slices.ContainsFunc(c.Over, r.past)
+	return slices.ContainsFunc(c.Writes, r.write) || slices.ContainsFunc(c.Over, r.past) ||
+		slices.ContainsFunc(c.Pending, func(p Claim) bool { return r.past(p.Over) })
 }
 
 // Reading says it of what a cell reads before: where something is hidden, that may
 // be writes of the past, of which the cell keeps only places.
 func (r Reach) Reading(before Reading) bool {
-	return slices.ContainsFunc(before.Siblings, func(s Sibling) bool { return r.write(s.Write) })
+	return slices.ContainsFunc(before.Siblings, func(s Sibling) bool { return r.write(s.Write) }) ||
+		slices.ContainsFunc(before.Hidden, func(h Hidden) bool { return r.write(h.Write) })
 }
 
 func (r Reach) write(w Write) bool {
 	claim := w.Stamp.Millis()
-	return claim > r.UnwitnessedMS[0] && claim <= r.UnwitnessedMS[1] ||
+	return w.Cite != (Cite{}) && w.Cite == r.Cited || claim > r.UnwitnessedMS[0] && claim <= r.UnwitnessedMS[1] ||
 		slices.ContainsFunc(r.Writes, func(in Range) bool {
 			return in.Log == w.Dot.Log && in.From <= w.Dot.Seq && w.Dot.Seq <= in.To
 		}) ||

@@ -96,7 +96,9 @@ func (r *Record) all(f func(Cell)) {
 }
 
 // Apply merges the entry's i-th operation into the record. Applying one twice
-// changes nothing. The entry's names are those of Forks.Resolve, and what it
+// changes nothing, and of one whose payload was erased the whole form stays: where
+// an act of erasure takes it away, the caller does, of what is held and of what
+// comes. The entry's names are those of Forks.Resolve, and what it
 // cites is filled in from the entries before it (Entry.Citing).
 func (r *Record) Apply(e *Entry, i int, held Held) {
 	op := &e.Ops[i]
@@ -132,7 +134,12 @@ func (c Cell) apply(w Write, waits []Claim) Cell {
 		slices.SortFunc(merged.Pending, compareClaims)
 		merged.Pending = slices.Compact(merged.Pending)
 	}
-	merged.Writes = slices.DeleteFunc(merged.Writes, func(old Write) bool { return old.Dot == w.Dot })
+	merged.Writes = slices.DeleteFunc(merged.Writes, func(old Write) bool {
+		if old.Dot == w.Dot && len(w.Value) == 0 {
+			w.Value = old.Value
+		}
+		return old.Dot == w.Dot
+	})
 	merged.Writes = append(merged.Writes, w)
 	return merged.settle()
 }

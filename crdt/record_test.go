@@ -297,6 +297,32 @@ func TestValidateRefuses(t *testing.T) {
 	}
 }
 
+// Whoever hands on an erased form, without an act of erasure, takes nothing away:
+// the whole form stays, whichever of the two came first.
+func TestWholeFormStays(t *testing.T) {
+	a, b := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	for name, op := range map[string]Op{
+		"assign": b.record.Assign(testField, cborText("tên"), nil), "set": b.record.Put(testSet, testElem, true, nil),
+		"existence": b.record.Create(nil),
+	} {
+		whole := &Entry{Log: a.log, Seq: 1, Stamp: StampAt(aTime), Ops: []Op{op}}
+		gone := *whole
+		gone.Ops = []Op{op}
+		gone.Ops[0].Elem, gone.Ops[0].Value, gone.Ops[0].Erased = nil, nil, Hash{1}
+		only := NewRecord(testScope, "things", testRef)
+		only.Apply(whole, 0, trusting)
+		for _, order := range [][]*Entry{{whole, &gone}, {&gone, whole}} {
+			r := NewRecord(testScope, "things", testRef)
+			for _, e := range order {
+				r.Apply(e, 0, trusting)
+			}
+			if !sameRecord(r, only) {
+				t.Errorf("%s\n%v\nwant\n%v", name, dump(r), dump(only))
+			}
+		}
+	}
+}
+
 func setOp(e *Entry, elem []byte) {
 	e.Ops[0].Kind, e.Ops[0].Elem, e.Ops[0].Value = Set, elem, []byte{True}
 }

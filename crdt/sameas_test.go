@@ -58,6 +58,15 @@ func TestMergedRecordsReadAsOne(t *testing.T) {
 	if id, ok := ParseSameAs(elem); !ok || id != idOf(3) {
 		t.Errorf("%v, %v", id, ok)
 	}
+	if _, ok := ParseSameAs(append([]byte{0x51}, elem[1:]...)); ok {
+		t.Error("read from another element")
+	}
+	if r := (Reader{}).Group(nil, nil, State); r.Provisional || r.Review || r.Shown() != nil {
+		t.Errorf("of no record: %+v", r)
+	}
+	if r := (Reader{}).Group([]Cell{{Pending: []Claim{{Over: Pos{testLog(0), 1}}}}}, nil, LWW); len(r.Waiting) != 1 {
+		t.Errorf("waiting: %+v", r.Waiting)
+	}
 	if _, ok := ParseSameAs(elem[1:]); ok {
 		t.Error("read from half an element")
 	}
@@ -75,7 +84,13 @@ func TestMergedRecordsReadAsOne(t *testing.T) {
 	if !r.Provisional || !r.Review {
 		t.Errorf("%+v", r)
 	}
+	if a.record.Compact([]Pos{{a.log, 2}}); len(a.record.Sets[SameAs]) != 1 {
+		t.Error("what is in the set is forgotten")
+	}
 	a.save(aTime+3, a.record.Put(SameAs, elem, false, nil))
+	if a.record.Compact([]Pos{{a.log, 2}}); len(a.record.Sets[SameAs]) != 1 {
+		t.Error("forgotten before everyone knows")
+	}
 	if got := (Reader{}).Set(a.record.Sets[SameAs], nil); len(got) != 0 {
 		t.Errorf("still the same as %q", got)
 	}

@@ -19,6 +19,7 @@ type saga struct {
 	saw    map[Dot]map[Pos]bool // by whom each entry's officer had seen what
 	cut    map[LogID]uint64     // where devices' logs are cut
 	adopts map[LogID]uint64     // how far past its cut a log is adopted
+	signed []*Checkpoint        // by the hub, in order
 }
 
 func newSaga(t *rapid.T) *saga {
@@ -46,9 +47,24 @@ func (s *saga) step(n int) {
 			}
 		}
 	case 5:
-		d.cites = s.hub.authority.Newest
+		s.cite(d)
 	default:
 		s.decide()
+	}
+}
+
+// cite lets a device hold the newest checkpoint, or say that it holds one that is
+// to come, or never will.
+func (s *saga) cite(d *desk) {
+	says := s.hub.authority.Newest
+	switch s.int("cite", 0, 6) {
+	case 0, 1:
+		says = Cite{1, says.Index + uint64(s.int("future", 1, 3))}
+	case 2:
+		says = Cite{1 << 60, 1}
+	}
+	if says.Compare(d.cites) > 0 {
+		d.cites = says
 	}
 }
 
@@ -114,8 +130,10 @@ func (s *saga) sign() {
 		return
 	}
 	seq := uint64(s.int("seq", 0, int(n)))
-	s.hub.next(s.now, func(c *Checkpoint) {
-		switch s.int("decision", 0, 5) {
+	c := s.hub.next(s.now, func(c *Checkpoint) {
+		switch s.int("decision", 0, 6) {
+		case 6:
+			c.Heads = []Pin{pinAt(log, log.log, n)}
 		case 0, 1:
 			if last := lastWitness(s.hub.authority.witnesses[log.log]); n > last.Seq {
 				witness(log.log, n, s.now)(c)
@@ -136,6 +154,7 @@ func (s *saga) sign() {
 			ruling(d, r)(c)
 		}
 	})
+	s.signed = append(s.signed, c)
 }
 
 // observer receives all in some order; or, as one who had the cuts first, nothing
@@ -225,22 +244,36 @@ func (s *saga) visible() []Write {
 	})
 }
 
-// effective is the time by which the newest is told: the claim between the
-// checkpoint cited and the witness, or last.
+// effective is the time by which the newest is told: the claim between the time of
+// the checkpoint that its device can have held, and the hub's clock when it committed
+// it; or last. It is told from what the hub has signed, in the order in which it did.
 func (s *saga) effective(w Write) Stamp {
-	a, claim := s.hub.authority, w.Stamp.Millis()
-	for _, x := range a.witnesses[w.Dot.Log] {
-		if w.Dot.Seq <= x.Seq && claim > x.TimeMS {
-			return StampAt(x.TimeMS)
+	var from, until, now int64
+	known, committed := false, false // is what it cites among these; does the hub hold it
+	for _, c := range s.signed {
+		now = c.TimeMS
+		covers := func(l LogID, seq uint64) bool { return l == w.Dot.Log && w.Dot.Seq <= seq }
+		committed = committed || slices.ContainsFunc(c.Heads, func(p Pin) bool { return covers(p.Log, p.Seq) })
+		for _, x := range c.Witnesses {
+			if covers(x.Log, x.Seq) && until == 0 {
+				committed, until = true, x.TimeMS
+			}
 		}
-		if w.Dot.Seq <= x.Seq {
-			return max(w.Stamp, StampAt(a.timeOf(w.Cite)))
+		if !committed && c.At.Index <= w.Cite.Index || !committed && c.At.Epoch < w.Cite.Epoch {
+			from, known = c.TimeMS, known || c.At == w.Cite
 		}
 	}
-	if len(a.chain) > 0 && claim > a.TimeMS+MaxClaimAhead {
+	if !known && !committed || w.Cite.Index == 0 {
+		from = 0
+	}
+	claim := max(w.Stamp.Millis(), from)
+	switch {
+	case until > 0 && claim > until:
+		return StampAt(until)
+	case now > 0 && claim > now+MaxClaimAhead:
 		return 0
 	}
-	return max(w.Stamp, StampAt(a.timeOf(w.Cite)))
+	return max(w.Stamp, StampAt(from))
 }
 
 // Whatever three devices write, receive and cite, and whatever the hub decides of

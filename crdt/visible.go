@@ -92,7 +92,7 @@ func (rd Reader) dropBuilt(all []Write, hidden []Hidden) []Hidden {
 	}
 	for i := 0; i < len(down); i++ {
 		for _, w := range without(all, hidden) {
-			if Covers(rd.Authority.counts(w.Over), down[i].at) && w.Cite.Compare(down[i].by) < 0 {
+			if Covers(rd.Authority.counts(w.Over), down[i].at) && rd.Authority.cited(w.Pos(), w.Cite).Compare(down[i].by) < 0 {
 				hidden = append(hidden, Hidden{Write: w, Why: BuiltOnOne})
 				down = append(down, fallen{w.Pos(), down[i].by})
 			}

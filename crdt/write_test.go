@@ -53,6 +53,10 @@ func TestPinsOf(t *testing.T) {
 		{Record: Ref{Dot: Dot{Log: b, Seq: 2}}, Over: []Pos{{a, 8}, {b, 3}}},
 		{Record: testRef, Over: []Pos{{b, 1}}, Made: Pos{c, 4}},
 	}}
+	byDot := &Entry{Log: a, Seq: 9, Ops: []Op{{Record: Ref{Dot: Dot{Log: b, Seq: 2}}}}}
+	if got := byDot.Named(); !slices.Equal(got, []Pos{{b, 2}}) {
+		t.Errorf("named by the record alone: %v", got)
+	}
 	if got := e.Named(); !slices.Equal(got, []Pos{{b, 3}, {c, 4}}) {
 		t.Errorf("named %v", got)
 	}
@@ -209,6 +213,9 @@ func TestMadeAnewInheritsNothing(t *testing.T) {
 		t.Fatal("forgotten")
 	}
 	want(t, Reader{}.Cell(a.record.Cells[testField], LWW), "mới")
+	if made := a.record.Cells[FieldExistence].Writes; len(made) != 1 || made[0].Dot != create.Dot(0) {
+		t.Errorf("the old deletion is kept: %+v", made)
+	}
 
 	c := newDesk(t, 2, "C")
 	c.save(aTime, c.record.Create(nil))
@@ -228,4 +235,50 @@ func TestMadeAnewInheritsNothing(t *testing.T) {
 	past := func() []Write { return History(d.entries(), d.hash, testRef.ID(), FieldExistence, "") }
 	want(t, Reader{}.In(d.record, past).Cell(d.record.Cells[testField], LWW))
 	want(t, Reader{Authority: h.authority}.In(d.record, past).Cell(d.record.Cells[testField], LWW), "cũ")
+}
+
+// A deletion that a hidden one had superseded takes again what it took.
+func TestHiddenDeletionGivesBackTheOneBefore(t *testing.T) {
+	d, b := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	d.save(aTime, d.record.Create(nil))
+	d.write(aTime+1, "cũ")
+	d.save(aTime+2, d.record.Delete(nil))
+	d.officer = "X"
+	d.save(aTime+3, d.record.Delete(nil))
+	d.receive(b.save(aTime+4, b.record.Create(nil)))
+	h := newHub(t)
+	h.next(aTime, cutting(Subject{Kind: SubjectOfficer, Officer: "X"}))
+	past := func() []Write { return History(d.entries(), d.hash, testRef.ID(), FieldExistence, "") }
+	rd := Reader{Authority: h.authority}
+	want(t, rd.In(d.record, past).Cell(d.record.Cells[testField], LWW))
+	want(t, rd.In(d.record, nil).Cell(d.record.Cells[testField], LWW), "cũ") // with no past, nothing is known of it
+}
+
+// A record that was deleted, forgotten where it was made anew, and deleted again by
+// someone who knew nothing of its first life, is forgotten whole.
+func TestDeletedTwiceIsForgottenWhole(t *testing.T) {
+	a, b := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	create := a.save(aTime, a.record.Create(nil), a.record.Put(testSet, testElem, true, nil))
+	b.receive(create, a.write(aTime+1, "cũ"))
+	first := b.save(aTime+2, b.record.Delete(nil))
+	if b.record.Compact([]Pos{{a.log, 2}, {b.log, 1}}) {
+		t.Fatal("kept")
+	}
+	b.record = NewRecord(testScope, "things", testRef)
+	again := b.save(aTime+3, b.record.Create(nil))
+	second := b.save(aTime+4, b.record.Delete(nil))
+	a.receive(first, again, second)
+	if is, _ := a.record.Existence(); is != Deleted {
+		t.Errorf("existence %d", is)
+	}
+	if !a.record.Compact([]Pos{{a.log, 2}, {b.log, 2}}) || len(a.record.Cells[testField].Writes) != 1 {
+		t.Error("forgotten, where a restore may still be on its way")
+	}
+	if is, _ := a.record.Existence(); is != Deleted {
+		t.Errorf("existence %d after a floor in between", is)
+	}
+	if a.record.Compact([]Pos{{a.log, 2}, {b.log, 3}}) {
+		is, after := a.record.Existence()
+		t.Errorf("kept as %d, for %+v", is, after)
+	}
 }

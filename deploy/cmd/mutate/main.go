@@ -3,7 +3,7 @@
 // in at once, each behind its number, so that the package is built once and a
 // fault costs one run of its tests. The tree isn't touched.
 //
-//	mutate [-list] [-only n] directory [test flags]
+//	mutate [-list] [-only n,n...] directory [test flags]
 //
 // It prints the faults that no test noticed ("survived") and the counts. A
 // survivor is a missing test, or code that doesn't matter, or a change that means
@@ -20,6 +20,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,19 +33,35 @@ const timeout = 60 * time.Second
 
 func main() {
 	list := flag.Bool("list", false, "list the faults and plant none")
-	only := flag.Int("only", 0, "plant just this fault, and show what the tests say")
+	only := flag.String("only", "", "plant just these faults, by number: one,another")
 	flag.Parse()
 	if flag.NArg() < 1 {
-		fmt.Fprintln(os.Stderr, "usage: mutate [-list] [-only n] directory [test flags]")
+		fmt.Fprintln(os.Stderr, "usage: mutate [-list] [-only n,n...] directory [test flags]")
 		os.Exit(2)
 	}
-	if err := run(flag.Arg(0), flag.Args()[1:], *list, *only); err != nil {
+	numbers, err := parse(*only)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutate:", err)
+		os.Exit(2)
+	}
+	if err := run(flag.Arg(0), flag.Args()[1:], *list, numbers); err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
 }
 
-func run(dir string, flags []string, list bool, only int) error {
+func parse(list string) (numbers []int, err error) {
+	for _, s := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' }) {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			return nil, fmt.Errorf("-only: %w", err)
+		}
+		numbers = append(numbers, n)
+	}
+	return numbers, nil
+}
+
+func run(dir string, flags []string, list bool, only []int) error {
 	work, err := os.MkdirTemp("", "mutate")
 	if err != nil {
 		return err
@@ -61,15 +78,14 @@ func run(dir string, flags []string, list bool, only int) error {
 	if err := t.build(work, overlay); err != nil {
 		return err
 	}
-	if only > 0 {
-		out, _ := t.on(only)
-		fmt.Print(faults[only-1], "\n", out)
-		return nil
-	}
 	if out, noticed := t.on(0); noticed {
 		return fmt.Errorf("the tests fail without any fault:\n%s", out)
 	}
-	return report(faults, t)
+	if len(only) > 0 {
+		faults = slices.DeleteFunc(faults, func(f fault) bool { return !slices.Contains(only, f.number) })
+	}
+	report(faults, t)
+	return nil
 }
 
 // plant writes the files of a package with every fault in them, and gives the
@@ -151,14 +167,14 @@ func (t tests) on(n int) (output string, noticed bool) {
 }
 
 // report tries every fault, as many at once as there are processors.
-func report(faults []fault, t tests) error {
+func report(faults []fault, t tests) {
 	survived := make([]bool, len(faults))
 	next := make(chan int)
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for i := range next {
-				_, noticed := t.on(i + 1)
+				_, noticed := t.on(faults[i].number)
 				survived[i] = !noticed
 			}
 		})
@@ -176,5 +192,4 @@ func report(faults []fault, t tests) error {
 		}
 	}
 	fmt.Printf("%d faults planted, %d noticed, %d survived\n", len(faults), len(faults)-n, n)
-	return nil
 }
