@@ -16,6 +16,7 @@ import (
 	"github.com/vungxa/vungxa/sync/hub"
 	"github.com/vungxa/vungxa/sync/identity"
 	"github.com/vungxa/vungxa/sync/link"
+	"github.com/vungxa/vungxa/sync/reconcile"
 	"github.com/vungxa/vungxa/sync/replica"
 )
 
@@ -124,10 +125,24 @@ func (d *Daemon) peers() ([]replica.Peer, error) {
 	return peers, nil
 }
 
-// ingest takes verified segments in: on a hub through raft, elsewhere at once.
+// ingest takes verified segments in, and refuses another branch of a log in the
+// protocol's words.
 func (d *Daemon) ingest(ctx context.Context, segments []*wire.Segment) error {
+	err := d.takeIn(ctx, segments)
+	if errors.Is(err, engine.ErrFork) {
+		return reconcile.Refuse(reconcile.Fork, "%v", err)
+	}
+	return err
+}
+
+// takeIn takes segments in: on a hub through raft, but for what fills holes of this
+// member alone; elsewhere at once.
+func (d *Daemon) takeIn(ctx context.Context, segments []*wire.Segment) (err error) {
 	if d.hub == nil {
 		return d.engine.Ingest(ctx, segments)
+	}
+	if segments, err = d.engine.Heal(segments); err != nil || len(segments) == 0 {
+		return err
 	}
 	if _, err := d.hub.Propose(ctx, segments); err != nil {
 		return err

@@ -16,7 +16,7 @@ const (
 )
 
 // scrub reads the store again and again until ctx ends. What it finds is on the
-// store's list, which the page shows; that it couldn't read at all is only said.
+// store's list, which the page shows, and is mended here or asked for from peers; that it couldn't read at all is only said.
 func (d *Daemon) scrub(ctx context.Context) error {
 	look := time.NewTicker(scrubLook)
 	defer look.Stop()
@@ -29,6 +29,9 @@ func (d *Daemon) scrub(ctx context.Context) error {
 			d.opts.Log.Error("the store can't be read through", "error", err)
 		default:
 			d.opts.Log.Info("the store was read through", "keys", done.Keys, "entries", done.Entries, "damaged", len(done.Damage))
+			if err := d.engine.Mend(); err != nil {
+				d.opts.Log.Error("what is damaged can't be made anew", "error", err)
+			}
 		}
 		for !scrubDue(last, d.opts.Now()) {
 			select {

@@ -103,6 +103,17 @@ func (f *figures) restart(e *Engine) {
 	}
 }
 
+// again computes the figures anew if records that couldn't be read are in none. The
+// caller holds e.write.
+func (f *figures) again(e *Engine) {
+	f.mu.Lock()
+	again := f.ready && f.unread > 0
+	f.mu.Unlock()
+	if again {
+		f.start(e)
+	}
+}
+
 func (f *figures) load(e *Engine, tx *store.Tx, into *kpi.Engine) error {
 	for _, c := range e.cfg.Pack.Collections {
 		if c.KPI == nil {

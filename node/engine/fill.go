@@ -12,7 +12,8 @@ import (
 
 // Fill puts the entries of a segment back where the store has holes or damaged ones,
 // and makes the records that they write anew from their entries. The seal's signature
-// was verified; that the entries are those that stood there, their hashes tell.
+// was verified; that the entries are those that stood there, the chain tells: what is
+// of another branch is ErrFork, and what nothing held vouches for stays away.
 func (e *Engine) Fill(s *wire.Segment) error {
 	entries, err := s.Open()
 	if err != nil {
@@ -20,45 +21,174 @@ func (e *Engine) Fill(s *wire.Segment) error {
 	}
 	e.write.Lock()
 	defer e.write.Unlock()
+	return e.fill(s, entries)
+}
+
+// Heal fills what holes the segments reach, and gives those that bring more: a
+// member of a hub fills its own holes without asking raft, which has committed the
+// entries before.
+func (e *Engine) Heal(segments []*wire.Segment) (rest []*wire.Segment, err error) {
+	e.write.Lock()
+	defer e.write.Unlock()
+	for _, s := range segments {
+		all, err := s.Open()
+		if err != nil {
+			return nil, err
+		}
+		reached, err := e.heal(s, all)
+		if err != nil {
+			return nil, fmt.Errorf("fill %v from %d: %w", s.Log, s.First, err)
+		}
+		held, _, err := e.head(s.Log)
+		if err != nil {
+			return nil, err
+		}
+		if !reached || held.Seq < s.Last() {
+			rest = append(rest, s)
+		}
+	}
+	return rest, nil
+}
+
+func (e *Engine) head(log crdt.LogID) (head crdt.Head, gap uint64, err error) {
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		l, err := tx.Log(log)
+		if err != nil {
+			return err
+		}
+		gaps, err := tx.Gaps()
+		head, gap = l.Head, gaps[log]
+		return err
+	})
+	return head, gap, err
+}
+
+// heal fills a hole that is known and that a segment reaches, if there is one.
+func (e *Engine) heal(s *wire.Segment, entries []*crdt.Entry) (reached bool, err error) {
+	if len(e.cfg.Store.Damage()) == 0 {
+		return false, nil
+	}
+	_, gap, err := e.head(s.Log)
+	if err != nil || gap == 0 || gap > s.Last() {
+		return false, err
+	}
+	return true, e.fill(s, entries)
+}
+
+// fill is Fill; the caller holds e.write.
+func (e *Engine) fill(s *wire.Segment, entries []*crdt.Entry) error {
+	vouched, err := e.vouched(s)
+	if err != nil {
+		return err
+	}
 	filled := false
-	for i, entry := range entries {
+	for i, entry := range entries[:vouched] {
 		put, err := e.fillOne(entry, s.Entries[i])
 		if err != nil {
 			return fmt.Errorf("fill entry %d of %v: %w", entry.Seq, entry.Log, err)
 		}
 		filled = filled || put
 	}
+	if vouched == len(entries) {
+		put, err := e.fillSeal(s)
+		if err != nil {
+			return fmt.Errorf("fill the seal of entry %d of %v: %w", s.Last(), s.Log, err)
+		}
+		filled = filled || put
+	}
 	if !filled {
 		return nil
 	}
-	for _, entry := range entries {
+	for _, entry := range entries[:vouched] {
 		if err := e.mend(entry); err != nil {
 			return fmt.Errorf("mend what entry %d of %v wrote: %w", entry.Seq, entry.Log, err)
 		}
 	}
-	return e.settle(s.Log)
+	return e.mendRecords()
 }
 
-// fillOne writes an entry again if what is stored of it can't be read. It continues
-// the one before it, which was filled before.
+// vouched is how many of a segment's entries are those of the log held: up to the
+// last one whose hash is known here. ErrFork says that it has another hash.
+func (e *Engine) vouched(s *wire.Segment) (n int, err error) {
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		l, err := tx.Log(s.Log)
+		if err != nil {
+			return err
+		}
+		for seq := min(s.Last(), l.Head.Seq); seq >= s.First && seq > l.Dropped.Seq; seq-- {
+			hash, known, err := knownHash(tx, l, seq)
+			if err != nil {
+				return err
+			}
+			if known && hash != wire.ChainHash(s.Entries[seq-s.First]) {
+				return ErrFork
+			}
+			if known {
+				n = int(seq - s.First + 1)
+				return nil
+			}
+		}
+		return nil
+	})
+	return n, err
+}
+
+// knownHash is the chain hash of a log at a seq, as far as the head, the entry
+// itself, the one after it or a seal tells.
+func knownHash(tx *store.Tx, l store.Log, seq uint64) (hash crdt.Hash, known bool, err error) {
+	if seq == l.Head.Seq {
+		return l.Head.Hash, true, nil
+	}
+	at, err := tx.Stored(l, seq)
+	if node.CodeOf(err) != node.Damaged {
+		return at.Hash, err == nil, err
+	}
+	if next, err := tx.Stored(l, seq+1); err == nil {
+		entry, err := wire.DecodeEntry(next.Raw)
+		if err != nil {
+			return hash, false, err
+		}
+		return entry.Prev, true, nil
+	}
+	seal, err := tx.SealAt(l, seq)
+	if errors.Is(err, store.ErrNoSeal) || node.CodeOf(err) == node.Damaged {
+		return hash, false, nil
+	}
+	return seal.Hash, err == nil, err
+}
+
+// fillOne writes an entry again if what is stored of it can't be read, and the one
+// before it can.
 func (e *Engine) fillOne(entry *crdt.Entry, raw []byte) (filled bool, err error) {
 	entry, raw, err = e.erased.obey(entry, raw)
 	if err != nil {
 		return false, err
 	}
+	damaged := func(err error) bool { return node.CodeOf(err) == node.Damaged }
+	missing := false
+	var l store.Log
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		if l, err = tx.Log(entry.Log); err != nil || entry.Seq > l.Head.Seq || entry.Seq <= l.Dropped.Seq {
+			return err
+		}
+		if _, err = tx.Stored(l, entry.Seq); !damaged(err) {
+			return err
+		}
+		missing = true
+		return nil
+	})
+	if err != nil || !missing {
+		return false, err
+	}
 	err = e.cfg.Store.Update(func(tx *store.Tx) error {
-		l, err := tx.Log(entry.Log)
-		if err != nil || entry.Seq > l.Head.Seq || entry.Seq <= l.Dropped.Seq {
-			return err
-		}
-		if _, err = tx.Stored(l, entry.Seq); node.CodeOf(err) != node.Damaged {
-			return err
-		}
 		before := store.Stored{Hash: l.Dropped.Hash}
 		if entry.Seq > l.Dropped.Seq+1 {
-			if before, err = tx.Stored(l, entry.Seq-1); err != nil {
-				return err
+			if before, err = tx.Stored(l, entry.Seq-1); damaged(err) {
+				return nil // it is filled from its first entry on
 			}
+		}
+		if err != nil {
+			return err
 		}
 		if before.Hash != entry.Prev {
 			return ErrFork
@@ -72,6 +202,26 @@ func (e *Engine) fillOne(entry *crdt.Entry, raw []byte) (filled bool, err error)
 	return filled, err
 }
 
+// fillSeal writes a segment's seal again if that is the newest of its log, and can't
+// be read.
+func (e *Engine) fillSeal(s *wire.Segment) (filled bool, err error) {
+	var l store.Log
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		if l, err = tx.Log(s.Log); err != nil || l.Sealed != s.Seal.Head() {
+			return err
+		}
+		_, err := tx.SealAt(l, s.Seal.Seq)
+		if filled = errors.Is(err, store.ErrNoSeal) || node.CodeOf(err) == node.Damaged; filled {
+			return nil
+		}
+		return err
+	})
+	if err != nil || !filled {
+		return false, err
+	}
+	return true, e.cfg.Store.Update(func(tx *store.Tx) error { return tx.Seal(&l, s.Seal) })
+}
+
 // mend makes the records of an entry anew where they can't be read, and merges the
 // entry into the others: that changes nothing where it was merged before.
 func (e *Engine) mend(entry *crdt.Entry) error {
@@ -81,39 +231,110 @@ func (e *Engine) mend(entry *crdt.Entry) error {
 			return err
 		}
 		held, err := e.entry(b.tx, *l, entry.Seq)
-		if errors.Is(err, store.ErrDropped) {
+		if errors.Is(err, store.ErrDropped) || node.CodeOf(err) == node.Damaged {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
 		b.now.of(entry.Log.Scope).Complete(held)
-		return b.take(held, nil)
+		err = b.take(held, nil)
+		if node.CodeOf(err) == node.Damaged { // a record of which more is missing
+			return nil
+		}
+		return err
 	})
 }
 
-// settle strikes the holes of a log that are filled off the list of damage.
-func (e *Engine) settle(log crdt.LogID) error {
-	mended := map[store.Want]bool{}
-	err := e.cfg.Store.View(func(tx *store.Tx) error {
-		for _, w := range e.cfg.Store.Wants() {
-			l, err := tx.Log(w.Log)
-			if err != nil {
-				return err
-			}
-			mended[w] = w.Log == log && w.To <= l.Head.Seq
-			for seq := max(w.From, l.Dropped.Seq+1); seq <= w.To && mended[w]; seq++ {
-				_, err := tx.Stored(l, seq)
-				mended[w] = err == nil
-			}
-		}
+// Mend makes what it can of the damaged records anew, strikes off the list what is
+// well again, and wakes the lines to the peers, whom the holes are asked for. If
+// entries of this device are gone that nobody is known to have, what it writes from
+// now on goes into logs of a new name: nothing could be sent past the hole.
+func (e *Engine) Mend() error {
+	if len(e.cfg.Store.Damage()) == 0 {
 		return nil
+	}
+	e.write.Lock()
+	defer e.write.Unlock()
+	if err := e.leaveHoles(); err != nil {
+		return fmt.Errorf("begin new logs: %w", err)
+	}
+	return e.mendRecords()
+}
+
+func (e *Engine) leaveHoles() error {
+	var gaps map[crdt.LogID]uint64
+	err := e.cfg.Store.View(func(tx *store.Tx) (err error) {
+		gaps, err = tx.Gaps()
+		return err
+	})
+	for log, seq := range gaps {
+		if err == nil && log == e.ownLog(log.Class) && !e.receivedBy(crdt.Pos{Log: log, Seq: seq}) {
+			return e.cfg.Store.Update(e.newIncarnation)
+		}
+	}
+	return err
+}
+
+// receivedBy says whether any receipt held names an entry.
+func (e *Engine) receivedBy(p crdt.Pos) bool {
+	e.state.Lock()
+	defer e.state.Unlock()
+	for role := range e.covered {
+		if e.covered[role][p.Log] >= p.Seq {
+			return true
+		}
+	}
+	return false
+}
+
+// mendRecords makes the records on the damage list anew of which every entry is
+// here, and looks at the list again.
+func (e *Engine) mendRecords() error {
+	var places [][]byte
+	err := e.cfg.Store.View(func(tx *store.Tx) (err error) {
+		places, err = tx.DamagedRecords()
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	return e.cfg.Store.Settle(func(d store.Damage) bool {
-		return d.Kind == store.DamagedLog && mended[store.Want{Log: d.Log, From: d.From, To: d.To}]
+	for _, place := range places {
+		if err := e.mendRecord(place); err != nil {
+			return fmt.Errorf("make a record anew: %w", err)
+		}
+	}
+	if err := e.cfg.Store.Recheck(); err != nil {
+		return err
+	}
+	e.figures.again(e)
+	e.announce()
+	return nil
+}
+
+func (e *Engine) mendRecord(place []byte) error {
+	id, err := store.IDOf(place)
+	if err != nil {
+		return err
+	}
+	return e.update(func(b *batch) error {
+		collection := collectionOf(place)
+		_, err := b.tx.Record(collection, id)
+		if node.CodeOf(err) != node.Damaged {
+			return err
+		}
+		r, err := b.mended(collection, id, err)
+		if node.CodeOf(err) == node.Damaged {
+			return nil // it stays on the list
+		}
+		if err != nil {
+			return err
+		}
+		t, err := b.touch(r)
+		if err == nil {
+			t.dirty = true
+		}
+		return err
 	})
 }
 

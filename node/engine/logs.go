@@ -31,9 +31,20 @@ func (e *Engine) Heads(scope crdt.Scope) (map[crdt.LogID]crdt.Head, error) {
 	heads := map[crdt.LogID]crdt.Head{}
 	var unsealed []crdt.LogID
 	err := e.cfg.Store.View(func(tx *store.Tx) error {
+		gaps, err := tx.Gaps()
+		if err != nil {
+			return err
+		}
 		return tx.Logs(func(l store.Log) error {
 			if l.ID.Scope != scope {
 				return nil
+			}
+			if gap := gaps[l.ID]; gap > 0 {
+				head, err := tx.SealedBelow(l, gap)
+				if head.Seq > 0 {
+					heads[l.ID] = head
+				}
+				return err
 			}
 			if l.Sealed.Seq > 0 {
 				heads[l.ID] = l.Sealed
@@ -92,6 +103,9 @@ func (e *Engine) Segment(id crdt.LogID, after uint64) (*wire.Segment, error) {
 		err = tx.Seals(l, after, func(seal wire.Seal) (bool, error) {
 			piece, n, err := entries(tx, l, after+uint64(len(s.Entries))+1, seal.Seq)
 			size += n
+			if node.CodeOf(err) == node.Damaged && len(s.Entries) > 0 {
+				return false, nil // it ends before the hole
+			}
 			fits := size <= sendBytes && len(s.Entries)+len(piece) <= wire.MaxSegmentEntries
 			if err != nil || (len(s.Entries) > 0 && !fits) {
 				return false, err
@@ -106,7 +120,16 @@ func (e *Engine) Segment(id crdt.LogID, after uint64) (*wire.Segment, error) {
 		s.Salts, err = salts(tx, s)
 		return err
 	})
-	return segment, err
+	return segment, e.noticed(err)
+}
+
+// noticed wakes the lines to the peers if an error is damage: what is held without a
+// gap is less than it was, and is to be stated anew.
+func (e *Engine) noticed(err error) error {
+	if node.CodeOf(err) == node.Damaged {
+		e.announce()
+	}
+	return err
 }
 
 // compactedAway says that a peer asks for entries that were dropped here.
@@ -138,7 +161,7 @@ func (e *Engine) HashAt(id crdt.LogID, seq uint64) (hash crdt.Hash, held bool, e
 		hash, err = tx.HashAt(l, seq)
 		return err
 	})
-	return hash, held, err
+	return hash, held, e.noticed(err)
 }
 
 // Segments calls yield with everything that is sealed, log by log: what a
@@ -179,7 +202,24 @@ func (e *Engine) Ingest(ctx context.Context, segments []*wire.Segment) error {
 			return fmt.Errorf("take in %v from %d: %w", s.Log, s.First, err)
 		}
 	}
-	return nil
+	return e.regained()
+}
+
+// regained looks at the list of damage again where a log that had lost its newest
+// entries has them once more.
+func (e *Engine) regained() error {
+	again := false
+	for _, w := range e.cfg.Store.Wants() {
+		held, gap, err := e.head(w.Log)
+		if err != nil {
+			return err
+		}
+		again = again || gap == 0 && held.Seq >= w.To
+	}
+	if !again {
+		return nil
+	}
+	return e.cfg.Store.Recheck()
 }
 
 // Applied is the raft index whose effect is durable here; 0 at first.
@@ -224,10 +264,12 @@ func (e *Engine) ApplySegments(index uint64, segments []*wire.Segment) error {
 			}
 		}
 	}
-	if noted {
-		return nil
+	if !noted {
+		if err := e.cfg.Store.Update(note); err != nil {
+			return err
+		}
 	}
-	return e.cfg.Store.Update(note)
+	return e.regained()
 }
 
 // misfit says whether a segment is passed over because it doesn't continue what
@@ -245,8 +287,14 @@ func (e *Engine) Fits(s *wire.Segment) error {
 // transaction if the store takes that, together with what last writes, if set. A
 // longer one is staged, so that a crash leaves no entry without its seal.
 func (e *Engine) ingest(s *wire.Segment, last func(*store.Tx) error) error {
+	if err := e.completeLeft(); err != nil {
+		return err
+	}
 	all, err := s.Open()
 	if err != nil {
+		return err
+	}
+	if _, err := e.heal(s, all); err != nil {
 		return err
 	}
 	held, err := e.fit(s)
@@ -333,6 +381,9 @@ func checkOverlap(tx *store.Tx, l store.Log, s *wire.Segment) error {
 		return nil
 	}
 	ours, err := tx.HashAt(l, at)
+	if node.CodeOf(err) == node.Damaged && at == s.Last() {
+		return nil // nothing new comes, and nothing could vouch for what was there
+	}
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/sync/identity"
 	"github.com/vungxa/vungxa/sync/reconcile"
@@ -179,6 +180,9 @@ func (e *Engine) below(tx *store.Tx, collection string, tick Tick, f func(crdt.R
 	return tx.Logs(func(l store.Log) error {
 		for seq := l.Head.Seq; seq > 0 && e.tick(crdt.Pos{Log: l.ID, Seq: seq}) < tick; seq-- {
 			entry, err := e.entry(tx, l, seq)
+			if node.CodeOf(err) == node.Damaged {
+				continue // which the page says
+			}
 			if err != nil {
 				return err
 			}
@@ -209,6 +213,9 @@ func (e *Engine) Unsent() (n int, oldestMS *int64, err error) {
 			}
 			n += int(l.Head.Seq - received)
 			first, err := e.entry(tx, l, received+1)
+			if node.CodeOf(err) == node.Damaged {
+				return nil // when it was made isn't known
+			}
 			if err != nil {
 				return err
 			}
@@ -299,7 +306,7 @@ func (e *Engine) Devices() ([]Device, error) {
 			d := get(l.ID.Device)
 			d.Entries += l.Head.Seq
 			entry, err := e.entry(tx, l, l.Head.Seq)
-			if errors.Is(err, store.ErrDropped) {
+			if errors.Is(err, store.ErrDropped) || node.CodeOf(err) == node.Damaged {
 				return nil // when it was made is known no more
 			}
 			if err != nil {

@@ -121,10 +121,13 @@ func immutable(key []byte) bool {
 
 // badValue tells of a value whose MAC is wrong, and keeps it in mind.
 func (s *Store) badValue(key []byte) error {
-	place := place(key)
-	s.found(Damage{Kind: DamagedValue, Place: place, first: bytes.Clone(key), last: bytes.Clone(key)})
+	s.noteValue(key)
 	return node.Errorf(node.Damaged, "Một mục trong kho bị hỏng (%s). Hãy sửa kho bằng `vungxa repair`.",
-		"an item of the store is damaged (%s); mend the store with `vungxa repair`", place)
+		"an item of the store is damaged (%s); mend the store with `vungxa repair`", place(key))
+}
+
+func (s *Store) noteValue(key []byte) {
+	s.found(Damage{Kind: DamagedValue, Place: place(key), first: bytes.Clone(key), last: bytes.Clone(key)})
 }
 
 // place names the kind of a key and its number, and nothing that could be

@@ -22,7 +22,11 @@ func (t *Tx) Record(collection string, id crdt.RecordID) (*crdt.Record, error) {
 	if err != nil || b == nil {
 		return nil, err
 	}
-	return decodeRecord(id, b)
+	r, err := decodeRecord(id, b)
+	if err != nil {
+		t.store.noteValue(k)
+	}
+	return r, err
 }
 
 func decodeRecord(id crdt.RecordID, b []byte) (*crdt.Record, error) {

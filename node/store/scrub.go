@@ -99,6 +99,9 @@ func (w *walk) piece(tx *Tx) error {
 		if k[0] == keyEntry && len(k) == 13 {
 			w.entry(k, v)
 		}
+		if k[0] == keyRecord {
+			w.record(k, v)
+		}
 		if n++; n == scrubPiece {
 			last = bytes.Clone(k)
 		}
@@ -136,6 +139,12 @@ func (w *walk) entry(key, value []byte) {
 		w.bad(key)
 	}
 	c.seq, c.hash = seq, hash
+}
+
+func (w *walk) record(key, value []byte) {
+	if _, err := wire.DecodeRecord(value); err != nil {
+		w.bad(key)
+	}
 }
 
 func (w *walk) hole(number uint32, from, to uint64) {

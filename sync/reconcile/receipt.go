@@ -31,13 +31,22 @@ func Newer(r, held *identity.Receipt) bool {
 
 // Owes gives what a device is to sign a receipt for: all the heads that it
 // holds, if there are entries of others among them that its own receipt doesn't
-// name. Nobody needs its word for what it wrote itself.
+// name. Nobody needs its word for what it wrote itself. What it said before stands,
+// also of a log that has a hole now: that is being filled, and claims nothing new.
 func (h Holding) Owes(own crdt.Device) ([]identity.LogHead, bool) {
 	said := h.receipt(own)
+	standing := maps.Clone(h.Heads)
+	if said != nil {
+		for _, s := range said.Heads {
+			if standing[s.Log].Seq < s.Head.Seq {
+				standing[s.Log] = s.Head
+			}
+		}
+	}
 	var heads []identity.LogHead
 	owes := false
-	for _, log := range slices.SortedFunc(maps.Keys(h.Heads), crdt.LogID.Compare) {
-		head := h.Heads[log]
+	for _, log := range slices.SortedFunc(maps.Keys(standing), crdt.LogID.Compare) {
+		head := standing[log]
 		heads = append(heads, identity.LogHead{Log: log, Head: head})
 		if log.Device != own && !names(said, log, head.Seq) {
 			owes = true

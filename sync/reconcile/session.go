@@ -172,7 +172,8 @@ func (s *Session) greet() error {
 func (s *Session) Peer() (identity.Claims, bool) { return s.peer, s.lanes != nil }
 
 // Changed tells the session that this node holds more than it did, by whatever
-// way. What is held never becomes less.
+// way. What is held never becomes less; a node that has found a hole ends the
+// session, and says in the next one what it holds without a gap.
 func (s *Session) Changed(view View) { s.view = view }
 
 // Written answers Send.

@@ -13,8 +13,9 @@ import (
 // several goroutines at once. A call sees everything that was durable before it.
 type Log interface {
 	// Heads gives the sealed head of every log of the scope that is held, at
-	// least one entry each; what is unsealed of the node's own is sealed first.
-	// The map is the caller's.
+	// least one entry each, up to which nothing is missing; what is unsealed of the
+	// node's own is sealed first. A head goes back when a hole is found below it:
+	// then Ingest is given what was held there again. The map is the caller's.
 	Heads(scope crdt.Scope) (map[crdt.LogID]crdt.Head, error)
 
 	// Segment gives the entries from after+1 to a stored seal, as many as the
@@ -46,7 +47,8 @@ type Log interface {
 
 // Ingest stores verified segments; they are durable and seen by Heads when it
 // returns nil. Each fits the head of its log or lies partly below it: what is
-// held already is skipped, a gap or another branch is an error. A segment of the
+// held already is skipped, a hole is filled, a gap or another branch is an error; a
+// *reconcile.Refusal tells the peer why. A segment of the
 // node's own log above its own head means that its store was restored: the
 // engine begins a new incarnation. On a hub this is the proposal to raft.
 type Ingest func(ctx context.Context, segments []*wire.Segment) error

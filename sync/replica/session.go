@@ -32,7 +32,8 @@ type drive struct {
 	p       *peer
 	conn    Conn
 	s       *reconcile.Session
-	changed <-chan struct{} // the Log's, since the session's view
+	seen    snapshot        // the session's view
+	changed <-chan struct{} // the Log's, since then
 
 	frames    chan []byte // read, one at a time
 	unread    chan error  // why there are no more
@@ -89,7 +90,7 @@ func (d *drive) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errLocal, err)
 	}
-	d.changed = seen.changed
+	d.seen, d.changed = seen, seen.changed
 	d.s, err = reconcile.New(reconcile.Config{
 		Root: d.r.cfg.Root, Own: d.r.cfg.Certificate, Scopes: d.r.cfg.Scopes,
 		PeerKey: d.conn.PeerKey(), Peer: d.p.Device, Known: d.r.cfg.Directory.Certificate,
@@ -225,6 +226,11 @@ func (d *drive) ingest(ctx context.Context, a reconcile.Ingest) {
 	if err == nil {
 		err = d.r.cfg.Ingest(ctx, []*wire.Segment{a.Segment})
 	}
+	var refusal *reconcile.Refusal
+	if errors.As(err, &refusal) {
+		d.s.Refuse(refusal)
+		return
+	}
 	if err != nil {
 		d.trouble(err)
 		return
@@ -265,8 +271,28 @@ func (d *drive) refresh(ctx context.Context, give func(reconcile.View)) {
 		d.trouble(err)
 		return
 	}
-	d.changed = seen.changed
+	if seen.below(d.seen) {
+		d.trouble(errHole)
+		return
+	}
+	d.seen, d.changed = seen, seen.changed
 	give(seen.view)
+}
+
+// errHole ends a session whose peer was told of entries that turn out to be damaged:
+// the next one begins with what is held without a gap, and so asks for them.
+var errHole = errors.New("a log has a hole, which the next session asks for")
+
+// below says whether a log is held less far than it was.
+func (s snapshot) below(before snapshot) bool {
+	for scope, h := range before.view {
+		for log, head := range h.Heads {
+			if s.view[scope].Heads[log].Seq < head.Seq {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // trouble ends the session because this node can't go on; the peer is told so.
