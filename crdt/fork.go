@@ -24,7 +24,7 @@ type Branch struct {
 // first entry has the smallest hash. So it can change, and what was written under
 // the two names is then read anew.
 type Forks struct {
-	branches map[LogID][]Branch // sorted by At and Hash
+	branches map[LogID][]Branch      // sorted by At and Hash
 	settled  map[LogID]map[Hash]bool // as Settle was told
 }
 
