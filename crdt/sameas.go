@@ -7,14 +7,25 @@ import (
 
 // Same gives the records that people say are one with a record, itself among
 // them, sorted: the first gives the group its id. edges lists the ids in a
-// record's SameAs set. Both records of a pair name each other, by one Save, so
-// that taking the pair out of both undoes it.
+// record's SameAs set. Both records of a pair name each other, by one Save, and
+// the pair counts while both do: so the group is the same whichever of its records
+// it is asked of, and taking either out undoes it.
 func Same(id RecordID, edges func(RecordID) []RecordID) []RecordID {
-	group := []RecordID{id}
+	named := map[RecordID]map[RecordID]bool{}
+	names := func(id RecordID) map[RecordID]bool {
+		if named[id] == nil {
+			named[id] = map[RecordID]bool{}
+			for _, other := range edges(id) {
+				named[id][other] = true
+			}
+		}
+		return named[id]
+	}
+	group, in := []RecordID{id}, map[RecordID]bool{id: true}
 	for i := 0; i < len(group); i++ {
-		for _, other := range edges(group[i]) {
-			if !slices.Contains(group, other) {
-				group = append(group, other)
+		for other := range names(group[i]) {
+			if !in[other] && names(other)[group[i]] {
+				group, in[other] = append(group, other), true
 			}
 		}
 	}

@@ -9,27 +9,26 @@ import (
 
 func idOf(i int) RecordID { return RecordID{byte(i + 1)} }
 
-// Same is the connected group: the same asked of any of its records, in any order
-// of the pairs, and as small as before when pairs are taken out.
+// Same is the connected group of those who name each other: the same asked of any
+// of its records, in any order of the pairs, and as small as before when either of
+// a pair is taken out.
 func TestSameIsTheConnectedGroup(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pairs := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) [2]int {
 			return [2]int{rapid.IntRange(0, 5).Draw(t, "a"), rapid.IntRange(0, 5).Draw(t, "b")}
-		}), 0, 6).Draw(t, "pairs")
+		}), 0, 12).Draw(t, "pairs")
+		both := slices.DeleteFunc(slices.Clone(pairs), func(p [2]int) bool { return !slices.Contains(pairs, [2]int{p[1], p[0]}) })
 		edges := func(id RecordID) (out []RecordID) {
 			for _, p := range pairs {
 				if idOf(p[0]) == id {
 					out = append(out, idOf(p[1]))
 				}
-				if idOf(p[1]) == id {
-					out = append(out, idOf(p[0]))
-				}
 			}
 			return out
 		}
 		group := [6]int{0, 1, 2, 3, 4, 5} // by painting over
-		for range pairs {
-			for _, p := range pairs {
+		for range both {
+			for _, p := range both {
 				lesser := min(group[p[0]], group[p[1]])
 				group[p[0]], group[p[1]] = lesser, lesser
 			}
