@@ -31,10 +31,10 @@ type BackupReport struct {
 }
 
 // OpenStore opens the store of a node that isn't running, and nothing that reads its
-// records: what is done to a store as a whole.
+// records: what is done to a store as a whole. It makes none.
 func OpenStore(dir string, opts Options) (*Daemon, error) {
 	d := &Daemon{dir: dir, opts: opts, closing: make(chan struct{})}
-	return d.open(d.lock, d.openKeys, d.readSelf, d.openStoreAlone)
+	return d.open(d.lock, d.openKeys, d.readSelf, d.hasStored, d.openStoreAlone)
 }
 
 // Store is the node's store.

@@ -3,7 +3,7 @@
 //
 // A directory holds node.json (what the node is and whom it knows), the key file
 // (package keyring), the device's two keys sealed with it, its certificate, those
-// of others, the store, on a hub raft's log, and while the node runs control.json,
+// of others, the store and a mark that it was made, on a hub raft's log, and while the node runs control.json,
 // by which the command line finds it.
 package daemon
 
@@ -143,13 +143,17 @@ func (d *Daemon) openStore() error {
 }
 
 func (d *Daemon) openStoreAlone() (err error) {
+	if err := d.mayMake(); err != nil {
+		return err
+	}
 	d.store, err = store.Open(filepath.Join(d.dir, dirStore), store.Options{
 		Log: d.opts.Log, Keys: d.ring.Keys(), Now: d.opts.Now, Busy: d.memoryBusy,
 	})
-	if err == nil {
-		d.onClose(d.store.Close)
+	if err != nil {
+		return err
 	}
-	return err
+	d.onClose(d.store.Close)
+	return markMade(d.dir)
 }
 
 func (d *Daemon) openEngine() (err error) {

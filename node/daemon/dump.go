@@ -53,6 +53,11 @@ func DumpSalvaged(ctx context.Context, dir string, opts Options, tell func(any) 
 		return done, err
 	}
 	defer func() { err = errors.Join(err, disk.Close()) }()
+	if disk.Values+disk.ValuesBad == 0 {
+		if err := d.hasStored(); err != nil {
+			return done, err // nothing is there: no dump of nothing
+		}
+	}
 	err = disk.Pieces(func(p store.Piece) error {
 		for _, raw := range p.Entries {
 			err := dump.Raw(d.pack, raw, func(e dump.Entry) error { done.Lines++; return tell(e) }, func(error) { done.Skipped++ })

@@ -191,7 +191,7 @@ func (m *mender) loadSmall(s *store.Store) error {
 
 // takeNode takes in what another node has sealed.
 func (m *mender) takeNode(dir string) (err error) {
-	other, err := OpenOffice(dir, m.opts)
+	other, err := OpenStored(dir, m.opts)
 	if err != nil {
 		return fmt.Errorf("open the other node: %w", err)
 	}

@@ -98,6 +98,9 @@ func Restore(ctx context.Context, dir string, o RestoreOrder, opts Options) (r R
 	if err := sealOwn(dir, ring.Keys(), claims.Device, own, opts); err != nil {
 		return r, err
 	}
+	if err := markMade(dir); err != nil {
+		return r, err
+	}
 	if err := files.enrol(dir, config, own, ring.Keys()); err != nil {
 		return r, err
 	}

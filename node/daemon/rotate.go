@@ -158,6 +158,9 @@ func (d *Daemon) makeNext(ctx context.Context, old, next keyring.Keys) error {
 }
 
 func (d *Daemon) copyStore(ctx context.Context, old, next keyring.Keys) (err error) {
+	if err := d.mayMake(); err != nil {
+		return err
+	}
 	if _, err := os.Stat(filepath.Join(d.dir, dirStore)); errors.Is(err, fs.ErrNotExist) {
 		return nil // a node that has never run
 	}

@@ -65,5 +65,8 @@ func (r repairCmd) tell(c *console, done daemon.Repaired) {
 		c.say("Phần mà máy khác đã nhận sẽ tự về khi đồng bộ. Phần còn lại: chạy lại với --from (bản sao lưu, hoặc thư mục của máy khác).",
 			"What other devices have received comes back by syncing. For the rest, run again with --from (a backup, or another node's directory).")
 	}
+	if done.Was == "" {
+		return
+	}
 	c.say("Kho cũ vẫn nằm ở %s; hãy giữ nó cho tới khi yên tâm.", "The old store lies in %s; keep it until you are content.", done.Was)
 }

@@ -99,7 +99,7 @@ func (v verifyCmd) node(ctx context.Context, c *console) (daemon.Verified, error
 // opens its store alone.
 func openToVerify(tell func(daemon.Finding) error) func(string, daemon.Options) (*daemon.Daemon, error) {
 	return func(dir string, o daemon.Options) (*daemon.Daemon, error) {
-		d, err := daemon.OpenOffice(dir, o)
+		d, err := daemon.OpenStored(dir, o)
 		if finding := daemon.Unopened(err); finding != nil {
 			d, storeErr := daemon.OpenStore(dir, o)
 			if storeErr != nil {

@@ -1,0 +1,125 @@
+package daemon_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/daemon"
+)
+
+// A store that was there and isn't is no new office: not by an unmounted disk, not by
+// files that someone deleted. Nothing that opens the node makes another one.
+func TestAStoreThatIsGoneIsTold(t *testing.T) {
+	for name, lose := range map[string]func(store string) error{
+		"the directory": os.RemoveAll,
+		"its content": func(store string) error {
+			if err := os.RemoveAll(store); err != nil {
+				return err
+			}
+			return os.Mkdir(store, 0o700)
+		},
+		"CURRENT and heads": func(store string) error {
+			if err := os.Remove(filepath.Join(store, "CURRENT")); err != nil {
+				return err
+			}
+			return os.Remove(filepath.Join(store, "heads"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, to, key := filepath.Join(provision(t), "box"), filepath.Join(t.TempDir(), "backups"), recoveryKey(t)
+			d := office(t, dir)
+			save(t, d, 0, 5)
+			backUp(t, d, to, key.Recipient().String())
+			want := shown(t, d)
+			closed(t, d)
+			if err := lose(filepath.Join(dir, "store")); err != nil {
+				t.Fatal(err)
+			}
+			left := names(t, filepath.Join(dir, "store"))
+			for how, open := range map[string]func(string, daemon.Options) (*daemon.Daemon, error){
+				"run": daemon.New, "import": daemon.OpenOffice, "verify": daemon.OpenStored, "back up": daemon.OpenStore,
+			} {
+				_, err := open(dir, restOptions())
+				if node.CodeOf(err) != node.Damaged || daemon.Unopened(err) == nil {
+					t.Errorf("%s: %v; want that the store is gone", how, err)
+				}
+			}
+			_, err := daemon.Rotate(t.Context(), dir, restOptions(), true)
+			if node.CodeOf(err) != node.Damaged {
+				t.Errorf("change the key: %v; want that the store is gone", err)
+			}
+			if now := names(t, filepath.Join(dir, "store")); !slices.Equal(now, left) {
+				t.Errorf("opening left %v; want %v", now, left)
+			}
+			if _, err := daemon.Repair(t.Context(), dir, daemon.RepairOrder{From: to}, restOptions()); err != nil {
+				t.Fatal(err)
+			}
+			if got := shown(t, office(t, dir)); !slices.Equal(got, want) {
+				t.Errorf("repaired, %d petitions are there; want %d", len(got), len(want))
+			}
+		})
+	}
+}
+
+// What only reads makes no store, at a node that never ran either; running does.
+func TestReadingMakesNoStore(t *testing.T) {
+	dir := filepath.Join(provision(t), "laptop")
+	for _, name := range []string{"store", "store.made"} {
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, open := range []func(string, daemon.Options) (*daemon.Daemon, error){daemon.OpenStored, daemon.OpenStore} {
+		if _, err := open(dir, restOptions()); node.CodeOf(err) != node.NotFound {
+			t.Errorf("%v; want that nothing is stored", err)
+		}
+	}
+	if left := names(t, filepath.Join(dir, "store")); left != nil {
+		t.Errorf("a store was made: %v", left)
+	}
+	closed(t, office(t, dir))
+}
+
+// A directory from before there was a mark is opened, and gets it.
+func TestAnOlderDirectoryGetsTheMark(t *testing.T) {
+	dir := filepath.Join(provision(t), "box")
+	d := office(t, dir)
+	save(t, d, 0, 2)
+	closed(t, d)
+	if err := os.Remove(filepath.Join(dir, "store.made")); err != nil {
+		t.Fatal(err)
+	}
+	d, err := daemon.OpenStored(dir, restOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := shown(t, d); len(got) != 2 {
+		t.Errorf("%d petitions; want 2", len(got))
+	}
+	closed(t, d)
+	if err := os.RemoveAll(filepath.Join(dir, "store")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := daemon.OpenOffice(dir, restOptions()); node.CodeOf(err) != node.Damaged {
+		t.Errorf("%v; want that the store is gone", err)
+	}
+}
+
+// names are those of all files below a directory; none where it isn't.
+func names(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(name string, _ os.DirEntry, err error) error {
+		if os.IsNotExist(err) {
+			return nil
+		}
+		all = append(all, name)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
