@@ -50,3 +50,36 @@ func aheadUntil(tx *store.Tx, scope crdt.Scope, ms int64, places map[string]bool
 		return nil
 	})
 }
+
+// localCited is the kind of the items that name records of which an entry cites a
+// checkpoint that wasn't held when it came: scope, cite and place. What it says
+// counts from that checkpoint on.
+const localCited = "cited"
+
+func citedName(c crdt.Cite, scope crdt.Scope, place string) string {
+	return fmt.Sprintf("%s/%016x/%016x/%s", scope, c.Epoch, c.Index, place)
+}
+
+// noteCite notes a record that an entry wrote, if the checkpoint cited isn't held.
+func (b *batch) noteCite(entry *crdt.Entry, name recordName) error {
+	var newest crdt.Cite
+	if a := b.now.of(entry.Log.Scope); a != nil {
+		newest = a.Newest
+	}
+	if entry.Cites.Compare(newest) <= 0 {
+		return nil
+	}
+	place := string(store.Place(name.collection, name.id))
+	return b.tx.PutLocal(localCited, citedName(entry.Cites, entry.Log.Scope, place), []byte{})
+}
+
+// citing adds the places of the records that wait for a checkpoint.
+func citing(tx *store.Tx, at crdt.Cite, scope crdt.Scope, places map[string]bool) error {
+	prefix := citedName(at, scope, "")
+	return tx.Locals(localCited, func(name string, _ []byte) error {
+		if place, ok := strings.CutPrefix(name, prefix); ok {
+			places[place] = true
+		}
+		return nil
+	})
+}

@@ -183,6 +183,9 @@ func (b *batch) take(entry *crdt.Entry, only *recordName) error {
 		if err := b.tx.PutHistory(name.id, *l, entry.Seq); err != nil {
 			return err
 		}
+		if err := b.noteCite(entry, name); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -178,6 +178,10 @@ func (e *Engine) nextReached(scope crdt.Scope, before *crdt.Authority, reach crd
 
 func (e *Engine) flipSome(old, now authorities, c *crdt.Checkpoint, reach crdt.Reach, places [][]byte) error {
 	return e.updateUnder(old, now, func(b *batch) error {
+		cited := map[string]bool{}
+		if err := citing(b.tx, c.At, c.Scope, cited); err != nil {
+			return err
+		}
 		for _, place := range places {
 			t, err := b.at(place)
 			if node.CodeOf(err) == node.Damaged || (err == nil && t == nil) {
@@ -189,7 +193,10 @@ func (e *Engine) flipSome(old, now authorities, c *crdt.Checkpoint, reach crdt.R
 			if t.record.Scope != c.Scope {
 				continue
 			}
-			t.dirty = t.record.Covered(now.of(c.Scope), b.held) || old.of(c.Scope) == nil || e.mayFlip(t.record, c, reach)
+			t.dirty = t.record.Covered(now.of(c.Scope), b.held) || old.of(c.Scope) == nil || cited[string(place)] || e.mayFlip(t.record, c, reach)
+			if err := b.tx.DeleteLocal(localCited, citedName(c.At, c.Scope, string(place))); err != nil {
+				return err
+			}
 			if err := b.noteClaims(t.record); err != nil {
 				return err
 			}
@@ -234,6 +241,9 @@ func (e *Engine) reached(tx *store.Tx, scope crdt.Scope, reach crdt.Reach) ([]st
 		return nil, err
 	}
 	if err := aheadUntil(tx, scope, reach.UnwitnessedMS[1], places); err != nil {
+		return nil, err
+	}
+	if err := citing(tx, reach.Cited, scope, places); err != nil {
 		return nil, err
 	}
 	return slices.Sorted(maps.Keys(places)), nil

@@ -130,6 +130,33 @@ func TestAWitnessFlipsAWinner(t *testing.T) {
 	}
 }
 
+// An entry that comes before the checkpoint which it cites reads otherwise once that
+// is here, in the record, in lists and in figures.
+func TestACheckpointThatWasCitedBefore(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, laptop, reader := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "laptop", identity.RoleLaptop, others), testEngine(t, "reader", identity.RoleLaptop, others)
+	id := box.create(map[string]any{"subject": "Việc", "state": "open", "received": testNow.UnixMilli()})
+	laptop.pull(box)
+	h := &province{ms: testNow.UnixMilli()}
+	first, second := h.checkpoint(crdt.Checkpoint{}), h.checkpoint(crdt.Checkpoint{TimeMS: testNow.UnixMilli() + 3_600_000})
+	box.checkpoint(first)
+	box.checkpoint(second)
+	box.edit(id, "", map[string]any{"received": testNow.UnixMilli() - 1}) // by a clock that is slow
+	laptop.now = testNow.Add(time.Minute)
+	laptop.edit(id, "", map[string]any{"received": testNow.AddDate(0, -2, 0).UnixMilli()})
+	reader.pull(box)
+	reader.pull(laptop)
+	reader.checkpoint(first)
+	if n := reader.received(); n != 0 {
+		t.Fatalf("received %d; want the laptop's claim to win at first", n)
+	}
+	reader.checkpoint(second)
+	box.pull(laptop)
+	if v := reader.get(id); v.Values["received"] != testNow.UnixMilli()-1 || reader.received() != 1 || reader.stateHash() != box.stateHash() {
+		t.Errorf("received %v, figures %d; want the box's, as the box shows it", v.Values["received"], reader.received())
+	}
+}
+
 func TestCheckpointsThatDoNotFollow(t *testing.T) {
 	box := testEngine(t, "box", identity.RoleBox, map[crdt.Device]identity.Role{})
 	h := &province{}
@@ -184,7 +211,10 @@ func TestShownStateIsAFunctionOfEntriesAndCheckpoints(t *testing.T) {
 		h := &province{ms: testNow.UnixMilli() - 3_600_000}
 		var checkpoints []*crdt.Checkpoint
 		for i := range rapid.IntRange(4, 16).Draw(rt, "steps") {
-			switch rapid.IntRange(0, 4).Draw(rt, "what") {
+			switch rapid.IntRange(0, 5).Draw(rt, "what") {
+			case 5: // what the box writes from now on cites it
+				checkpoints = append(checkpoints, h.checkpoint(crdt.Checkpoint{}))
+				box.checkpoint(checkpoints[len(checkpoints)-1])
 			case 0, 1:
 				write(box, i)
 			case 2, 3:
