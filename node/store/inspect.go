@@ -31,6 +31,9 @@ type inspection struct {
 	// rolledBack says that tables file and MANIFEST are of one earlier time: then
 	// the store is how it was, and what came since is gone.
 	rolledBack bool
+	// remade says that Badger wrote the MANIFEST anew just before the end, so that
+	// it doesn't tell what was flushed since the heads file spoke of it.
+	remade bool
 	// lost says that commits may be missing which the heads file can't name.
 	lost bool
 }
@@ -38,7 +41,7 @@ type inspection struct {
 func (s *Store) inspect() (*inspection, error) {
 	i := &inspection{Store: s, wals: map[uint64]*wal{}}
 	for _, step := range []func() error{
-		i.readTables, i.readHeads, i.checkRegistry, i.checkManifest, i.checkWALs, i.checkTables, i.clearValueLog,
+		i.readTables, i.readHeads, i.checkRegistry, i.checkManifest, i.checkWALs, i.checkTables, i.clearValueLog, i.readFiles,
 	} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("inspect the store: %w", err)
@@ -153,7 +156,7 @@ func (i *inspection) checkManifest() error {
 		return nil
 	}
 	if err == nil && int64(len(b)) == m.whole && !i.known.Clean && i.rewritten(m) {
-		i.suspect = true
+		i.suspect, i.remade = true, true
 		return nil
 	}
 	i.wrong(badger.ManifestFilename)
@@ -225,7 +228,7 @@ func (i *inspection) checkWALs() error {
 			return err
 		}
 	}
-	if gone > 0 {
+	if gone > 0 && !i.remade { // then commit number and heads have to tell
 		m, _, err := readManifest(i.gen, i.known.Manifest.Len)
 		if err != nil && !errors.Is(err, errManifest) && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -234,7 +237,7 @@ func (i *inspection) checkWALs() error {
 			i.lose("write-ahead log", gone == 1 && len(i.known.WALs) == 1)
 		}
 	}
-	return i.readWALs()
+	return nil
 }
 
 // lose notes that commits are gone. If they are the newest, what is left is how
@@ -246,7 +249,20 @@ func (i *inspection) lose(name string, newest bool) {
 	}
 }
 
-func (i *inspection) readWALs() error {
+// readFiles takes in how far the write-ahead logs and the MANIFEST have come, just
+// before Badger opens them and makes tables of the logs.
+func (i *inspection) readFiles() error {
+	if info, err := os.Stat(manifestName(i.gen)); err == nil {
+		m, _, err := readManifest(i.gen, 0)
+		if ignore(err, errManifest) != nil {
+			return err
+		}
+		i.manifest = followed{info: info, len: m.whole}
+	}
+	if !i.opts.keeps(RuleWAL) {
+		return nil
+	}
+	clear(i.wals)
 	ids, err := walIDs(i.gen)
 	if err != nil {
 		return err
@@ -264,7 +280,9 @@ func (i *inspection) readWALs() error {
 		if err := w.advance(i.gen); err != nil {
 			return err
 		}
-		i.wals[id] = w
+		if w.Len > 0 {
+			i.wals[id] = w
+		}
 	}
 	return nil
 }

@@ -26,8 +26,8 @@ const manifestHeader = 8
 type manifest struct {
 	live  map[uint64]manifestTable
 	whole int64 // bytes up to the last whole change
-	// flushed counts the tables of level 0 that were made past the length that
-	// was asked about.
+	// flushed counts the tables that were made of write-ahead logs past the length
+	// that was asked about.
 	flushed int
 	// rewritten says that it begins with a list of what lives, as Badger writes
 	// when it has grown long.
@@ -67,22 +67,28 @@ func parseManifest(b []byte, past int64) (manifest, error) {
 		}
 		m.rewritten = m.rewritten || first && len(set.Changes) > 0
 		for _, c := range set.Changes {
-			m.apply(c, m.whole >= past)
+			m.apply(c)
+		}
+		if m.whole >= past && flush(set.Changes) {
+			m.flushed++
 		}
 		m.whole += int64(8 + n)
 	}
 	return m, nil
 }
 
-func (m *manifest) apply(c *pb.ManifestChange, past bool) {
+// flush says whether a change is a memory table becoming a table. A compaction
+// within level 0 makes tables there too, and deletes some.
+func flush(changes []*pb.ManifestChange) bool {
+	return len(changes) == 1 && changes[0].Op == pb.ManifestChange_CREATE && changes[0].Level == 0
+}
+
+func (m *manifest) apply(c *pb.ManifestChange) {
 	if c.Op == pb.ManifestChange_DELETE {
 		delete(m.live, c.Id)
 		return
 	}
 	m.live[c.Id] = manifestTable{c.Level, c.KeyId, c.Compression}
-	if past && c.Level == 0 {
-		m.flushed++
-	}
 }
 
 // encodeManifest writes a MANIFEST that names tables.

@@ -83,9 +83,13 @@ func (s *Store) followManifest() error {
 // readOn reads the whole MANIFEST and writes the tables file. gone says that
 // Badger has changed it meanwhile.
 func (s *Store) readOn(info os.FileInfo) (gone bool, err error) {
-	m, b, err := readManifest(s.gen, 0)
+	wals := s.goneWALs() // a log that is gone by now is a table in what is read next
+	m, b, err := readManifest(s.gen, s.manifest.len)
 	if err != nil {
 		return false, err
+	}
+	if s.manifest.info != nil && !os.SameFile(info, s.manifest.info) {
+		wals = len(s.wals) // it was written anew, and doesn't say what was flushed
 	}
 	marks, gone, err := s.markTables(m)
 	if err != nil || gone {
@@ -98,6 +102,7 @@ func (s *Store) readOn(info os.FileInfo) (gone bool, err error) {
 	sum := s.files.hasher()
 	sum.Write(b[:m.whole]) // a hash.Hash never fails
 	s.manifest = followed{info: info, size: int64(len(b)), len: m.whole, sum: sum}
+	s.forgetWALs(max(wals, m.flushed))
 	s.tables.Tables, s.tables.Manifest = marks, s.manifest.prefix()
 	return false, s.writeTables()
 }
@@ -149,26 +154,38 @@ func syncFile(name string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// followWALs takes in what was added to the write-ahead logs, and forgets those
-// that Badger has made tables of.
+// followWALs takes in what was added to the write-ahead logs. One that is gone
+// stays until the MANIFEST has been seen to name its table.
 func (s *Store) followWALs() error {
 	for exists(walName(s.gen, s.lastWAL+1)) {
 		s.lastWAL++
 		s.wals = append(s.wals, &wal{ID: s.lastWAL, sum: s.files.hasher()})
 	}
-	kept := s.wals[:0]
 	for _, w := range s.wals {
-		err := w.advance(s.gen)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
+		if err := w.advance(s.gen); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		kept = append(kept, w)
 	}
-	s.wals = kept
 	return s.backWALs()
+}
+
+// goneWALs is how many write-ahead logs, oldest first, are tables as far as their
+// files tell: they become tables in order, but a reader may keep an older one.
+func (s *Store) goneWALs() (n int) {
+	for i, w := range s.wals {
+		if !exists(walName(s.gen, w.ID)) {
+			n = i + 1
+		}
+	}
+	return n
+}
+
+// forgetWALs forgets the n oldest write-ahead logs: they are tables that the
+// MANIFEST names. Badger removes their files later, when nobody reads them any more
+// and perhaps after the last commit; a heads file that still spoke of them would
+// then tell of damage where none is. The newest is written to and never a table.
+func (s *Store) forgetWALs(n int) {
+	s.wals = s.wals[min(n, max(0, len(s.wals)-1)):]
 }
 
 func exists(name string) bool {

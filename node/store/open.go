@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -112,6 +113,9 @@ func (s *Store) open() error {
 		if err := s.probe(); err != nil {
 			return err
 		}
+	}
+	if err := i.readFiles(); err != nil { // the copy has made tables, too
+		return fmt.Errorf("inspect the store: %w", err)
 	}
 	if err := s.openBadger(); err != nil {
 		return err
@@ -350,12 +354,13 @@ func (s *Store) takeUp(i *inspection) error {
 	if err != nil {
 		return err
 	}
+	for _, id := range slices.Sorted(maps.Keys(i.wals)) { // also those that Badger has made tables of already
+		s.wals, s.lastWAL = append(s.wals, i.wals[id]), id
+	}
 	for _, id := range ids {
-		w := i.wals[id]
-		if w == nil {
-			w = &wal{ID: id, sum: s.files.hasher()}
+		if i.wals[id] == nil {
+			s.wals, s.lastWAL = append(s.wals, &wal{ID: id, sum: s.files.hasher()}), id
 		}
-		s.wals, s.lastWAL = append(s.wals, w), id
 	}
 	if s.tables.Registry == nil {
 		s.tables.Registry, err = os.ReadFile(filepath.Join(s.gen, badger.KeyRegistryFileName))

@@ -1,0 +1,117 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+)
+
+// until waits for something that Badger does behind the writes.
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	limit := time.After(time.Minute)
+	for !done() {
+		select {
+		case <-limit:
+			t.Fatalf("waited a minute until %s", what)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// idle is a store in which a table was made while somebody read, and the last save
+// came between the table and the end of its write-ahead log. Then nobody saved.
+func idle(t *testing.T, dir string) *Store {
+	t.Helper()
+	s := open(t, dir)
+	gen := filepath.Join(dir, firstGen)
+	put := func(i int) {
+		update(t, s, func(tx *Tx) error {
+			return tx.PutMeta(fmt.Sprint("item ", i%20), bytes.Repeat([]byte{byte(i)}, 100_000))
+		})
+	}
+	for i := range 20 {
+		put(i)
+	}
+	first := slices.Clone(s.wals)
+	err := s.View(func(tx *Tx) error {
+		// As any reader's, this iterator keeps the memory tables.
+		return tx.Scan(Scan{Prefix: []byte{keyMeta}}, func(_, _ []byte) (bool, error) {
+			for i := range 40 {
+				put(i)
+			}
+			until(t, "the table is in the MANIFEST", func() bool {
+				m, _, err := readManifest(gen, 0)
+				return err == nil && m.flushed > 0
+			})
+			put(1) // its frame knows of the table
+			return false, nil
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the log of the table is gone", func() bool { return !exists(walName(gen, first[0].ID)) })
+	return s
+}
+
+// A program that is ended on an idle machine leaves a store in good order.
+func TestAnIdleStoreThatIsKilledTellsNoDamage(t *testing.T) {
+	dir := t.TempDir()
+	work, killed := filepath.Join(dir, "work"), filepath.Join(dir, "killed")
+	idle(t, work)
+	copyDir(t, work, killed)
+	s, err := Open(killed, testOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range s.Damage() {
+		t.Errorf("told of %s %s", d.Kind, d.Place)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The same, where Badger has written its MANIFEST anew just before the end, so that
+// nothing says any more what was flushed since the last save.
+func TestAMANIFESTWrittenAnewBeforeTheEndTellsNoDamage(t *testing.T) {
+	dir := t.TempDir()
+	work, killed := filepath.Join(dir, "work"), filepath.Join(dir, "killed")
+	s := open(t, work)
+	log := ""
+	for i := 0; log == "" || exists(log); i++ { // until a log has become a table behind the newest save
+		update(t, s, func(tx *Tx) error {
+			return tx.PutMeta(fmt.Sprint("item ", i%20), bytes.Repeat([]byte{byte(i)}, 100_000))
+		})
+		if len(s.wals) > 1 {
+			log = walName(s.gen, s.wals[0].ID)
+			until(t, "a log is gone", func() bool { return !exists(log) })
+		}
+	}
+	copyDir(t, work, killed)
+	gen := filepath.Join(killed, firstGen)
+	m, _, err := readManifest(gen, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tables []tableMark
+	for id, e := range m.live {
+		tables = append(tables, tableMark{ID: id, Level: e.level, Key: e.key, Compression: e.compression})
+	}
+	whole, err := encodeManifest(tables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(manifestName(gen), whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, killed)
+	for _, d := range again.Damage() {
+		t.Errorf("told of %s %s", d.Kind, d.Place)
+	}
+}
