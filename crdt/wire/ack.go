@@ -73,8 +73,8 @@ func (a *Ack) wire(signature []byte) (*wireAck, error) {
 	}
 	logs, scopes := map[crdt.LogID]bool{}, map[string]bool{}
 	for _, p := range slices.Concat(a.Held, a.Own) {
-		if len(p.Log.Scope) == 0 || len(p.Log.Scope) > crdt.MaxScope {
-			return nil, fmt.Errorf("acknowledgement: %w: scope of %d bytes", ErrFormat, len(p.Log.Scope))
+		if len(p.Log.Scope) == 0 || len(p.Log.Scope) > crdt.MaxScope || !isClass(p.Log.Class) {
+			return nil, fmt.Errorf("acknowledgement: %w: scope of %d bytes, class %d", ErrFormat, len(p.Log.Scope), p.Log.Class)
 		}
 		logs[p.Log], scopes[string(p.Log.Scope)] = true, true
 	}

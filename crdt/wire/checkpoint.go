@@ -125,15 +125,25 @@ func eachLog(c *crdt.Checkpoint, f func(crdt.LogID)) {
 func validCheckpoint(c *crdt.Checkpoint) error {
 	refuse := func(what string) error { return fmt.Errorf("checkpoint: %w: %s", ErrFormat, what) }
 	foreign := len(c.Scope) == 0 || len(c.Scope) > crdt.MaxScope
-	eachLog(c, func(l crdt.LogID) { foreign = foreign || l.Scope != c.Scope })
+	eachLog(c, func(l crdt.LogID) { foreign = foreign || l.Scope != c.Scope || !isClass(l.Class) })
 	if foreign {
-		return refuse("it has no scope, or names a log of another")
+		return refuse("it has no scope, or names a log of another, or of a class that there isn't")
 	}
 	if c.TimeMS < 0 {
 		return refuse("its time lies before 1970")
 	}
-	if !sortedPins(c.Heads) || !slices.IsSortedFunc(c.Floor, comparePos) {
-		return refuse("its heads or its floor are not sorted by log")
+	if !sortedPins(c.Heads) || slices.ContainsFunc(c.Heads, func(p crdt.Pin) bool { return p.Seq == 0 }) {
+		return refuse("its heads are not sorted by log, each once, or one is at seq 0")
+	}
+	if err := validPositions(c.Floor); err != nil {
+		return refuse("its floor: " + err.Error())
+	}
+	lapsed := map[crdt.Device]bool{}
+	for _, d := range c.Lapsed {
+		if lapsed[d] {
+			return refuse("a device lapses twice")
+		}
+		lapsed[d] = true
 	}
 	for _, x := range c.Witnesses {
 		if x.TimeMS < 0 || x.Seq == 0 {
@@ -146,8 +156,8 @@ func validCheckpoint(c *crdt.Checkpoint) error {
 		}
 	}
 	for _, x := range c.Verdicts {
-		if x.Ruling < crdt.Confirmed || x.Ruling > crdt.Adopted || len(x.Reason) > MaxReason {
-			return refuse("an unknown ruling, or a reason that is too long")
+		if x.Dot.Seq == 0 || x.Ruling < crdt.Confirmed || x.Ruling > crdt.Adopted || len(x.Reason) > MaxReason {
+			return refuse("a verdict of seq 0, an unknown ruling, or a reason that is too long")
 		}
 	}
 	return nil

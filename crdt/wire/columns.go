@@ -3,6 +3,7 @@ package wire
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"math/bits"
 	"slices"
 
@@ -224,7 +225,7 @@ func (w *walk) prev() {
 	if !w.reading && w.before.leftOut {
 		how = 1
 	}
-	switch w.num(colPrev, &how); {
+	switch w.small(colPrev, &how, 1); {
 	case how == 0:
 		w.rawBytes(w.entries[0].Prev[:])
 	case w.reading:
@@ -245,6 +246,14 @@ func (w *walk) rawBytes(b []byte) {
 		v := uint64(b[i])
 		w.bits(8, &v)
 		b[i] = byte(v)
+	}
+}
+
+// small is a number of at most most.
+func (w *walk) small(c class, v *uint64, most uint64) {
+	if w.num(c, v); *v > most && w.reading {
+		w.fail("a number that is too large:", *v)
+		*v = 0
 	}
 }
 
@@ -321,7 +330,7 @@ func (w *walk) tables() {
 		w.rawBytes(l.Device[:])
 		w.rawBytes(l.Incarnation[:])
 		c := uint64(l.Class)
-		w.num(colLogClass, &c)
+		w.small(colLogClass, &c, math.MaxUint8)
 		l.Class, l.Scope = crdt.Class(c), w.log.Scope
 	}
 	w.officers.rows = grown(w, w.officers.rows, 1)
@@ -333,7 +342,7 @@ func (w *walk) tables() {
 		p := &w.packs.rows[i]
 		w.name(&p.ID)
 		v := uint64(p.Version)
-		w.num(colTable, &v)
+		w.small(colTable, &v, math.MaxUint32)
 		p.Version = uint32(v)
 	}
 	w.collections.rows = grown(w, w.collections.rows, 1)
@@ -386,7 +395,7 @@ func (w *walk) record(i int) {
 	r.log = kind - 1
 	index := uint64(r.ref.Dot.Index)
 	w.delta(colRecordSeq, &r.ref.Dot.Seq, before.ref.Dot.Seq)
-	w.num(colRecordIndex, &index)
+	w.small(colRecordIndex, &index, math.MaxUint16)
 	r.ref.Dot.Log, r.ref.Dot.Index = w.logs.rows[r.log], uint16(index)
 }
 
@@ -395,10 +404,10 @@ func (w *walk) record(i int) {
 func (w *walk) stamps() {
 	first := uint64(w.entries[0].Stamp)
 	era, ms, counter := first>>56, first>>16&(1<<40-1), first&0xffff
-	w.num(colStamp, &era)
+	w.small(colStamp, &era, math.MaxUint8)
 	w.bits(40, &ms)
-	w.num(colCounter, &counter)
-	w.entries[0].Stamp = crdt.Stamp(era<<56 | ms<<16 | counter&0xffff)
+	w.small(colCounter, &counter, math.MaxUint16)
+	w.entries[0].Stamp = crdt.Stamp(era<<56 | ms<<16 | counter)
 	if len(w.entries) == 1 {
 		return
 	}
@@ -407,7 +416,7 @@ func (w *walk) stamps() {
 		before := w.entries[i].Stamp
 		d := (uint64(e.Stamp>>16) - uint64(before>>16)) & (1<<48 - 1)
 		high, rest := d>>low, d&(1<<low-1)
-		w.num(colStamp, &high)
+		w.small(colStamp, &high, (1<<48-1)>>low)
 		w.bits(int(low), &rest)
 		d = high<<low | rest
 		usual := uint64(0)
@@ -415,7 +424,7 @@ func (w *walk) stamps() {
 			usual = uint64(before&0xffff) + 1
 		}
 		counter := (uint64(e.Stamp&0xffff) - usual) & 0xffff
-		w.num(colCounter, &counter)
+		w.small(colCounter, &counter, math.MaxUint16)
 		ms := (uint64(before>>16) + d) & (1<<48 - 1)
 		e.Stamp = crdt.Stamp(ms<<16 | (usual+counter)&0xffff)
 	}
@@ -470,7 +479,7 @@ func (w *walk) cites(e *crdt.Entry, last *crdt.Cite) {
 	if e.Cites != (crdt.Cite{}) {
 		cites = 1
 	}
-	if w.num(colCites, &cites); cites == 0 {
+	if w.small(colCites, &cites, 1); cites == 0 {
 		return
 	}
 	w.delta(colCiteEpoch, &e.Cites.Epoch, last.Epoch)
@@ -514,7 +523,7 @@ func (w *walk) nextRecord(at *recordAt, before recordAt) {
 	if *at != before {
 		other = 1
 	}
-	if w.num(colNextRecord, &other); other == 0 {
+	if w.small(colNextRecord, &other, 1); other == 0 {
 		*at = before
 		w.places = append(w.places, w.places[len(w.places)-1])
 		return
@@ -572,7 +581,7 @@ func (w *walk) opKeys(e *crdt.Entry) {
 		if op.Erased != (crdt.Hash{}) {
 			erased = 1
 		}
-		if w.num(colErased, &erased); erased != 0 {
+		if w.small(colErased, &erased, 1); erased != 0 {
 			w.rawBytes(op.Erased[:])
 		} else {
 			w.rawBytes(op.Key[:])
@@ -600,11 +609,13 @@ func (w *walk) pinned() {
 			if how == 2 && ok && known == hash {
 				how = 1
 			}
-			switch w.num(colPins, &how); how {
+			switch w.small(colPins, &how, 2); how {
 			case 0:
 				continue
 			case 1:
-				hash = known
+				if hash = known; !ok {
+					w.fail("a pin that was not sent, of seq", p.Seq)
+				}
 			default:
 				w.rawBytes(hash[:])
 				w.pins[p] = hash

@@ -108,6 +108,9 @@ func EncodeEntry(e *crdt.Entry) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := body.validClasses(); err != nil {
+		return nil, err
+	}
 	b, err := Marshal(wireEntry{Format: Format, Keys: keys, Body: body})
 	if err != nil {
 		return nil, err
@@ -304,6 +307,9 @@ func DecodeEntry(b []byte) (*crdt.Entry, error) {
 func (w *wireEntry) decode() (*crdt.Entry, error) {
 	b := &w.Body
 	scope := crdt.Scope(b.Scope)
+	if err := b.validClasses(); err != nil {
+		return nil, err
+	}
 	e := &crdt.Entry{
 		Log: b.Log.in(scope), Seq: b.Seq, Prev: b.Prev, Stamp: crdt.Stamp(b.Stamp), Officer: b.Officer,
 		Pack: crdt.Pack{ID: b.Pack, Version: b.Version}, Epoch: b.Epoch,
@@ -333,6 +339,14 @@ func (w *wireEntry) decode() (*crdt.Entry, error) {
 		}
 	}
 	return e, nil
+}
+
+// validClasses: entries are of logs, and name branches of them too.
+func (b *wireBody) validClasses() error {
+	if b.Log.Class > crdt.ClassBulk || slices.ContainsFunc(b.Logs, func(l logName) bool { return !isClass(l.Class) }) {
+		return fmt.Errorf("%w: %w: it is of, or names, a log of a class that there isn't", ErrFormat, crdt.ErrEntry)
+	}
+	return nil
 }
 
 // decodeKeys sets the entry's key, or gives those of its operations, of which an
@@ -442,7 +456,8 @@ func tagged(domain string, b []byte) crdt.Hash {
 }
 
 // ForkName is the incarnation under which a branch goes on that doesn't keep its
-// log's name, given the chain hash of the first entry in which it differs.
+// log's name, given the chain hash of the first entry in which it differs. Its class
+// has 0x80 added, which no log that anyone writes has: the name can't be taken.
 func ForkName(first crdt.Hash) crdt.Incarnation {
 	h := tagged("vungxa fork 1", first[:])
 	return crdt.Incarnation(h[:8])

@@ -35,7 +35,7 @@ func (w *walk) over(e *crdt.Entry, op *crdt.Op, record uint64) {
 	if !w.reading && !slices.Equal(usual, op.Over) {
 		explicit = 1
 	}
-	if w.num(colOver, &explicit); explicit == 0 {
+	if w.small(colOver, &explicit, 1); explicit == 0 {
 		op.Over = usual
 		if w.reading && !w.spend(3*len(usual)) {
 			return
@@ -109,10 +109,12 @@ func (w *walk) madeBy(e *crdt.Entry, op *crdt.Op, record uint64) {
 	case last:
 		how = 1
 	}
-	switch w.num(colMade, &how); how {
+	switch w.small(colMade, &how, 2); how {
 	case 0:
 	case 1:
-		op.Made = last
+		if op.Made = last; last == (crdt.Pos{}) {
+			w.fail("an existence that was not sent, of record", record)
+		}
 	default:
 		w.pos(e, &op.Made)
 		w.made[record] = op.Made

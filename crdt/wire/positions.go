@@ -2,7 +2,6 @@ package wire
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/vungxa/vungxa/crdt"
 )
@@ -17,6 +16,9 @@ type wirePositions struct {
 
 // EncodePositions gives the bytes of a list of positions: what a reader has seen.
 func EncodePositions(ps []crdt.Pos) ([]byte, error) {
+	if err := validPositions(ps); err != nil {
+		return nil, fmt.Errorf("positions: %w", err)
+	}
 	w := wirePositions{Format: Format}
 	for _, p := range ps {
 		w.Logs = append(w.Logs, nameOf(p.Log))
@@ -42,8 +44,22 @@ func DecodePositions(b []byte) ([]crdt.Pos, error) {
 	for i, n := range w.Logs {
 		ps[i] = crdt.Pos{Log: n.in(crdt.Scope(w.Scopes[i])), Seq: w.Seqs[i]}
 	}
-	if !slices.IsSortedFunc(ps, func(a, b crdt.Pos) int { return a.Log.Compare(b.Log) }) {
-		return nil, fmt.Errorf("positions: %w: not sorted", ErrFormat)
+	if err := validPositions(ps); err != nil {
+		return nil, fmt.Errorf("positions: %w", err)
 	}
 	return ps, nil
+}
+
+// validPositions holds positions to their order, each log once, and each to what
+// names a place in a log.
+func validPositions(ps []crdt.Pos) error {
+	for i, p := range ps {
+		switch {
+		case len(p.Log.Scope) == 0 || len(p.Log.Scope) > crdt.MaxScope || p.Seq == 0 || !isClass(p.Log.Class):
+			return fmt.Errorf("%w: position %d: no scope, no seq or no class of a log", ErrFormat, i)
+		case i > 0 && ps[i-1].Log.Compare(p.Log) >= 0:
+			return fmt.Errorf("%w: not sorted by log, each once", ErrFormat)
+		}
+	}
+	return nil
 }

@@ -267,6 +267,14 @@ func DecodeSegmentAfter(b []byte, held crdt.Held) (*Segment, error) {
 	if len(w.Scope) == 0 || len(w.Scope) > crdt.MaxScope || w.First == 0 || w.First+MaxSegmentEntries < w.First {
 		return nil, fmt.Errorf("segment: %w: no scope or no first entry", ErrFormat)
 	}
+	if w.Log.Class > crdt.ClassBulk {
+		return nil, fmt.Errorf("segment: %w: of a log of class %d; logs have classes 0 to %d", ErrFormat, w.Log.Class, crdt.ClassBulk)
+	}
+	for _, b := range w.Salts {
+		if len(b) != 0 && len(b) != len(Salt{}) {
+			return nil, fmt.Errorf("segment: %w: a salt of %d bytes", ErrFormat, len(b))
+		}
+	}
 	s := &Segment{Log: w.Log.in(crdt.Scope(w.Scope)), First: w.First, Salts: w.saltMap()}
 	var err error
 	if s.Entries, err = w.entries(prev{held: held}); err != nil {
@@ -328,13 +336,65 @@ func opened(e *crdt.Entry) (*crdt.Entry, crdt.Hash, error) {
 var (
 	zstdEncoder = must(zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false),
 		zstd.WithEncoderLevel(zstd.SpeedBetterCompression), zstd.WithWindowSize(256<<10)))
-	zstdDecoder = must(zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxSegmentBody), zstd.WithDecoderMaxWindow(1<<20)))
+	zstdDecoder = must(zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxWindow), zstd.WithDecodeAllCapLimit(true)))
 )
 
+// maxWindow is what RFC 8878, section 3.1.1.1.2, asks every decoder to take. None
+// of it is allocated: what is unpacked is its own window.
+const maxWindow = 8 << 20
+
+// maxBlock is what one compressed block of zstd unpacks to at most.
+const maxBlock = 128 << 10
+
 func decompress(b []byte) ([]byte, error) {
-	out, err := zstdDecoder.DecodeAll(b, nil)
+	n, err := oneFrame(b)
+	if err != nil {
+		return nil, err
+	}
+	out, err := zstdDecoder.DecodeAll(b, make([]byte, 0, min(n, MaxSegmentBody)))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	return out, nil
+}
+
+// oneFrame walks the blocks of a zstd frame (RFC 8878, section 3.1.1.2), and
+// refuses anything before or after it. It gives how much may come out at most.
+func oneFrame(b []byte) (unpacked int, err error) {
+	var h zstd.Header
+	if err := h.Decode(b); err != nil {
+		return 0, fmt.Errorf("%w: no zstd frame: %w", ErrFormat, err)
+	}
+	if h.Skippable {
+		return 0, fmt.Errorf("%w: a zstd frame of nothing", ErrFormat)
+	}
+	rest := b[h.HeaderSize:]
+	for last := false; !last; {
+		if len(rest) < 3 {
+			return 0, fmt.Errorf("%w: a zstd frame that ends early", ErrFormat)
+		}
+		block := uint32(rest[0]) | uint32(rest[1])<<8 | uint32(rest[2])<<16
+		last = block&1 == 1
+		size := int(block >> 3)
+		switch block >> 1 & 3 {
+		case 1: // one byte again and again
+			unpacked, size = unpacked+size, 1
+		case 2:
+			unpacked += maxBlock
+		default:
+			unpacked += size
+		}
+		if rest = rest[3:]; size > len(rest) {
+			return 0, fmt.Errorf("%w: a zstd frame that ends early", ErrFormat)
+		}
+		rest = rest[size:]
+	}
+	sum := 0
+	if h.HasCheckSum {
+		sum = 4
+	}
+	if len(rest) != sum {
+		return 0, fmt.Errorf("%w: %d bytes after a zstd frame; want %d", ErrFormat, len(rest), sum)
+	}
+	return unpacked, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/vungxa/vungxa/crdt"
@@ -98,7 +99,7 @@ func (w *walk) present(v value) {
 		b = uint64(v.op.Value[0])
 	}
 	b -= uint64(crdt.False)
-	w.num(v.group|colPresent, &b)
+	w.small(v.group|colPresent, &b, 1)
 	v.op.Value = []byte{byte(b) + crdt.False}
 }
 
@@ -197,11 +198,14 @@ func (w *walk) digitsItem(v value, b *[]byte) {
 	}
 	first := min(n, (n+1)%3+2)
 	number := decimal(text[:first])
-	w.num(v.group|colDigits, &number)
+	w.small(v.group|colDigits, &number, [...]uint64{0, 9, 99, 999, 9999}[first])
 	putDecimal(text[:first], number)
 	for rest := text[first:]; len(rest) > 0; rest = rest[3:] {
 		number := decimal(rest[:3])
-		w.bits(10, &number)
+		if w.bits(10, &number); number > 999 {
+			w.fail("three digits:", number)
+			return
+		}
 		putDecimal(rest[:3], number)
 	}
 	*b = append(head(3, n), text...)
@@ -247,11 +251,16 @@ func (w *walk) minuteItem(v value, b *[]byte) {
 	w.delta(v.group|colDay, &day, stampDay)
 	w.num(v.group|colHour, &hour)
 	w.num(v.group|colMinute, &minute)
-	if _, near := dayFrom(day*dayMS, v.entry.Stamp); !near || hour > 23 || minute > 59 {
+	if day > 1<<60/dayMS || hour > 23 || minute > 59 {
 		w.fail("no time of a day:", day)
 		return
 	}
-	*b = head(0, day*dayMS+hour*60*minuteMS+minute*minuteMS-zoneMS)
+	n = day*dayMS + hour*60*minuteMS + minute*minuteMS - zoneMS // of day 0 it may wrap, and is near nothing
+	if _, near := dayFrom(n, v.entry.Stamp); !near {
+		w.fail("no time near its stamp, on day", day)
+		return
+	}
+	*b = head(0, n)
 }
 
 // wholeItem is bytes: of a byte string raw, of anything else one by one.
@@ -276,7 +285,7 @@ func (w *walk) wholeItem(v value, b *[]byte, shape uint64) {
 	}
 	for i := range body {
 		x := uint64(body[i])
-		w.num(v.group|colByte, &x)
+		w.small(v.group|colByte, &x, math.MaxUint8)
 		body[i] = byte(x)
 	}
 	*b = body

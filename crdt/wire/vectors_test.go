@@ -154,7 +154,7 @@ func TestSecondImplementation(t *testing.T) {
 	if err != nil {
 		t.Skip("SKIPPED: there is no python3 here, so the second implementation didn't check the vectors")
 	}
-	out, err := exec.CommandContext(t.Context(), python, "testdata/second.py", "testdata/vectors.txt", "testdata/dictionary.txt").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), python, "testdata/second.py", "testdata/vectors.txt", "testdata/dictionary.txt", "testdata/refuse.txt").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

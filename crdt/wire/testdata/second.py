@@ -1,9 +1,10 @@
 """A second reader of format 1, written from FORMAT.md with nothing but the
-standard library. It checks the vectors: python3 second.py VECTORS DICTIONARY"""
+standard library. It checks the vectors: python3 second.py VECTORS DICTIONARY REFUSALS"""
 
 import copy
 import hashlib
 import hmac
+import struct
 import sys
 
 U32 = 0xFFFFFFFF
@@ -63,6 +64,65 @@ def decode(b):
     return v
 
 
+def need(holds, what):
+    if not holds:
+        raise ValueError(what)
+
+
+def number(form, b):
+    return struct.unpack(form, b)[0]
+
+
+def shorter(form, x):
+    """The float in fewer bits, or None."""
+    try:
+        b = struct.pack(form, x)
+    except OverflowError:
+        return None
+    return b if number(form, b) == x else None
+
+
+def value(b, at=0, within=0):
+    """Where the value at this place ends."""
+    major, small = b[at] >> 5, b[at] & 31
+    if major == 7:
+        if small in (20, 21, 22):
+            return at + 1
+        need(small in (25, 26, 27), "a simple value")
+        size = 1 << small - 24
+        need(at + 1 + size <= len(b), "ends early")
+        x = number({25: ">e", 26: ">f", 27: ">d"}[small], b[at + 1:at + 1 + size])
+        need(x == x, "NaN")
+        need(small == 25 or shorter(">e", x) is None, "16 bits would do")
+        need(small != 27 or shorter(">f", x) is None, "32 bits would do")
+        return at + 1 + size
+    need(small < 28 and major != 6, "a tag, or no definite length")
+    size = 1 << small - 24 if small > 23 else 0
+    n = int.from_bytes(b[at + 1:at + 1 + size], "big") if size else small
+    need(b[at:at + 1 + size] == head(major, n), "not the shortest head")
+    at += 1 + size
+    if major < 2:
+        return at
+    if major < 4:
+        need(at + n <= len(b), "ends early")
+        if major == 3:
+            b[at:at + n].decode()
+        return at + n
+    need(within < 16 and n <= (65536 if major == 4 else 4096), "too deep or too many")
+    before = b""
+    for _ in range(n):
+        if major == 5:
+            end = value(b, at, within + 1)
+            need(b[at] >> 5 < 4 and before < b[at:end], "keys")
+            before, at = b[at:end], end
+        at = value(b, at, within + 1)
+    return at
+
+
+def check_value(b):
+    need(value(b) == len(b), "left over")
+
+
 # ---- entries
 
 def mac(key, *parts):
@@ -114,6 +174,57 @@ def record_id(scope, logs, ref):
     device, incarnation, klass = logs[ref[0]]
     dot = ref[1].to_bytes(8, "big") + ref[2].to_bytes(2, "big")
     return hashlib.sha256(b"vungxa record dot 1" + device + incarnation + bytes([klass, len(s)]) + s + dot).digest()[:16]
+
+
+# ---- what must hold of items
+
+def is_class(c):
+    return c & ~0x80 < 4
+
+
+def once(keys):
+    return all(a < b for a, b in zip(keys, keys[1:]))
+
+
+def check_entry(b):
+    fmt, keys, body = decode(b)
+    need(fmt == 1 and body[1][2] < 4, "format or class")
+    logs, named = body[10], set()
+    need(body[2] > 0 and (body[2] == 1) == (body[3] == bytes(32)), "seq and prev")
+    need(once([log_order(log) for log in logs]) and all(is_class(log[2]) for log in logs), "logs")
+    for _, ref, made in body[11]:
+        named.update(place for place, _ in made)
+        if not isinstance(ref, bytes):
+            named.add(ref[0])
+    for i, (record, kind, field, over, payload) in enumerate(body[13]):
+        need(record < len(body[11]) and kind < 2 and field < 1 << 32, "operation")
+        need(once([place for place, _ in over]) and all(seq > 0 for _, seq in over), "over")
+        named.update(place for place, _ in over)
+        if not isinstance(keys, bytes) and not keys[i]:
+            need(len(payload) == 32, "commitment")
+            continue
+        check_value(payload)
+        if kind == 1:
+            need(payload[0] == 0x82 and payload[-1] in (0xF4, 0xF5), "set")
+            check_value(payload[1:-1])
+    need(named == set(range(len(logs))), "tables")
+
+
+def check_positions(b):
+    fmt, logs, scopes, seqs = decode(b)
+    need(fmt == 1 and len(logs) == len(scopes) == len(seqs), "columns")
+    need(all(0 < len(s.encode()) <= 32 for s in scopes) and all(seqs) and all(is_class(log[2]) for log in logs), "place")
+    need(once([(s.encode(), *log_order(log)) for s, log in zip(scopes, logs)]), "order")
+
+
+def check_checkpoint(b):
+    fmt, _, _, _, _, logs, heads, floor, witnesses, _, verdicts, lapsed = decode(b)
+    need(fmt == 1 and all(is_class(log[2]) for log in logs) and once([log_order(log) for log in logs]), "logs")
+    for sorted_list in (heads, floor):
+        need(once([x[0] for x in sorted_list]) and all(x[1] > 0 for x in sorted_list), "heads or floor")
+    need(all(w[1] > 0 for w in witnesses), "witness")
+    need(all(dot[1] > 0 and 1 <= ruling <= 3 for dot, ruling, _, _ in verdicts), "verdict")
+    need(len(set(lapsed)) == len(lapsed), "lapsed")
 
 
 # ---- the two streams of columns
@@ -328,16 +439,23 @@ def read_columns(s, scope, own, first, salts):
         z = s.num(c)
         return start + (z >> 1 ^ -(z & 1)) & (1 << 64) - 1
 
+    def small(c, most):
+        v = s.num(c)
+        need(v <= most, "a number that is too large")
+        return v
+
     n = s.num(ENTRIES)
+    need(1 <= n <= 1024, "entries")
     prev = bytes(32)
     if first > 1:
-        assert s.num(PREV) == 0, "the entry before is not held"
+        need(s.num(PREV) == 0, "the entry before is not held")
         prev = raw(32)
     logs = [own]
     for _ in range(s.num(TABLE)):
         logs.append((raw(16), raw(8), s.num(LOGCLASS)))
+        need(is_class(logs[-1][2]), "class")
     officers = [s.text(NAME).decode() for _ in range(s.num(TABLE))]
-    packs = [(s.text(NAME).decode(), s.num(TABLE)) for _ in range(s.num(TABLE))]
+    packs = [(s.text(NAME).decode(), small(TABLE, U32)) for _ in range(s.num(TABLE))]
     collections = [s.text(NAME).decode() for _ in range(s.num(TABLE))]
     records, collection, seq = [], 0, 0
     for _ in range(s.num(TABLE)):
@@ -347,17 +465,17 @@ def read_columns(s, scope, own, first, salts):
             seq = 0
             continue
         seq = delta(RECORDSEQ, seq)
-        records.append((collection, (logs[k - 1], seq, s.num(RECORDINDEX))))
+        records.append((collection, (logs[k - 1], seq, small(RECORDINDEX, 65535))))
     entries = [{"seq": first + i} for i in range(n)]
 
-    stamp = s.num(STAMP) << 56 | s.bits(40) << 16
-    stamp |= s.num(COUNTER)
+    stamp = small(STAMP, 255) << 56 | s.bits(40) << 16
+    stamp |= small(COUNTER, 65535)
     entries[0]["stamp"] = stamp
-    low = s.num(LOWBITS) if n > 1 else 0
+    low = small(LOWBITS, 48) if n > 1 else 0
     for e in entries[1:]:
-        d = s.num(STAMP) << low | s.bits(low)
+        d = small(STAMP, (1 << 48) - 1 >> low) << low | s.bits(low)
         usual = (stamp & 0xFFFF) + 1 if d == 0 else 0
-        stamp = ((stamp >> 16) + d & (1 << 48) - 1) << 16 | s.num(COUNTER) + usual & 0xFFFF
+        stamp = ((stamp >> 16) + d & (1 << 48) - 1) << 16 | small(COUNTER, 65535) + usual & 0xFFFF
         e["stamp"] = stamp
 
     epoch, last = 0, (0, 0)
@@ -365,17 +483,17 @@ def read_columns(s, scope, own, first, salts):
         e["officer"], e["pack"] = officers[s.num(OFFICER)], packs[s.num(PACK)]
         epoch = e["epoch"] = delta(EPOCH, epoch)
         e["cites"] = (0, 0)
-        if s.num(CITES):
+        if small(CITES, 1):
             last = e["cites"] = delta(CITEEPOCH, last[0]), delta(CITEINDEX, last[1])
         e["ops"] = [{} for _ in range(s.num(OPERATIONS))]
 
     for e in entries:
         row = None
         for i, op in enumerate(e["ops"]):
-            if i == 0 or s.num(NEXTRECORD):
+            if i == 0 or small(NEXTRECORD, 1):
                 row = s.num(FIRSTRECORD)
-            op["row"], op["field"] = row, s.num(FIRSTFIELD if i == 0 else NEXTFIELD)
-            op["kind"] = s.num(KIND)
+            op["row"], op["field"] = row, small(FIRSTFIELD if i == 0 else NEXTFIELD, U32)
+            op["kind"] = small(KIND, 1)
 
     cells, made, last_seq = {}, {}, {}
 
@@ -395,12 +513,12 @@ def read_columns(s, scope, own, first, salts):
                 usual = {}
             else:
                 usual = {ref[0]: ref[1]}
-            if s.num(OVER):
+            if small(OVER, 1):
                 usual = dict(position(e) for _ in range(s.num(OVERCOUNT)))
             op["over"], op["made"] = usual, None
             cells[cell] = {**usual, own: e["seq"]}
             if isinstance(ref, bytes):
-                how = s.num(MADE)
+                how = small(MADE, 2)
                 if how == 2:
                     made[op["row"]] = position(e)
                 if how:
@@ -417,14 +535,14 @@ def read_columns(s, scope, own, first, salts):
                     named[log] = max(named.get(log, 0), at)
         e["pins"] = []
         for log in sorted(named, key=log_order):
-            how = s.num(PINS)
+            how = small(PINS, 2)
             if how == 2:
                 pinned[log, named[log]] = raw(32)
             if how:
                 e["pins"].append((log, named[log], pinned[log, named[log]]))
 
     for e in entries:
-        how = s.num(KEYS)
+        how = small(KEYS, 2)
         if how == 0:
             e["keys"] = entry_key(salts[(e["seq"] - 1) // 256], e["seq"])
         elif how == 1:
@@ -432,7 +550,7 @@ def read_columns(s, scope, own, first, salts):
         else:
             e["keys"] = []
             for op in e["ops"]:
-                if s.num(ERASED):
+                if small(ERASED, 1):
                     op["payload"] = raw(32)
                     e["keys"].append(b"")
                 else:
@@ -441,10 +559,10 @@ def read_columns(s, scope, own, first, salts):
     left = [(records[op["row"]][0], op["field"], e, op) for e in entries for op in e["ops"] if "payload" not in op]
     for place, field, e, op in sorted(left, key=lambda x: x[:2]):
         group = scramble(place, field) % (1 << 24) * 256
-        present = bytes([0xF4 + s.num(group + PRESENT)]) if op["kind"] == 1 else None
+        present = bytes([0xF4 + small(group + PRESENT, 1)]) if op["kind"] == 1 else None
         value = read_item(s, group, e["stamp"] >> 16, delta, raw)
         op["payload"] = value if present is None else b"\x82" + value + present
-    assert s.ended(), "columns left over"
+    need(s.ended(), "columns left over")
 
     out = []
     for e in entries:
@@ -461,23 +579,30 @@ def read_item(s, group, ms, delta, raw):
         return encode(s.text(group + TEXT).decode())
     if shape == 4:
         m = s.num(group + LENGTH)
+        need(1 <= m <= 24, "digits")
         begin = min(m, (m + 1) % 3 + 2)
         digits = str(s.num(group + DIGITS)).zfill(begin)
+        need(len(digits) == begin, "digits")
         while len(digits) < m:
-            digits += str(s.bits(10)).zfill(3)
+            three = s.bits(10)
+            need(three < 1000, "three digits")
+            digits += str(three).zfill(3)
         return encode(digits)
     if shape == 5:
         return encode([x.decode() for x in s.text(group + TEXTS).split(b"\1")[:-1]])
     if shape == 6:
         day = delta(group + DAY, (ms + ZONE_MS) // DAY_MS)
-        minutes = 60 * s.num(group + HOUR)
-        return encode(day * DAY_MS + (minutes + s.num(group + MINUTE)) * 60000 - ZONE_MS)
+        hour, minute = s.num(group + HOUR), s.num(group + MINUTE)
+        need(hour < 24 and minute < 60, "time of a day")
+        time = day * DAY_MS + (60 * hour + minute) * 60000 - ZONE_MS
+        need(time >= DAY_MS and abs(day - (ms + ZONE_MS) // DAY_MS) < 73200, "time")
+        return encode(time)
     if shape == 7:
         return encode(s.num(group + NUMBER))
     n = s.num(group + LENGTH)
     if shape == 8:
         return encode(raw(n))
-    assert shape == 9
+    need(shape == 9, "shape")
     return bytes(s.num(group + BYTE) for _ in range(n))
 
 
@@ -508,7 +633,7 @@ def carried(scope, own, e, prev, records, collections):
 
 # ---- the vectors
 
-def main(vectors, dictionary):
+def main(vectors, dictionary, refusals):
     v = {}
     for line in open(vectors, encoding="ascii"):
         name, _, value = line.rstrip("\n").partition(" ")
@@ -566,7 +691,29 @@ def main(vectors, dictionary):
     same("checkpoint hash", tagged(b"vungxa checkpoint 1", one["checkpoint"]), one["checkpoint-hash"])
     ack = decode(one["ack"])
     same("what an acknowledgement signs", b"vungxa ack 1\0" + encode(ack[:8] + [b""]), one["ack-message"])
-    print("%d comparisons of %d vectors: all agree" % (checked, sum(map(len, v.values()))))
+
+    for e in [e for name in v if name.endswith("entry") or name.startswith("entry-") for e in v[name]]:
+        check_entry(e)
+    check_positions(one["positions"])
+    check_checkpoint(one["checkpoint"])
+    _, scope, log, first = decode(one["odd-as-columns"])[:4]
+
+    def check_columns(columns, raw):
+        for e in read_columns(Plain(columns, raw), scope, tuple(log), first, {(first - 1) // 256: one["salt"]}):
+            check_entry(e)
+
+    check_columns(one["odd-columns"], one["odd-raw-bits"])
+    checks = {"value": check_value, "entry": check_entry, "positions": check_positions, "checkpoint": check_checkpoint, "columns": check_columns}
+    refused = 0
+    for line in open(refusals, encoding="ascii"):
+        kind, name, *parts = line.split()
+        try:
+            checks[kind](*map(bytes.fromhex, parts or [""]))
+        except (ValueError, IndexError, KeyError, TypeError, AssertionError):
+            refused += 1
+        else:
+            sys.exit("taken, and must be refused: " + line)
+    print("%d comparisons of %d vectors, %d refusals: all agree" % (checked, sum(map(len, v.values())), refused))
 
 
-main(sys.argv[1], sys.argv[2])
+main(sys.argv[1], sys.argv[2], sys.argv[3])
