@@ -2,7 +2,6 @@ package crdt
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -87,13 +86,13 @@ func TestDemotedOfficerCitesAnOldEpoch(t *testing.T) {
 	if len(r.Hidden) != 1 || r.Hidden[0].Why != CutGrant || r.Hidden[0].Dot != bad.Dot(0) {
 		t.Errorf("hidden: %+v", r.Hidden)
 	}
-	for _, epoch := range []uint64{0, 5} { // before the grant, and by the next one
-		d.epoch = epoch
-		text := fmt.Sprint("được ", epoch)
-		d.write(aTime+2, text)
-		want(t, d.read(h.authority, LWW), text)
-	}
-	h.next(aTime, cutting(Subject{Kind: SubjectGrant, Officer: "A", From: 7})) // without end
+	d.epoch = 0 // an epoch that goes back is no way out
+	d.write(aTime+2, "lùi")
+	want(t, d.read(h.authority, LWW), "trước")
+	d.epoch = 5 // by the next grant
+	d.write(aTime+2, "được 5")
+	want(t, d.read(h.authority, LWW), "được 5")
+	h.next(aTime, cutting(Subject{Kind: SubjectGrant, Officer: "A", From: 7}, pinAt(d, d.log, 4))) // without end
 	d.epoch = 9
 	d.write(aTime+2, "sau nữa")
 	want(t, d.read(h.authority, LWW), "được 5")
@@ -269,6 +268,32 @@ func TestAdoptedEntryIsRestedOn(t *testing.T) {
 	want(t, other.read(h.authority, LWW), "ba", "một")
 	h.next(aTime, ruling(Dot{Log: d.log, Seq: 2}, Adopted))
 	want(t, other.read(h.authority, LWW), "ba")
+}
+
+// An adoption that is replaced by another ruling is taken back; one of another
+// operation of the same entry is not.
+func TestAdoptionTakenBack(t *testing.T) {
+	d, other := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	e := d.save(aTime, d.record.Assign(testField, cborText("một"), nil), d.record.Assign(testField+10, cborText("hai"), nil))
+	other.receive(e)
+	other.write(aTime+2, "ba")
+	h := newHub(t)
+	h.next(aTime, cutting(Subject{Kind: SubjectDevice, Device: d.log.Device}))
+	rests := func(want bool) {
+		t.Helper()
+		if r := other.read(h.authority, LWW); len(r.Siblings) != 1 || r.Siblings[0].Rests != want {
+			t.Errorf("rests on what was cut away: want %v; %+v", want, r)
+		}
+	}
+	rests(true)
+	for _, x := range []struct {
+		dot   int
+		r     Ruling
+		rests bool
+	}{{0, Adopted, false}, {0, Adopted, false}, {0, Rejected, true}, {0, Adopted, false}, {1, Adopted, false}, {0, Confirmed, false}, {1, Rejected, true}} {
+		h.next(aTime, ruling(e.Dot(x.dot), x.r))
+		rests(x.rests)
+	}
 }
 
 // Attack 8: a write that claims to have replaced what doesn't exist yet. The pin

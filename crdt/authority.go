@@ -36,7 +36,7 @@ type Authority struct {
 	cuts      []Cut
 	verdicts  map[Dot]ruled
 	rejected  map[LogID][]uint64 // seqs, sorted
-	adopted   map[Pos]bool
+	adopted   map[Pos]int        // of how many dots of an entry
 }
 
 // cover is a checkpoint that says the hub holds a log further than any before it.
@@ -134,6 +134,9 @@ func (a *Authority) follows(c *Checkpoint) error {
 
 // permits holds the checkpoint to what earlier ones have promised.
 func (a *Authority) permits(c *Checkpoint) error {
+	if c.TimeMS < 0 || c.TimeMS > maxMillis {
+		return fmt.Errorf("%w: its time is none", ErrCheckpoint)
+	}
 	if len(a.chain) > 0 && (c.Scope != a.Scope || c.TimeMS < a.TimeMS) {
 		return fmt.Errorf("%w: of another scope, or its time goes back", ErrCheckpoint)
 	}
@@ -143,8 +146,14 @@ func (a *Authority) permits(c *Checkpoint) error {
 			return fmt.Errorf("%w: log %v goes back from %d to %d, or is another at one seq", ErrCheckpoint, h.Log, old.Seq, h.Seq)
 		}
 	}
+	latest := map[LogID]Witness{}
 	for _, w := range c.Witnesses {
-		if last := lastWitness(a.witnesses[w.Log]); w.Seq <= last.Seq || w.TimeMS < last.TimeMS || w.TimeMS > c.TimeMS {
+		last, more := latest[w.Log]
+		if !more {
+			last = lastWitness(a.witnesses[w.Log])
+		}
+		latest[w.Log] = w
+		if w.Seq <= last.Seq || w.TimeMS < last.TimeMS || w.TimeMS > c.TimeMS {
 			return fmt.Errorf("%w: the witness of log %v goes back, or past the checkpoint's own time", ErrCheckpoint, w.Log)
 		}
 	}
@@ -153,7 +162,24 @@ func (a *Authority) permits(c *Checkpoint) error {
 			return fmt.Errorf("%w: the floor of log %v goes back", ErrCheckpoint, p.Log)
 		}
 	}
+	if err := a.permitsVerdicts(c); err != nil {
+		return err
+	}
 	return a.permitsCuts(c)
+}
+
+// permitsVerdicts: no verdict below the floor changes what may be shown. What a
+// rejected step was built on may be forgotten there. A first confirmation hides
+// nothing.
+func (a *Authority) permitsVerdicts(c *Checkpoint) error {
+	floor := union(a.Floor, c.Floor)
+	for _, v := range c.Verdicts {
+		_, ruled := a.verdicts[v.Dot]
+		if Covers(floor, Pos{v.Dot.Log, v.Dot.Seq}) && (ruled || v.Ruling != Confirmed) {
+			return fmt.Errorf("%w: a verdict on %v, which lies below the floor", ErrCheckpoint, v.Dot)
+		}
+	}
+	return nil
 }
 
 func lastWitness(ws []Witness) Witness {
@@ -183,7 +209,7 @@ func (a *Authority) take(c *Checkpoint, hash Hash) {
 	if a.heads == nil {
 		a.heads, a.witnesses = map[LogID][]headStep{}, map[LogID][]Witness{}
 		a.verdicts, a.rejected = map[Dot]ruled{}, map[LogID][]uint64{}
-		a.adopted, a.Lapsed, a.covered = map[Pos]bool{}, map[Device]bool{}, map[LogID][]cover{}
+		a.adopted, a.Lapsed, a.covered = map[Pos]int{}, map[Device]bool{}, map[LogID][]cover{}
 	}
 	a.Scope, a.Newest, a.TimeMS = c.Scope, c.At, c.TimeMS
 	a.chain = append(a.chain, link{at: c.At, timeMS: c.TimeMS, hash: hash})
@@ -212,10 +238,14 @@ func (a *Authority) rule(v Verdict) {
 	if old, ok := a.verdicts[v.Dot]; ok && old.Index > v.Index {
 		return // its subject has changed since it was made
 	}
-	a.verdicts[v.Dot] = ruled{Verdict: v, at: a.Newest}
-	if v.Ruling == Adopted {
-		a.adopted[Pos{v.Dot.Log, v.Dot.Seq}] = true
+	entry := Pos{v.Dot.Log, v.Dot.Seq}
+	if a.verdicts[v.Dot].Ruling == Adopted {
+		a.adopted[entry]--
 	}
+	if v.Ruling == Adopted {
+		a.adopted[entry]++
+	}
+	a.verdicts[v.Dot] = ruled{Verdict: v, at: a.Newest}
 	seqs := a.rejected[v.Dot.Log]
 	if i, ok := slices.BinarySearch(seqs, v.Dot.Seq); !ok && v.Ruling == Rejected {
 		a.rejected[v.Dot.Log] = slices.Insert(seqs, i, v.Dot.Seq)

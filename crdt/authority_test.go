@@ -52,6 +52,7 @@ func TestCheckpointsNeverGoBack(t *testing.T) {
 	device := Subject{Kind: SubjectDevice, Device: l.Device}
 	base := func() *hub {
 		h := newHub(t)
+		h.next(aTime, ruling(Dot{Log: l, Seq: 2}, Rejected))
 		h.next(aTime, func(c *Checkpoint) {
 			c.Heads = []Pin{{l, 5, Hash{5}}}
 			c.Floor = []Pos{{l, 3}}
@@ -76,6 +77,17 @@ func TestCheckpointsNeverGoBack(t *testing.T) {
 		"a witness of before":          {witness(l, 6, aTime-1), false},
 		"a witness of after":           {witness(l, 6, aTime+2), false},
 		"a witness":                    {witness(l, 6, aTime+1), true},
+		"two of one log":               {func(c *Checkpoint) { witness(l, 6, aTime)(c); witness(l, 7, aTime+1)(c) }, true},
+		"two, and the second back":     {func(c *Checkpoint) { witness(l, 9, aTime)(c); witness(l, 6, aTime)(c) }, false},
+		"two, and its time back":       {func(c *Checkpoint) { witness(l, 6, aTime+1)(c); witness(l, 7, aTime)(c) }, false},
+		"a time that no stamp holds":   {func(c *Checkpoint) { c.TimeMS = maxMillis + 1 }, false},
+		"the last time":                {func(c *Checkpoint) { c.TimeMS = maxMillis }, true},
+		"a rejection at the floor":     {ruling(Dot{Log: l, Seq: 3}, Rejected), false},
+		"a rejection above the floor":  {ruling(Dot{Log: l, Seq: 4}, Rejected), true},
+		"an adoption at the floor":     {ruling(Dot{Log: l, Seq: 3}, Adopted), false},
+		"a confirmation at the floor":  {ruling(Dot{Log: l, Seq: 3}, Confirmed), true},
+		"a rejection and a floor":      {func(c *Checkpoint) { ruling(Dot{Log: l, Seq: 4}, Rejected)(c); c.Floor = []Pos{{l, 4}} }, false},
+		"another ruling at the floor":  {ruling(Dot{Log: l, Seq: 2}, Confirmed), false},
 		"a cut below the floor":        {cutting(device, Pin{l, 2, Hash{2}}), false},
 		"a cut that leaves out a log":  {cutting(device), false},
 		"a cut at the floor":           {cutting(device, Pin{l, 3, Hash{3}}), true},
@@ -86,7 +98,7 @@ func TestCheckpointsNeverGoBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := base()
-			c := &Checkpoint{Scope: testScope, At: Cite{1, 2}, Prev: h.authority.Hash(), TimeMS: aTime + 1}
+			c := &Checkpoint{Scope: testScope, At: Cite{1, 3}, Prev: h.authority.Hash(), TimeMS: aTime + 1}
 			x.fill(c)
 			before := h.authority.Clone()
 			err := h.authority.Apply(c, checkpointHash(c))
@@ -160,8 +172,8 @@ func TestCloneOfAnAuthority(t *testing.T) {
 	h2.next(aTime+1, func(c *Checkpoint) {
 		c.Heads, c.Floor, c.Lapsed = []Pin{{testLog(0), 6, Hash{2}}}, []Pos{{testLog(0), 2}}, []Device{{1}}
 		witness(testLog(0), 6, aTime)(c)
-		ruling(Dot{Log: testLog(0), Seq: 2}, Rejected)(c)
-		ruling(Dot{Log: testLog(0), Seq: 1}, Adopted)(c)
+		ruling(Dot{Log: testLog(0), Seq: 4}, Rejected)(c)
+		ruling(Dot{Log: testLog(0), Seq: 3}, Adopted)(c)
 		cutting(Subject{Kind: SubjectOfficer, Officer: "A"})(c)
 	})
 	h.next(aTime+2, cutting(Subject{Kind: SubjectOfficer, Officer: "C"}))

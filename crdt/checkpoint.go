@@ -36,7 +36,8 @@ const (
 )
 
 // Subject is a device, an officer's key, or a grant: what an officer was allowed
-// from one authority epoch to before another (0: without end).
+// from one authority epoch to before another (0: without end). Past the cut of a
+// grant, epochs before From are hidden too.
 type Subject struct {
 	Kind    SubjectKind
 	Device  Device

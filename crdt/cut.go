@@ -21,7 +21,9 @@ func (c Cut) past(w Write) bool {
 			return false
 		}
 	case SubjectGrant:
-		if w.Officer != s.Officer || w.Epoch < s.From || s.Until > 0 && w.Epoch >= s.Until {
+		// An epoch before From is no way out: whoever wrote on past the cut may name any
+		// that is past, and what they wrote then is listed.
+		if w.Officer != s.Officer || s.Until > 0 && w.Epoch >= s.Until {
 			return false
 		}
 	default:
@@ -44,7 +46,7 @@ func (a *Authority) cutAway(p Pos) bool {
 			continue
 		}
 		if seq, _ := c.at(p.Log); p.Seq > seq {
-			return !a.adopted[p]
+			return a.adopted[p] == 0
 		}
 	}
 	return false

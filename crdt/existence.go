@@ -19,7 +19,8 @@ const (
 // cell, and those of all other cells. seen is what deletions have seen beside
 // those that stand.
 func existence(made, fields []Write, seen []Pos) (is Existence, after []Write) {
-	if len(made) == 0 {
+	erased := func(w Write) bool { return len(w.Value) == 0 }
+	if made = slices.DeleteFunc(slices.Clone(made), erased); len(made) == 0 {
 		return Unknown, nil
 	}
 	if present(made) {

@@ -438,3 +438,19 @@ func TestAbsorbGoesByTheBestOwnTime(t *testing.T) {
 		}
 	}
 }
+
+// A creation whose payload was erased says nothing: not that the record was deleted.
+func TestErasedCreationIsNoDeletion(t *testing.T) {
+	d := newDesk(t, 0, "A")
+	e := *d.save(aTime, d.record.Create(nil))
+	e.Ops = slices.Clone(e.Ops)
+	e.Ops[0].Value, e.Ops[0].Erased = nil, Hash{1}
+	r := NewRecord(testScope, "things", testRef)
+	r.Apply(&e, 0, trusting)
+	if is, _ := r.Existence(); is != Unknown {
+		t.Errorf("existence %d; want unknown", is)
+	}
+	if !r.Compact([]Pos{e.Pos()}) {
+		t.Error("it is forgotten")
+	}
+}

@@ -201,7 +201,7 @@ func (s *saga) hides(w Write) bool {
 // beyond says whether an entry lies past its device's cut, and wasn't adopted.
 func (s *saga) beyond(p Pos) bool {
 	cut, ok := s.cut[p.Log]
-	return ok && p.Seq > cut && !s.hub.authority.adopted[p]
+	return ok && p.Seq > cut && s.hub.authority.adopted[p] == 0
 }
 
 // replaces says whether u's officer had seen w, and may say so of w's log: not if
