@@ -110,10 +110,11 @@ func (d *Daemon) lock() error {
 		return err // before a lock file makes a directory of a mistyped name
 	}
 	unlock, err := Lock(d.dir)
-	if err == nil {
-		d.onClose(unlock)
+	if err != nil {
+		return err
 	}
-	return err
+	d.onClose(unlock)
+	return restored(d.dir)
 }
 
 func (d *Daemon) readSelf() (err error) {
@@ -161,6 +162,9 @@ func (d *Daemon) openEngine() (err error) {
 		Store: d.store, Pack: d.pack, Device: d.self.claims.Device, Role: d.self.claims.Role,
 		Scopes: d.self.config.Scopes, Sign: d.sign, RoleOf: d.roleOf, CheckSeal: d.self.directory.VerifySeal, Now: d.opts.Now, Rand: d.opts.Rand,
 	})
+	if code := node.CodeOf(err); err != nil && (code == node.Damaged || code == node.ReadOnly || code == node.Unavailable) {
+		return err // a sentence that says what to do
+	}
 	if err != nil {
 		return node.Errorf(node.Damaged,
 			"Dữ liệu trong %s không đọc được; có lẽ do một bản khác của chương trình ghi (định dạng 0 chưa hứa gì). Hãy dùng bản đó, hoặc --dir khác: %w",

@@ -123,3 +123,41 @@ func names(t *testing.T, dir string) (all []string) {
 	}
 	return all
 }
+
+// A restore may end after the directory has become a node and before its mark is
+// gone. What the node has done since is not the next restore's to take away.
+func TestAFinishedRestoreIsNotBegunAgain(t *testing.T) {
+	dir, to, key := filepath.Join(provision(t), "box"), filepath.Join(t.TempDir(), "backups"), recoveryKey(t)
+	d := office(t, dir)
+	save(t, d, 0, 2)
+	backUp(t, d, to, key.Recipient().String())
+	closed(t, d)
+	fresh := filepath.Join(t.TempDir(), "new")
+	if _, err := restore(fresh, to, key); err != nil {
+		t.Fatal(err)
+	}
+	mark := filepath.Join(fresh, "restore.begun")
+	begun := func() {
+		if err := os.WriteFile(mark, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	unmarked := func(after string) {
+		if _, err := os.Stat(mark); !os.IsNotExist(err) {
+			t.Errorf("%s, the mark: %v; want that it is gone", after, err)
+		}
+	}
+	begun()
+	d = office(t, fresh)
+	unmarked("opened")
+	save(t, d, 2, 5)
+	closed(t, d)
+	begun()
+	if _, err := restore(fresh, to, key); node.CodeOf(err) != node.Conflict {
+		t.Errorf("a second restore: %v; want a sentence", err)
+	}
+	unmarked("refused")
+	if got := shown(t, office(t, fresh)); len(got) != 5 {
+		t.Errorf("%d petitions; want the 5", len(got))
+	}
+}

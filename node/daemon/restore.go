@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path"
@@ -108,11 +109,35 @@ func Restore(ctx context.Context, dir string, o RestoreOrder, opts Options) (r R
 		Number: m.Number, MadeMS: m.MadeMS, Device: claims.Device.String(), Name: claims.Name, Authority: config.Authority,
 		Items: m.Items, Bytes: m.Bytes, Dir: dir,
 	}
-	return r, os.Remove(filepath.Join(dir, fileRestoring))
+	return r, restored(dir)
 }
 
-// beginRestore takes a directory that is empty, or in which a restore was begun.
+// restored takes the mark of a restore away, where node.json says that it was
+// finished: the next restore would take the node away with it.
+func restored(dir string) error {
+	err := os.Remove(filepath.Join(dir, fileRestoring))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("take away the mark of a restore: %w", err)
+	}
+	return durable.SyncDir(dir)
+}
+
+// beginRestore takes a directory that is empty, or in which a restore was begun and
+// not finished.
 func beginRestore(dir string) error {
+	_, err := os.Lstat(filepath.Join(dir, fileConfig))
+	if err == nil {
+		err = node.Errorf(node.Conflict,
+			"Trong thư mục %s đã có một nút. Hãy chọn một thư mục mới: phục hồi không ghi đè lên thứ gì.",
+			"there is a node in %s; choose a new directory: restoring writes over nothing", dir)
+		return errors.Join(err, restored(dir))
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("look for a node: %w", err)
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("read the directory: %w", err)
