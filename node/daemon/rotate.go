@@ -172,12 +172,28 @@ func (d *Daemon) copyStore(ctx context.Context, old, next keyring.Keys) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, from.Close()) }()
+	if err := wholeStore(from); err != nil {
+		return err
+	}
 	to, err := open(filepath.Join(d.dir, dirNext, dirStore), next)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, to.Close()) }()
 	return to.CopyAll(ctx, from)
+}
+
+// wholeStore refuses what a copy would be silent about: its list of damage, and that
+// this device's logs had come further, stay behind with the old store's files. The
+// device would go on under its old incarnation and write a second history.
+func wholeStore(s *store.Store) error {
+	r := s.Recovered()
+	if len(s.Damage()) == 0 && r.Commits == 0 && len(r.Behind) == 0 && !r.Unknown {
+		return nil
+	}
+	return node.Errorf(node.Damaged,
+		"Kho dữ liệu có chỗ hỏng hoặc thiếu phần mới nhất, nên chưa đổi được khóa dữ liệu. Khóa cũ vẫn dùng được. Hãy xem `vungxa verify`, chạy `vungxa repair`, rồi đổi khóa lại.",
+		"the store is damaged or lacks what was written last, so its data key isn't changed; the old key stays. See `vungxa verify`, run `vungxa repair`, and change the key again")
 }
 
 // copyAttachments does nothing at a node that has none.

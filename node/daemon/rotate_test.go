@@ -265,3 +265,30 @@ func TestKilledInARotation(t *testing.T) {
 		}
 	}
 }
+
+// A store that was put back to an earlier state has to say so to the engine; the copy
+// under a new key couldn't.
+func TestADamagedStoreIsNotCopiedToANewKey(t *testing.T) {
+	dir := filepath.Join(provision(t), "box")
+	d := office(t, dir)
+	save(t, d, 0, 3)
+	closed(t, d)
+	now, then := filepath.Join(dir, "store"), filepath.Join(t.TempDir(), "store")
+	if err := os.CopyFS(then, os.DirFS(now)); err != nil {
+		t.Fatal(err)
+	}
+	d = office(t, dir)
+	save(t, d, 3, 6)
+	closed(t, d)
+	if err := errors.Join(os.RemoveAll(filepath.Join(now, "g1")), os.CopyFS(filepath.Join(now, "g1"), os.DirFS(filepath.Join(then, "g1")))); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // being refused makes it no better
+		if _, err := daemon.Rotate(t.Context(), dir, options(), true); node.CodeOf(err) != node.Damaged {
+			t.Fatalf("a change of the key: %v; want a sentence", err)
+		}
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "next*")); err != nil || len(left) > 0 {
+		t.Errorf("it left %v, %v", left, err)
+	}
+}
