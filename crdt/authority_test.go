@@ -317,10 +317,10 @@ func TestReach(t *testing.T) {
 		fill    func(*Checkpoint)
 		in, out []Cell
 	}{
-		"witness": {witness(l, 5, aTime), []Cell{at(l, 4, 0), at(l, 5, 0)}, []Cell{at(l, 3, 0), at(l, 6, 0), at(m, 4, 0)}},
+		"witness": {witness(l, 5, aTime), []Cell{at(l, 4, 0), at(l, 5, 0), at(m, 1, 0, Pos{l, 9})}, []Cell{at(l, 3, 0), at(l, 6, 0), at(m, 4, 0)}},
 		"cut of a log": {cutting(Subject{Kind: SubjectDevice, Device: l.Device}, Pin{l, 7, Hash{1}}),
 			[]Cell{at(l, 8, 0), at(l, 1<<40, 0), at(m, 1, 0, Pos{l, 9})}, []Cell{at(m, 8, 0)}},
-		"verdict":  {ruling(Dot{Log: l, Seq: 8}, Confirmed), []Cell{at(l, 8, 0)}, []Cell{at(l, 9, 0), at(l, 7, 0)}},
+		"verdict":  {ruling(Dot{Log: l, Seq: 8}, Confirmed), []Cell{at(l, 8, 0), at(m, 1, 0, Pos{l, 9})}, []Cell{at(l, 9, 0), at(l, 7, 0), at(m, 1, 0, Pos{l, 7})}},
 		"rejected": {ruling(Dot{Log: l, Seq: 8}, Rejected), []Cell{at(l, 8, 0), at(m, 1, 0, Pos{l, 9})}, []Cell{at(l, 7, 0), at(m, 1, 0, Pos{l, 7})}},
 		"cited":    {nil, []Cell{{Writes: []Write{{Cite: Cite{1, 2}}}}}, []Cell{{Writes: []Write{{Cite: Cite{1, 1}}, {Cite: Cite{1, 3}}, {}}}}},
 		"time": {func(c *Checkpoint) { c.TimeMS += day }, []Cell{at(m, 1, aTime+MaxClaimAhead+1), at(m, 1, aTime+MaxClaimAhead+day)},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/vungxa/vungxa/crdt"
@@ -255,5 +256,26 @@ func TestLongNumbersAreMixed(t *testing.T) {
 	written(t, m, []*crdt.Entry{e})
 	if m.units < mixedUnits*6/10 {
 		t.Errorf("only %d units", m.units)
+	}
+}
+
+// The room that an erasure makes in an entry is no room for payloads.
+func TestAnEntryBeyondTheLimitIsRefused(t *testing.T) {
+	e := fullEntry()
+	e.Pins, e.Ops = nil, e.Ops[2:]
+	e.Ops[0].Over, e.Ops[0].Made = nil, crdt.Pos{}
+	for n := range 2 {
+		op := e.Ops[0]
+		op.Field += uint32(n + 1)
+		op.Value = must(Marshal(strings.Repeat("a", crdt.MaxEntry/2)))
+		e.Ops = append(e.Ops, op)
+	}
+	body, err := bodyOf(e, carriedPayload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := must(Marshal(wireEntry{Format: Format, Keys: must(encodeKeys(e)), Body: body}))
+	if _, err := DecodeEntry(b); !errors.Is(err, ErrFormat) {
+		t.Errorf("an entry of %d bytes: %v; want ErrFormat", len(b), err)
 	}
 }

@@ -153,6 +153,19 @@ func TestKeysOfSpans(t *testing.T) {
 	}
 }
 
+// No two operations of an entry share a key: an erased one's would be a neighbour's.
+func TestEveryOperationHasAKeyOfItsOwn(t *testing.T) {
+	entry := EntryKey(Salt(noise("salt")), 7)
+	first := map[crdt.Key]int{}
+	for i := range crdt.MaxOps {
+		key := OpKey(entry, i)
+		if j, taken := first[key]; taken {
+			t.Fatalf("operations %d and %d have one key", j, i)
+		}
+		first[key] = i
+	}
+}
+
 func TestNoHashOfOtherBytesIsAnEntrys(t *testing.T) {
 	whole := encoded(t, fullEntry())
 	if ChainHash(whole) == tagged("vungxa entry 1", whole) || ChainHash([]byte{1}) != tagged("vungxa bytes 1", []byte{1}) {

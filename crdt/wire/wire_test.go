@@ -138,6 +138,7 @@ func TestSegmentRefuses(t *testing.T) {
 		"two entries exchanged":   func(s *Segment) { s.Entries[1], s.Entries[2] = s.Entries[2], s.Entries[1] },
 		"an entry of another log": func(s *Segment) { s.Log = testLog(2) },
 		"a seal of another entry": func(s *Segment) { s.Seal.Hash[0] ^= 1 },
+		"a seal of a later seq":   func(s *Segment) { s.Seal.Seq++ },
 		"a wrong first seq":       func(s *Segment) { s.First = 2; s.Seal.Seq = 4 },
 	} {
 		t.Run(name, func(t *testing.T) {

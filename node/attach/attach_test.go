@@ -328,6 +328,9 @@ func TestReferences(t *testing.T) {
 	if got := References(list); !slices.Equal(got, []Hash{a, b}) {
 		t.Errorf("found %v", got)
 	}
+	if got := References(slices.Concat(referenceHead, Reference(b))); !slices.Contains(got, b) {
+		t.Errorf("found %v; want what stands behind the beginning of another, too", got)
+	}
 	for _, none := range [][]byte{nil, {0xf6}, Reference(a)[:37], []byte("vxa1")} {
 		if got := References(none); len(got) > 0 {
 			t.Errorf("found %v in % x", got, none)

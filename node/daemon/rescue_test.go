@@ -435,6 +435,46 @@ func TestRepair(t *testing.T) {
 	}
 }
 
+// A repair that begins with a backup obeys the orders which the damaged store had
+// carried out since.
+func TestARepairObeysLaterErasures(t *testing.T) {
+	dir, to := filepath.Join(provision(t), "box"), filepath.Join(t.TempDir(), "backups")
+	d := office(t, dir)
+	ids, err := d.Engine().Save(t.Context(), engine.Save{Officer: "mot-cua", Class: crdt.ClassRecords, Changes: []engine.Change{{
+		Collection: "petitions", Values: map[string]any{"NoiDung": "Điều phải xóa"},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	backUp(t, d, to)
+	order, err := d.Engine().ErasureOf(t.Context(), "12/QĐ", "petitions", ids[0], "NoiDung")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Engine().Erase(order); err != nil {
+		t.Fatal(err)
+	}
+	closed(t, d)
+	if _, err := daemon.Repair(t.Context(), dir, daemon.RepairOrder{From: to}, restOptions()); err != nil {
+		t.Fatal(err)
+	}
+	r := office(t, dir)
+	for _, what := range []daemon.DumpOrder{{}, {Log: true}} {
+		lines := 0
+		_, err := r.Dump(t.Context(), what, func(line any) error {
+			b, err := json.Marshal(line)
+			if lines++; strings.Contains(string(b), "Điều phải xóa") {
+				t.Errorf("it is there: %s", b)
+			}
+			return err
+		})
+		if err != nil || lines == 0 {
+			t.Errorf("%d lines, %v", lines, err)
+		}
+	}
+	wantSound(t, r)
+}
+
 func contains(all, some []string) bool {
 	return !slices.ContainsFunc(some, func(s string) bool { _, found := slices.BinarySearch(all, s); return !found })
 }

@@ -56,6 +56,37 @@ func TestAnOverwriteWaitsForWhatItNames(t *testing.T) {
 	}
 }
 
+// An edit of two records waits in both for the newest entry that it names, and counts
+// in both when that comes.
+func TestAnOverwriteWaitsForItsPin(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, laptop := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "laptop", identity.RoleLaptop, others)
+	late := testEngine(t, "late", identity.RoleLaptop, others)
+	ids := []crdt.RecordID{box.create(map[string]any{"subject": "Một"})}
+	first := must(box.segmentsAll())
+	ids = append(ids, box.create(map[string]any{"subject": "Khác"}))
+	laptop.pull(box)
+	var both Save
+	both.Officer, both.Class = "a", crdt.ClassRecords
+	for _, id := range ids {
+		both.Changes = append(both.Changes, Change{Collection: "cases", Record: &id, Values: map[string]any{"subject": "Hai"}})
+	}
+	if _, err := laptop.Save(context.Background(), both); err != nil {
+		t.Fatal(err)
+	}
+	late.ingest(pieces(laptop)...)
+	late.ingest(first...)
+	if v := late.siblings(ids[0], "subject"); len(v) != 2 {
+		t.Fatalf("the second entry isn't here, and %v is shown; want both values", v)
+	}
+	late.pull(box)
+	for _, id := range ids {
+		if v := late.siblings(id, "subject"); len(v) != 1 || v[0] != "Hai" {
+			t.Errorf("after all came: %v; want Hai alone", v)
+		}
+	}
+}
+
 func (p *peer) waiting(l crdt.LogID) (n int) {
 	p.t.Helper()
 	err := p.Store.View(func(tx *store.Tx) error {

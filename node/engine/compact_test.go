@@ -115,3 +115,48 @@ func TestLateEntriesGoToTheInbox(t *testing.T) {
 		box.open()
 	}
 }
+
+// A node that hasn't received what lies below the floor can't tell that a record was
+// deleted: what comes first of it is kept, whatever comes later.
+func TestWhoLacksWhatLiesBelowTheFloorJudgesNothing(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, laptop := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "laptop", identity.RoleLaptop, others)
+	fresh := testEngine(t, "fresh", identity.RoleLaptop, others)
+	id := box.create(map[string]any{"subject": "Một"})
+	laptop.pull(box)
+	laptop.edit(id, "", map[string]any{"subject": "Hai"})
+	box.pull(laptop)
+	fresh.checkpoint((&province{}).floor(box))
+	fresh.ingest(pieces(laptop)...)
+	fresh.ingest(pieces(box)...)
+	if v := fresh.siblings(id, "subject"); len(v) != 1 || v[0] != "Hai" {
+		t.Errorf("shown %v; want the edit that came before its record", v)
+	}
+	if items := fresh.inbox(); len(items) > 0 {
+		t.Errorf("inbox %+v; want nothing, nobody deleted anything", items)
+	}
+}
+
+// Retention counts from when the hub had an entry, not from what the device's clock
+// said: one that was in 2020 loses nothing early.
+func TestRetentionCountsFromTheWitness(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, laptop := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "laptop", identity.RoleLaptop, others)
+	box.now = testNow.AddDate(-6, 0, 0)
+	box.create(map[string]any{"subject": "Việc"})
+	laptop.pull(box)
+	h := &province{}
+	log := box.ownLog(crdt.ClassRecords)
+	laptop.checkpoint(h.checkpoint(crdt.Checkpoint{
+		TimeMS: testNow.UnixMilli(), Witnesses: []crdt.Witness{{Log: log, Seq: 1, TimeMS: testNow.UnixMilli()}},
+	}))
+	laptop.checkpoint(h.floor(laptop))
+	laptop.now = testNow.Add(Retention - time.Hour)
+	if n := laptop.compact(); n != 0 {
+		t.Errorf("%d entries dropped before the hub had them for as long as they are kept", n)
+	}
+	laptop.now = testNow.Add(Retention + time.Hour)
+	if n := laptop.compact(); n != 1 {
+		t.Errorf("%d entries dropped after that; want 1", n)
+	}
+}

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -279,5 +280,83 @@ func TestAHoleIsFilled(t *testing.T) {
 	}
 	if page := laptop.search(Query{Text: "ba"}); page.Total != 1 || page.Items[0].Damaged {
 		t.Errorf("the list after filling: %+v", page)
+	}
+}
+
+// An order holds for what is too much for one transaction, too.
+func TestErasedBeforeALongSegmentComes(t *testing.T) {
+	laptop := testEngine(t, "laptop", identity.RoleLaptop, map[crdt.Device]identity.Role{})
+	s := longSegment(newForger(t, testScope))
+	entries, err := s.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := entries[len(entries)-1]
+	er := Erasure{Number: "12/QĐ", AtMS: testNow.UnixMilli()}
+	for i, op := range last.Ops {
+		if op.Field == 2 {
+			er.Ops = append(er.Ops, ErasedOp{
+				Device: s.Log.Device, Incarnation: s.Log.Incarnation, Scope: s.Log.Scope, Class: s.Log.Class,
+				Seq: last.Seq, Index: uint16(i), Collection: op.Collection, Record: op.Record.ID(),
+			})
+		}
+	}
+	if err := laptop.Erase(er); err != nil {
+		t.Fatal(err)
+	}
+	laptop.ingest(s)
+	if n := laptop.search(Query{}).Total; n != 4*crdt.MaxRecords {
+		t.Fatalf("%d records; want %d", n, 4*crdt.MaxRecords)
+	}
+	if n := laptop.search(Query{Text: "việc"}).Total; n != 3*crdt.MaxRecords {
+		t.Errorf("%d records are found by what they said; want %d, the rest was erased before it came", n, 3*crdt.MaxRecords)
+	}
+	raw, err := laptop.rawOf(s.Log, last.Seq)
+	if err != nil || bytes.Contains(raw, []byte("Việc")) {
+		t.Errorf("what was erased is stored in the entry, %v", err)
+	}
+}
+
+// rawOf is an entry as it is stored.
+func (p *peer) rawOf(log crdt.LogID, seq uint64) (raw []byte, err error) {
+	err = p.Store.View(func(tx *store.Tx) error {
+		l, err := tx.Log(log)
+		if err == nil {
+			raw, err = tx.Entry(l, seq)
+		}
+		return err
+	})
+	return raw, err
+}
+
+// What fills a hole is held to the orders, too: whoever sends it may not have heard of
+// them.
+func TestAHoleIsFilledWithoutWhatWasErased(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, laptop := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "laptop", identity.RoleLaptop, others)
+	id := box.create(map[string]any{"subject": "Việc", "note": idNumber})
+	laptop.pull(box)
+	laptop.eraseNote(id)
+	want := laptop.stateHash()
+	err := laptop.Store.Update(func(tx *store.Tx) error {
+		l, err := tx.Log(box.ownLog(crdt.ClassRecords))
+		if err != nil {
+			return err
+		}
+		return errors.Join(tx.PutEntry(l, 1, store.Stored{}), tx.Put(recordKey(id), []byte("hỏng")))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range must(box.segmentsAll()) {
+		if err := laptop.Fill(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if laptop.get(id).Values["subject"] != "Việc" || laptop.stateHash() != want {
+		t.Errorf("after filling: %v", laptop.get(id).Values)
+	}
+	if bytes.Contains(laptop.plain(), []byte(idNumber)) {
+		t.Error("the number came back with what fills the hole")
 	}
 }

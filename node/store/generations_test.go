@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -15,6 +16,29 @@ func testRecord(i int) *crdt.Record {
 
 // Two generations lie beside each other; one key says which is read, for the whole
 // of a transaction, and what was begun before it was written reads the old one.
+// What is being built isn't taken away, even if it is asked for.
+func TestABuildIsNotDropped(t *testing.T) {
+	s := open(t, t.TempDir())
+	update(t, s, func(tx *Tx) error {
+		if err := tx.PutGenerations(Generations{Records: 1, Last: 2, Build: Build{Number: 2, Records: true}}); err != nil {
+			return err
+		}
+		next := tx.In(2, 2)
+		return errors.Join(next.PutRecord(testRecord(2)), next.PutRow(Row("cases", []byte("s"), make([]byte, 16))))
+	})
+	update(t, s, func(tx *Tx) error {
+		_, err := tx.DropSome(2, 100)
+		return err
+	})
+	view(t, s, func(tx *Tx) error {
+		r, err := tx.In(2, 2).Record(testRecord(2).Collection, testRecord(2).Ref.ID())
+		if err == nil && r == nil {
+			t.Error("its record is gone")
+		}
+		return err
+	})
+}
+
 func TestOneKeySwitchesGenerations(t *testing.T) {
 	s := open(t, t.TempDir())
 	row := Row("cases", []byte("s"), make([]byte, 16))

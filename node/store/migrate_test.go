@@ -114,6 +114,20 @@ func TestOlderFormatsAreOpened(t *testing.T) {
 	}
 }
 
+// A damaged store isn't brought to a newer format, which would forget what it lacks: it
+// stays as it is.
+func TestADamagedStoreIsNotMigrated(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	deleteWALs(t, dir)
+	withLaterFormats(t)
+	if _, err := Open(dir, testOptions()); node.CodeOf(err) != node.Damaged {
+		t.Errorf("opened: %v; want node.Damaged", err)
+	}
+	if c, err := ReadCurrent(dir); err != nil || c.Format != 1 {
+		t.Errorf("format %d, %v; want 1", c.Format, err)
+	}
+}
+
 const killedStep = "VUNGXA_STORE_KILLED_AT"
 
 // TestKilledWhileMigrating is run by itself in a process that kills itself at a step

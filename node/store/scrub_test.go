@@ -1,10 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"maps"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -75,6 +78,27 @@ func TestScrubFindsHolesAndTheyAreFilled(t *testing.T) {
 	}
 }
 
+// That a log was once longer stays known until it is again: no scrub can see what the
+// lost commits held.
+func TestLostEntriesAreWantedUntilTheyComeBack(t *testing.T) {
+	dir := t.TempDir()
+	m := deleteWALs(t, dir)
+	s := open(t, dir)
+	behind := s.Recovered().Behind
+	if len(behind) == 0 {
+		t.Fatal("no log is behind: the test shows nothing")
+	}
+	for range 2 {
+		wants := s.Wants()
+		for _, b := range behind {
+			if !slices.Contains(wants, Want{b.Log, b.Held.Seq + 1, uint64(len(m.logs[b.Log]))}) {
+				t.Errorf("wants %v; want entries %d to %d of %v, too", wants, b.Held.Seq+1, len(m.logs[b.Log]), b.Log)
+			}
+		}
+		scrub(t, s)
+	}
+}
+
 func TestADamagedValueIsToldUntilItIsWrittenAnew(t *testing.T) {
 	dir := t.TempDir()
 	m := fillStore(t, dir)
@@ -137,6 +161,32 @@ func TestACommitSyncsTheHeadsOnce(t *testing.T) {
 	update(t, s, func(*Tx) error { return nil })
 	if syncs != 50 {
 		t.Error("a transaction that writes nothing is synced")
+	}
+}
+
+// A frame that can't be read is a torn end only if it is the last.
+func TestADamagedFrameIsNoTornEnd(t *testing.T) {
+	s := open(t, t.TempDir())
+	var frames []int64
+	for i := range byte(3) {
+		frames = append(frames, s.heads.at)
+		update(t, s, func(tx *Tx) error { return tx.PutMeta("a", []byte{i}) })
+	}
+	whole, err := os.ReadFile(s.path(fileHeads))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, at := range frames {
+		spoiled := filepath.Join(t.TempDir(), fileHeads)
+		b := bytes.Clone(whole)
+		b[at+5] ^= 1
+		if err := os.WriteFile(spoiled, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		last := i == len(frames)-1
+		if k, err := readHeads(spoiled, testKeys); errors.Is(err, errHeads) == last || last && k.Commit != s.commit-1 {
+			t.Errorf("frame %d of %d spoiled: commit %d of %d, %v", i+1, len(frames), k.Commit, s.commit, err)
+		}
 	}
 }
 

@@ -118,6 +118,21 @@ func TestAReaderKeepsBadgerOpen(t *testing.T) {
 
 // A store opens on a full disk as long as its ballast gives it some room, and says
 // how much is wanted where that is not enough.
+// Of a disk that is nearly full the ballast takes back what there is, and leaves some
+// for the small files that are written anew.
+func TestTheBallastLeavesRoom(t *testing.T) {
+	dir, d := t.TempDir(), &disk{free: 3 * spare}
+	o := d.options()
+	o.Ballast = 6 * spare
+	s := newSpace(dir, o)
+	if err := s.restock(dir); err != nil {
+		t.Fatal(err)
+	}
+	if held := s.ballast.held(); held != 2*spare {
+		t.Errorf("%d bytes are held; want all but %d of %d", held, spare, d.free)
+	}
+}
+
 func TestOpeningOnAFullDisk(t *testing.T) {
 	dir, d := t.TempDir(), &disk{free: 1 << 30}
 	reopen := func() (*Store, error) { return Open(dir, d.options()) }

@@ -79,6 +79,29 @@ func TestOtherKeysAreRefused(t *testing.T) {
 	}
 }
 
+// A commit whose frame can't be written is the last, until the store is opened again:
+// what is on the disk isn't known.
+func TestAFrameThatFailsEndsTheWriting(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	save := func() error { return s.Update(func(tx *Tx) error { return tx.PutMeta("a", []byte{1}) }) }
+	s.heads.sync = func(*os.File) error { return errors.New("no fsync") }
+	if err := save(); node.CodeOf(err) != node.Unavailable {
+		t.Errorf("a save without its frame: %v; want node.Unavailable", err)
+	}
+	s.heads.sync = (*os.File).Sync
+	if err := save(); node.CodeOf(err) != node.Unavailable {
+		t.Errorf("the next save: %v; want node.Unavailable", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir)
+	if err := save(); err != nil || len(s.Damage()) > 0 {
+		t.Errorf("after opening it again: %v, damage %v", err, s.Damage())
+	}
+}
+
 func TestFailedUpdateLeavesNothing(t *testing.T) {
 	s := open(t, t.TempDir())
 	stop := errors.New("stop")

@@ -182,6 +182,31 @@ func TestHalfAPartIsWrittenAgain(t *testing.T) {
 	wantBack(t, dir, 1, c)
 }
 
+// A later backup doesn't vouch for a part that rotted since an earlier one did.
+func TestARottenPartIsWrittenAgain(t *testing.T) {
+	dir := t.TempDir()
+	c := office(5000)
+	add(t, dir, c)
+	parts := files(t, dir, dirParts)
+	for at, name := range parts[:3] {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b[(at+1)*len(b)/4] ^= 1 // the size stays
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := add(t, dir, c); r.PartsNew != 3 || r.PartsLeft != len(parts)-3 {
+		t.Errorf("%+v; want three parts written again", r)
+	}
+	if problems := check(t, dir); len(problems) != 0 {
+		t.Error(problems)
+	}
+	wantBack(t, dir, 2, c)
+}
+
 func files(t *testing.T, dir, under string) []string {
 	t.Helper()
 	var names []string
@@ -319,6 +344,20 @@ func TestALostKeyFileIsMade(t *testing.T) {
 	wantBack(t, dir, 2, c)
 }
 
+// A part of an earlier backup that was cut short since is written anew.
+func TestAPartCutShortIsWrittenAgain(t *testing.T) {
+	dir := t.TempDir()
+	c := office(5000)
+	add(t, dir, c)
+	if err := os.Truncate(files(t, dir, dirParts)[0], 50); err != nil {
+		t.Fatal(err)
+	}
+	if r := add(t, dir, c); r.PartsNew != 1 {
+		t.Errorf("%d parts were written; want the one that was cut short", r.PartsNew)
+	}
+	wantBack(t, dir, 0, c)
+}
+
 func TestExpiry(t *testing.T) {
 	dir := t.TempDir()
 	c := office(5000)
@@ -344,6 +383,24 @@ func TestExpiry(t *testing.T) {
 	}
 	if r := add(t, dir, c); r.Number != 4 {
 		t.Errorf("the next is number %d; want 4", r.Number)
+	}
+}
+
+// What is wrong with a part is told of each backup that needs it.
+func TestADamagedPartIsToldOfEveryBackup(t *testing.T) {
+	dir := t.TempDir()
+	c := office(5000)
+	add(t, dir, c)
+	add(t, dir, c)
+	if err := os.Truncate(files(t, dir, dirParts)[0], 50); err != nil {
+		t.Fatal(err)
+	}
+	var told []uint64
+	for _, p := range check(t, dir) {
+		told = append(told, p.Number)
+	}
+	if !slices.Equal(told, []uint64{1, 2}) {
+		t.Errorf("told of the backups %v; want 1 and 2", told)
 	}
 }
 
