@@ -1,6 +1,9 @@
 package crdt
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // What a device writes: operations that list what was seen, and the pins that
 // say of which branch.
@@ -26,15 +29,16 @@ func (c Cell) Seen(seen []Pos) []Pos {
 func (r *Record) Assign(field uint32, value []byte, seen []Pos) Op {
 	return Op{
 		Collection: r.Collection, Record: r.Ref, Field: field, Value: value,
-		Over: r.Cells[field].Seen(seen), Made: r.made(),
+		Over: fit(r.Cells[field].Seen(seen), r.Cells[field].Writes), Made: r.made(),
 	}
 }
 
 // Put makes the operation that puts an element into a set, or takes it out.
 func (r *Record) Put(field uint32, elem []byte, present bool, seen []Pos) Op {
+	cell := r.Sets[field][string(elem)]
 	return Op{
 		Collection: r.Collection, Record: r.Ref, Field: field, Kind: Set, Elem: elem, Value: boolean(present),
-		Over: r.Sets[field][string(elem)].Seen(seen), Made: r.made(),
+		Over: fit(cell.Seen(seen), cell.Writes), Made: r.made(),
 	}
 }
 
@@ -43,7 +47,7 @@ func (r *Record) Put(field uint32, elem []byte, present bool, seen []Pos) Op {
 func (r *Record) Create(seen []Pos) Op {
 	return Op{
 		Collection: r.Collection, Record: r.Ref, Field: FieldExistence, Value: boolean(true),
-		Over: r.Cells[FieldExistence].Seen(seen),
+		Over: fit(r.Cells[FieldExistence].Seen(seen), r.Cells[FieldExistence].Writes),
 	}
 }
 
@@ -51,11 +55,31 @@ func (r *Record) Create(seen []Pos) Op {
 // of it, so that what was not seen can be told: "edited after deletion".
 func (r *Record) Delete(seen []Pos) Op {
 	var over []Pos
-	r.all(func(c Cell) { over = union(over, c.Seen(seen)) })
+	var standing []Write
+	r.all(func(c Cell) { over, standing = union(over, c.Seen(seen)), append(standing, c.Writes...) })
 	return Op{
 		Collection: r.Collection, Record: r.Ref, Field: FieldExistence, Value: boolean(false),
-		Over: over, Made: r.made(),
+		Over: fit(over, standing), Made: r.made(),
 	}
+}
+
+// fit cuts what an operation supersedes down to MaxOver logs, so that no device can
+// freeze a cell by writing it under many incarnations: first goes what stands, the
+// newest claims before others, and last what was superseded before. A write that is
+// left out stays beside the new one, for all to see, and the next Save takes it.
+func fit(over []Pos, standing []Write) []Pos {
+	if len(over) <= MaxOver {
+		return over
+	}
+	newest := map[LogID]Stamp{}
+	for _, w := range standing {
+		newest[w.Dot.Log] = max(newest[w.Dot.Log], w.Stamp, 1)
+	}
+	over = slices.Clone(over)
+	slices.SortStableFunc(over, func(a, b Pos) int { return cmp.Compare(newest[b.Log], newest[a.Log]) })
+	over = over[:MaxOver]
+	slices.SortFunc(over, func(a, b Pos) int { return a.Log.Compare(b.Log) })
+	return over
 }
 
 // made is a write of the existence of a record that is named by a key: the newest

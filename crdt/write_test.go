@@ -1,10 +1,35 @@
 package crdt
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 )
+
+// A device that writes a cell under more incarnations than an operation can
+// supersede freezes nothing: a Save takes the newest, and the next one the rest.
+func TestMoreLogsThanAnOperationNames(t *testing.T) {
+	flood, b := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	for i := range MaxOver + 3 {
+		flood.log.Incarnation = Incarnation{byte(i), byte(i >> 8), 7}
+		flood.record = NewRecord(testScope, "things", testRef)
+		b.receive(flood.save(aTime+int64(i), flood.record.Create(nil), flood.record.Assign(testField, cborText(fmt.Sprint(i)), nil),
+			flood.record.Put(testSet, testElem, true, nil)))
+	}
+	for _, op := range []Op{
+		b.record.Create(nil), b.record.Delete(nil), b.record.Assign(testField, cborText("mới"), nil), b.record.Put(testSet, testElem, false, nil),
+	} {
+		e := &Entry{Log: b.log, Seq: 1, Stamp: 1, Pack: Pack{ID: "test", Version: 1}, Ops: []Op{op}}
+		if err := e.Validate(); err != nil || len(op.Over) != MaxOver {
+			t.Errorf("field %d: %v, over %d logs", op.Field, err, len(op.Over))
+		}
+	}
+	b.write(aTime+day, "mới")
+	want(t, b.read(nil, LWW), "mới", "2", "1", "0")
+	b.write(aTime+day+1, "nữa")
+	want(t, b.read(nil, LWW), "nữa")
+}
 
 // What a device makes of a record is what its officer had seen of it.
 func TestOperationsListWhatWasSeen(t *testing.T) {
