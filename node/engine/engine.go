@@ -24,6 +24,7 @@ import (
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/kpi"
+	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/schema"
 	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/sync/identity"
@@ -125,6 +126,9 @@ func (e *Engine) Close() error {
 	e.figures.stop()
 	e.write.Lock()
 	defer e.write.Unlock()
+	if e.cfg.Store.ReadOnly() {
+		return nil
+	}
 	return errors.Join(e.cfg.Store.Update(e.writeHeard), e.figures.keep(e))
 }
 
@@ -132,8 +136,11 @@ func (e *Engine) Close() error {
 // this device's logs may have come further than the store now knows, it goes on under
 // a new incarnation: what it would write under the old one could be a second history
 // of it.
+//
+// A store of which part can't be believed is only read, under the name that it has:
+// where neither can be read, neither is needed.
 func (e *Engine) begin() error {
-	return e.cfg.Store.Update(func(tx *store.Tx) error {
+	own := func(tx *store.Tx) error {
 		if err := e.loadClock(tx); err != nil {
 			return err
 		}
@@ -141,12 +148,19 @@ func (e *Engine) begin() error {
 		if err != nil {
 			return err
 		}
-		if name == nil || e.cfg.Store.Recovered().OwnAhead(e.cfg.Device) {
+		if !e.cfg.Store.ReadOnly() && (name == nil || e.cfg.Store.Recovered().OwnAhead(e.cfg.Device)) {
 			return e.newIncarnation(tx)
 		}
 		copy(e.incarnation[:], name)
 		return nil
-	})
+	}
+	if !e.cfg.Store.ReadOnly() {
+		return e.cfg.Store.Update(own)
+	}
+	if err := e.cfg.Store.View(own); node.CodeOf(err) != node.Damaged {
+		return err
+	}
+	return nil
 }
 
 // newIncarnation gives this device's logs a new name, under which it begins

@@ -71,6 +71,10 @@ func (s *Store) Settle(done func(Damage) bool) error {
 	return s.noteDamage()
 }
 
+// ReadOnly says that nothing is written, because nobody knows how far damage goes,
+// until the store was repaired.
+func (s *Store) ReadOnly() bool { return s.distrusted() }
+
 // distrusted says whether some of the store can't be believed.
 func (s *Store) distrusted() bool { return s.doubt.Load() }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/dgraph-io/badger/v4/table"
 
 	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/store/durable"
 )
 
@@ -369,8 +370,11 @@ func (i *inspection) settleHeads() error {
 	return i.View(func(tx *Tx) error {
 		for id, said := range i.known.heads {
 			l, err := tx.Log(id)
-			if err != nil {
+			if err := i.unread(err); err != nil {
 				return err
+			}
+			if err != nil {
+				continue
 			}
 			behind := l.Head.Seq < said.Seq
 			if !behind && l.Head.Seq == said.Seq && l.Head.Hash != said.Hash {
@@ -383,6 +387,16 @@ func (i *inspection) settleHeads() error {
 		}
 		return nil
 	})
+}
+
+// unread passes an error on, unless it says that what the logs are can't be believed:
+// that is on the list, and what the heads file knows of them stays as it is.
+func (i *inspection) unread(err error) error {
+	if node.CodeOf(err) != node.Damaged {
+		return err
+	}
+	i.lost = true
+	return nil
 }
 
 // Recovered says what Open found that the engine must know.

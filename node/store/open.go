@@ -317,7 +317,6 @@ func (s *Store) begin(i *inspection) error {
 	if err := i.settleHeads(); err != nil {
 		return err
 	}
-	s.recovered.Unknown = i.lost
 	if i.suspect {
 		if _, err := s.Scrub(context.Background(), nil); err != nil {
 			return fmt.Errorf("check the store: %w", err)
@@ -326,6 +325,7 @@ func (s *Store) begin(i *inspection) error {
 	if err := s.takeUp(i); err != nil {
 		return err
 	}
+	s.recovered.Unknown = i.lost
 	// What the heads file knows of logs of this device must not be forgotten before
 	// the engine has acted on it: it is written again with the next commit.
 	if s.pending = s.recovered.any(); s.pending {
@@ -370,12 +370,18 @@ func (s *Store) takeUp(i *inspection) error {
 	s.state.Lock()
 	s.unwritten = true
 	s.state.Unlock()
-	return errors.Join(err, s.View(func(tx *Tx) error {
+	held := map[crdt.LogID]crdt.Head{}
+	read := i.unread(s.View(func(tx *Tx) error {
 		return tx.Logs(func(l Log) error {
-			s.heads.heads[l.ID] = l.Head
+			held[l.ID] = l.Head
 			return nil
 		})
 	}))
+	if i.lost {
+		maps.Copy(s.heads.heads, i.known.heads)
+	}
+	maps.Copy(s.heads.heads, held)
+	return errors.Join(err, read)
 }
 
 // makeDir makes a directory that a power cut doesn't take away again.
