@@ -241,7 +241,7 @@ func (w *writer) change(c Change) (crdt.RecordID, error) {
 		return id, err
 	}
 	if creating && !t.before.exists {
-		w.add(t.record.Create(nil), t.record.Cells[crdt.FieldExistence])
+		w.add(t.record.Create(nil))
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		f, ok := collection.Field(name)
@@ -278,7 +278,7 @@ func (w *writer) put(t *touched, f *schema.Field, value any, seen []crdt.Pos) er
 		}
 		op := t.record.Put(f.ID, elem, present, seen)
 		if present || len(op.Over) > 0 { // what was not seen is not taken out
-			w.add(op, t.record.Sets[f.ID][string(elem)])
+			w.add(op)
 		}
 		return nil
 	}
@@ -321,9 +321,9 @@ func (w *writer) existence(c Change) (crdt.RecordID, error) {
 	}
 	switch {
 	case c.Delete && (t.before.exists || t.before.existence == crdt.EditedAfter):
-		w.add(t.record.Delete(seen), t.record.Cells[crdt.FieldExistence])
+		w.add(t.record.Delete(seen))
 	case c.Restore && !t.before.exists && t.before.existence != crdt.Unknown:
-		w.add(t.record.Create(seen), t.record.Cells[crdt.FieldExistence])
+		w.add(t.record.Create(seen))
 	case c.Delete:
 		return *c.Record, notFound()
 	}
@@ -410,30 +410,11 @@ func (w *writer) assign(t *touched, field uint32, value []byte, seen []crdt.Pos)
 	if nothing || len(cell.Writes) == 1 && slices.Equal(cell.Writes[0].Value, value) {
 		return
 	}
-	w.add(t.record.Assign(field, value, seen), cell)
+	w.add(t.record.Assign(field, value, seen))
 }
 
-// add adds an operation on a cell. A list of what it supersedes that is longer than
-// an entry can carry is cut down to what stands: the rest was superseded before.
-func (w *writer) add(op crdt.Op, cell crdt.Cell) {
-	if len(op.Over) > crdt.MaxOver {
-		standing := func(p crdt.Pos) bool {
-			return slices.ContainsFunc(cell.Writes, func(x crdt.Write) bool { return x.Pos() == p })
-		}
-		slices.SortStableFunc(op.Over, func(a, b crdt.Pos) int {
-			switch {
-			case standing(a) == standing(b):
-				return 0
-			case standing(a):
-				return -1
-			}
-			return 1
-		})
-		op.Over = op.Over[:crdt.MaxOver]
-		slices.SortFunc(op.Over, func(a, b crdt.Pos) int { return a.Log.Compare(b.Log) })
-	}
-	w.entry.Ops = append(w.entry.Ops, op)
-}
+// add adds an operation.
+func (w *writer) add(op crdt.Op) { w.entry.Ops = append(w.entry.Ops, op) }
 
 // version names what a reader of the record has seen.
 func version(r *crdt.Record) string {
