@@ -47,7 +47,12 @@ func (s *Store) note(moved map[crdt.LogID]crdt.Head, clean bool) error {
 	if err := s.followWALs(); err != nil {
 		return fmt.Errorf("follow the write-ahead log: %w", err)
 	}
-	s.pending = false
+	if s.pending { // the engine has acted: what the file knew of logs that came further is on the list
+		if err := s.heads.close(); err != nil {
+			return err
+		}
+		s.pending = false
+	}
 	return s.heads.put(s.frame(clean), moved)
 }
 

@@ -177,7 +177,7 @@ func (s *Store) change(rest bool) error {
 	if err == nil {
 		err = s.restartWALs()
 	}
-	if err == nil {
+	if err == nil && !s.pending { // the engine hasn't acted on what the heads file knows
 		err = s.note(nil, false)
 	}
 	if err != nil {
