@@ -17,7 +17,6 @@ import (
 type BackupOrder struct {
 	To         string   `json:"to"`         // directory of the set of backups
 	Recipients []string `json:"recipients"` // recovery keys (age1...) to add to the set's
-	Full       bool     `json:"full"`       // read every part that is there, and mend what isn't right
 	Keep       int      `json:"keep"`       // how many of the newest backups stay; 0: all
 	Program    string   `json:"program"`    // version of the program that asks
 }
@@ -62,12 +61,8 @@ func (d *Daemon) Backup(ctx context.Context, o BackupOrder) (r BackupReport, err
 		MadeMS: d.opts.Now().UnixMilli(), Program: o.Program, Device: d.self.claims.Device,
 		StoreID: keys.StoreID, StoreFormat: store.Format, Certificate: d.self.certificate, Sign: d.sign,
 	}
-	add := set.Add
-	if o.Full {
-		add = set.AddFull
-	}
 	r.To, r.Recipients = o.To, set.Recipients()
-	if r.Report, err = add(ctx, about, backup.Node(files, d.store.Export)); err != nil {
+	if r.Report, err = set.Add(ctx, about, backup.Node(files, d.store.Export)); err != nil {
 		return r, err
 	}
 	if o.Keep > 0 {

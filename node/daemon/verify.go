@@ -100,7 +100,7 @@ func VerifyBackups(ctx context.Context, set *backup.Set, tell func(Finding) erro
 		v.Findings++
 		if untold == nil {
 			untold = tell(Finding{Part: "backup", Kind: "damaged", Place: fmt.Sprintf("%06d %s", p.Number, p.Where), What: p.What, Do: node.Text{
-				VI: "Chạy `vungxa backup --full` để ghi lại phần hỏng, khi nút còn tốt.", EN: "Run `vungxa backup --full`, which writes anew what is damaged, while the node is in good order.",
+				VI: "Chạy lại `vungxa backup` để ghi lại phần hỏng mà bản mới còn cần, khi nút còn tốt.", EN: "Run `vungxa backup` again, which writes anew what is damaged and still needed, while the node is in good order.",
 			}})
 		}
 	})

@@ -143,7 +143,7 @@ func TestKilledRescue(t *testing.T) {
 		p.kill()
 	}
 	for range *kills / 3 {
-		die("backup", "--dir", c.box.dir, "--to", to, "--full")
+		die("backup", "--dir", c.box.dir, "--to", to)
 		command(t, "--lang", "en", "verify", "--backup", to, "--identity", key).says(t, 0, "Everything is as it was written")
 
 		fresh := filepath.Join(t.TempDir(), "new")

@@ -18,10 +18,9 @@ import (
 
 type backupCmd struct {
 	Dir         string   `required:"" type:"path" help:"The node's directory; the node may be running or not."`
-	To          string   `required:"" type:"path" help:"The directory of backups, best on another disk. It is made if it isn't there, and later backups write what has changed."`
+	To          string   `required:"" type:"path" help:"The directory of backups, best on another disk. It is made if it isn't there, and later backups read what is there and write what has changed or is damaged."`
 	Recipient   []string `placeholder:"age1..." help:"A recovery key's public half: who holds the other half can restore. Kept for later backups."`
 	NewRecovery string   `type:"path" placeholder:"FILE" help:"Make a recovery key, write its secret half to this file and add its public half. Keep the file away from the backups."`
-	Full        bool     `help:"Read every part that is there already, and mend what isn't right."`
 	Keep        int      `help:"Let all but so many of the newest backups expire; 0 keeps all."`
 	JSON        bool     `help:"Print one JSON object."`
 	unlock
@@ -34,7 +33,7 @@ func (b backupCmd) Run(ctx context.Context, c *console) error {
 			"Bản sao lưu nằm trong chính thư mục của nút sẽ mất cùng nó. Hãy chọn nơi khác (--to), tốt nhất là ổ đĩa khác.",
 			"a backup in the node's own directory is lost with it; choose another place (--to), best another disk")
 	}
-	order := daemon.BackupOrder{To: b.To, Recipients: b.Recipient, Full: b.Full, Keep: b.Keep, Program: version}
+	order := daemon.BackupOrder{To: b.To, Recipients: b.Recipient, Keep: b.Keep, Program: version}
 	if b.NewRecovery != "" {
 		recipient, err := b.newRecovery()
 		if err != nil {

@@ -34,28 +34,14 @@ type Report struct {
 
 // Add makes a backup of all items. Until its manifest is there, at the very end, it
 // doesn't exist, and the earlier ones are as they were; called again after an error
-// or a crash, it finds the parts that it wrote.
+// or a crash, it finds the parts that it wrote. It believes no part which is there
+// already: it reads each that it needs, and writes anew what isn't right.
 func (s *Set) Add(ctx context.Context, about About, items Items) (Report, error) {
-	return s.add(ctx, about, items, false)
-}
-
-// AddFull is Add that believes no part which is there already: it reads each, and
-// writes anew what isn't right.
-func (s *Set) AddFull(ctx context.Context, about About, items Items) (Report, error) {
-	return s.add(ctx, about, items, true)
-}
-
-func (s *Set) add(ctx context.Context, about About, items Items, full bool) (Report, error) {
 	latest, err := s.newest()
 	if err != nil {
 		return Report{}, err
 	}
-	w := &writer{set: s, ctx: ctx, nameKey: s.derive("part name"), touched: map[string]bool{}, known: map[Digest]uint32{}}
-	if latest != nil && !full {
-		for row := range latest.rows() {
-			w.known[row.name] = row.sealed
-		}
-	}
+	w := &writer{set: s, ctx: ctx, nameKey: s.derive("part name"), touched: map[string]bool{}}
 	if err := items(w.item); err != nil {
 		return Report{}, explainWrite(fmt.Errorf("back up: %w", err))
 	}
@@ -82,9 +68,8 @@ type writer struct {
 	set     *Set
 	ctx     context.Context
 	nameKey [32]byte
-	known   map[Digest]uint32 // sealed sizes of the newest backup's parts
-	touched map[string]bool   // directories to make durable
-	dry     bool              // only names are wanted
+	touched map[string]bool // directories to make durable
+	dry     bool            // only names are wanted
 
 	last   []byte // the key before
 	plain  []byte // the part so far
@@ -140,16 +125,10 @@ func (w *writer) flush() error {
 	return nil
 }
 
-// ensure writes a part unless it is there. One that no manifest vouches for is read
-// before it is believed: it may be half of one.
+// ensure writes a part unless it is there. It is read before it is believed, also
+// where an earlier manifest vouches for it: it may be half of one, or have rotted.
 func (w *writer) ensure(name Digest) (size uint32, err error) {
 	file := w.set.partFile(name)
-	if size, ok := w.known[name]; ok {
-		if info, err := os.Stat(file); err == nil && info.Size() == int64(size) {
-			w.report.PartsLeft++
-			return size, nil
-		}
-	}
 	if sealedPart, err := os.ReadFile(file); err == nil {
 		if _, err := w.set.openPart(part{name: name, plain: uint32(len(w.plain))}, sealedPart); err == nil {
 			w.report.PartsLeft++
