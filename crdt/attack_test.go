@@ -38,8 +38,8 @@ func TestCutBeforeAndAfterTheEntries(t *testing.T) {
 			late.read(h.authority, LWW).texts(), early.read(h.authority, LWW).texts(), between.read(h.authority, LWW).texts())
 	}
 	r := late.read(h.authority, Review)
-	want(t, r, "sửa", "đúng")
-	if !r.Review || !r.Siblings[0].Rests || r.Siblings[1].Rests {
+	want(t, r, "sửa") // who replaced what was stolen had seen what was right too
+	if !r.Siblings[0].Rests {
 		t.Errorf("what rests on a hidden value doesn't say so: %+v", r)
 	}
 	if n := len(r.Hidden); n != 2 || r.Hidden[0].Why != CutDevice {
@@ -209,8 +209,8 @@ func TestRejectedPastACut(t *testing.T) {
 	want(t, other.read(h.authority, State), "tiếp")
 }
 
-// A claim on what was cut away says nothing of what lies before it either: not that
-// a rejected step there was built upon.
+// A claim on what was cut away is one on what lies below the cut: a rejected step
+// there takes along what was built upon what followed it.
 func TestRejectedBelowACut(t *testing.T) {
 	d, other, early := newDesk(t, 0, "A"), newDesk(t, 1, "B"), newDesk(t, 2, "C")
 	step, past := d.write(aTime, "bước"), d.write(aTime+1, "trộm")
@@ -222,8 +222,8 @@ func TestRejectedBelowACut(t *testing.T) {
 		cutting(Subject{Kind: SubjectDevice, Device: d.log.Device}, pinAt(d, d.log, 1))(c)
 		ruling(step.Dot(0), Rejected)(c)
 	})
-	want(t, early.read(h.authority, State), "tiếp")
-	want(t, other.read(h.authority, State), "tiếp")
+	want(t, early.read(h.authority, State))
+	want(t, other.read(h.authority, State))
 	if other.digest(h.authority) != early.digest(h.authority) {
 		t.Error("the cut first and the entries first read otherwise")
 	}
@@ -265,9 +265,83 @@ func TestAdoptedEntryIsRestedOn(t *testing.T) {
 	other.write(aTime+2, "ba")
 	h := newHub(t)
 	h.next(aTime, cutting(Subject{Kind: SubjectDevice, Device: d.log.Device}, pinAt(d, d.log, 1)))
-	want(t, other.read(h.authority, LWW), "ba", "một")
+	want(t, other.read(h.authority, LWW), "ba")
+	if r := other.read(h.authority, LWW); !r.Siblings[0].Rests {
+		t.Errorf("%+v; want it to say on what it rests", r)
+	}
 	h.next(aTime, ruling(Dot{Log: d.log, Seq: 2}, Adopted))
 	want(t, other.read(h.authority, LWW), "ba")
+	if r := other.read(h.authority, LWW); r.Siblings[0].Rests {
+		t.Errorf("adopted: %+v", r)
+	}
+}
+
+// A device's cut gives back nothing that honest officers have replaced or deleted,
+// having seen it, whether what lies past the cut was received or not.
+func TestCutUndoesNoHonestOverwriting(t *testing.T) {
+	d, b := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	all := []*Entry{d.save(aTime, d.record.Create(nil)), d.write(aTime+1, "9"), d.write(aTime+2, "8"), d.write(aTime+3, "7")}
+	b.receive(all...)
+	last := b.write(aTime+4, "1")
+	del := b.save(aTime+5, b.record.Delete(nil))
+	h := newHub(t)
+	h.next(aTime+10, cutting(Subject{Kind: SubjectDevice, Device: d.log.Device}, pinAt(d, d.log, 2)))
+	late, early := newDesk(t, 2, "C"), newDesk(t, 3, "D")
+	late.receive(append(all, last, del)...)
+	early.receive(all[0], all[1], last, del)
+	for name, x := range map[string]*desk{"late": late, "early": early} {
+		for _, p := range policies {
+			if p != Serial {
+				want(t, x.read(h.authority, p), "1")
+			}
+		}
+		is, _ := Reader{Authority: h.authority}.Existence(x.record, func(f uint32, elem string) []Write {
+			return History(x.entries(), x.hash, x.record.Ref.ID(), f, elem)
+		})
+		if is != Deleted {
+			t.Errorf("%s: existence %d; want deleted", name, is)
+		}
+	}
+	if late.digest(h.authority) != early.digest(h.authority) {
+		t.Errorf("%q, %q", late.read(h.authority, LWW).texts(), early.read(h.authority, LWW).texts())
+	}
+	h.next(aTime+11, ruling(all[2].Dot(0), Adopted))
+	early.receive(all[2])
+	if late.digest(h.authority) != early.digest(h.authority) {
+		t.Errorf("adopted in part: %q, %q", late.read(h.authority, LWW).texts(), early.read(h.authority, LWW).texts())
+	}
+}
+
+// What an entry names below the cut counts too where its pin lies past it, which
+// those can't check who never receive that.
+func TestPinPastTheCut(t *testing.T) {
+	d, b := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	one := d.write(aTime, "một")
+	two := d.save(aTime+1, d.record.Assign(testField+10, cborText("hai"), nil))
+	b.receive(one, two)
+	e := b.save(aTime+2, b.record.Assign(testField, cborText("ba"), nil), b.record.Assign(testField+10, cborText("bốn"), nil))
+	if e.Pins[0].Seq != 2 || e.Ops[0].Over[0].Seq != 1 {
+		t.Fatalf("pins %v, over %v", e.Pins, e.Ops[0].Over)
+	}
+	early := newDesk(t, 2, "C")
+	early.receive(one, e)
+	h := newHub(t)
+	want(t, early.read(h.authority, LWW), "ba", "một")
+	h.next(aTime+10, cutting(Subject{Kind: SubjectDevice, Device: d.log.Device}, pinAt(d, d.log, 1)))
+	want(t, early.read(h.authority, LWW), "ba")
+	if r := early.read(h.authority, LWW); len(r.Waiting) != 0 || b.digest(h.authority) != early.digest(h.authority) {
+		t.Errorf("waiting %v; or it reads otherwise where all was received", r.Waiting)
+	}
+	if !h.reach.Cell(early.record.Cells[testField]) {
+		t.Error("it is out of reach")
+	}
+	h.next(aTime+11, ruling(two.Dot(0), Adopted)) // so it will come, and can be judged
+	want(t, early.read(h.authority, LWW), "ba", "một")
+	if !h.reach.Cell(early.record.Cells[testField]) {
+		t.Error("what waits again is out of reach")
+	}
+	early.receive(two)
+	want(t, early.read(h.authority, LWW), "ba")
 }
 
 // An adoption that is replaced by another ruling is taken back; one of another

@@ -52,9 +52,38 @@ func (a *Authority) cutAway(p Pos) bool {
 	return false
 }
 
-// counts is what of a write's claims holds: none of them rests on what was cut away.
+// upTo holds a position to what its device's cut leaves: to the cut, or to what of
+// the rest was adopted.
+func (a *Authority) upTo(p Pos) Pos {
+	if !a.cutAway(p) {
+		return p
+	}
+	seq, _ := a.Cut(p.Log)
+	for at, dots := range a.adopted {
+		if at.Log == p.Log && at.Seq < p.Seq && dots > 0 {
+			seq = max(seq, at.Seq)
+		}
+	}
+	return Pos{p.Log, seq}
+}
+
+// counts is what of a write's claims holds. None rests on what was cut away: who
+// had seen that had seen what lies below the cut.
 func (a *Authority) counts(over []Pos) []Pos {
-	return slices.DeleteFunc(slices.Clone(over), a.cutAway)
+	var counts []Pos
+	for _, p := range over {
+		if p = a.upTo(p); p.Seq > 0 {
+			counts = union(counts, []Pos{p})
+		}
+	}
+	return counts
+}
+
+// ended says whether a claim can't be judged by all any more: what it names, or what
+// it means by that, was cut away, and may never come. What it names below the cut is
+// not the future, and counts.
+func (a *Authority) ended(c Claim) bool {
+	return a.cutAway(Pos{c.Over.Log, max(c.Over.Seq, c.Pin.Seq)})
 }
 
 // Cut gives the position past which a log's entries stay outside the heads, if

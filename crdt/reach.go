@@ -74,7 +74,7 @@ func (a *Authority) Reach(c *Checkpoint) Reach {
 // an officer reaches every cell that was ever overwritten.
 func (r Reach) Cell(c Cell) bool {
 	return slices.ContainsFunc(c.Writes, r.write) || slices.ContainsFunc(c.Over, r.past) ||
-		slices.ContainsFunc(c.Pending, func(p Claim) bool { return r.past(p.Over) })
+		slices.ContainsFunc(c.Pending, func(p Claim) bool { return r.past(Pos{p.Over.Log, max(p.Over.Seq, p.Pin.Seq)}) })
 }
 
 // Reading says it of what a cell reads before: where something is hidden, that may

@@ -21,7 +21,8 @@ type Reader struct {
 	// Whole asks Prior of every cell that was ever overwritten, so that all that is
 	// hidden is named: for the page of one record. What is shown is the same.
 	Whole bool
-	swept []Pos // what deletions of the record took with them; In fills it in
+	swept []Pos   // what deletions of the record took with them; In fills it in
+	waits []Claim // of the cell that is read
 }
 
 // Reading is what a cell says.
@@ -72,7 +73,7 @@ func (rd Reader) In(r *Record, prior func() []Write) Reader {
 	made := rd
 	made.Prior = prior
 	visible, hidden, _ := made.visible(r.Cells[FieldExistence], LWW)
-	rd.swept = r.swept(visible, r.seenOnce(hidden))
+	rd.swept = r.swept(rd.counting(r.Cells[FieldExistence], visible), rd.seenOnce(r, hidden))
 	return rd
 }
 
@@ -81,7 +82,7 @@ func (rd Reader) Cell(c Cell, p Policy) Reading {
 	visible, hidden, lost := rd.visible(c, p)
 	r := Reading{Hidden: hidden, Lost: lost}
 	for _, claim := range c.Pending {
-		if !rd.Authority.cutAway(claim.Over) {
+		if !rd.Authority.ended(claim) {
 			r.Waiting = append(r.Waiting, claim)
 		}
 	}
@@ -160,11 +161,11 @@ func (rd Reader) Existence(r *Record, prior func(field uint32, elem string) []Wr
 			rd.Prior = func() []Write { return prior(field, elem) }
 		}
 		visible, hidden, _ = rd.visible(c, LWW)
-		return visible
+		return rd.counting(c, visible)
 	}
 	rd.swept = nil
 	made := at(FieldExistence, "", r.Cells[FieldExistence])
-	seen := r.seenOnce(hidden)
+	seen := rd.seenOnce(r, hidden)
 	if present(made) {
 		return Present, nil // the fields need not be read
 	}

@@ -204,20 +204,8 @@ func (s *saga) beyond(p Pos) bool {
 	return ok && p.Seq > cut && s.hub.authority.adopted[p] == 0
 }
 
-// replaces says whether u's officer had seen w, and may say so of w's log: not if
-// the newest that they had seen of it has been cut away.
-func (s *saga) replaces(u, w Write) bool {
-	if !s.saw[u.Dot][w.Pos()] {
-		return false
-	}
-	newest := w.Pos()
-	for p := range s.saw[u.Dot] {
-		if p.Log == w.Dot.Log && p.Seq > newest.Seq {
-			newest = p
-		}
-	}
-	return !s.beyond(newest)
-}
+// replaces says whether u's officer had seen w.
+func (s *saga) replaces(u, w Write) bool { return s.saw[u.Dot][w.Pos()] }
 
 // visible is what may be shown, from all that was ever written.
 func (s *saga) visible() []Write {

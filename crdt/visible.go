@@ -5,6 +5,7 @@ import "slices"
 // visible divides what was written to a cell into what may be shown and what is
 // hidden. Lost are the places that something hidden replaced and Prior lacks.
 func (rd Reader) visible(c Cell, p Policy) (visible []Write, hidden []Hidden, lost []Pos) {
+	rd.waits = c.Pending
 	visible, hidden, lost = rd.standing(c, p)
 	if len(rd.swept) > 0 {
 		visible = slices.DeleteFunc(slices.Clone(visible), func(w Write) bool { return Covers(rd.swept, w.Pos()) })
@@ -57,7 +58,19 @@ func (rd Reader) undercut(c Cell, p Policy) bool {
 	return slices.ContainsFunc(c.Over, func(over Pos) bool {
 		rejected := a.rejected[over.Log]
 		return a.cutAway(over) || p == State && len(rejected) > 0 && rejected[0] <= over.Seq
-	})
+	}) || slices.ContainsFunc(c.Pending, a.ended)
+}
+
+// over is what of a write's claims holds, those among them that were waiting for
+// what has been cut away since.
+func (rd Reader) over(w Write) []Pos {
+	over := w.Over
+	for _, claim := range rd.waits {
+		if claim.By == w.Dot && rd.Authority.ended(claim) {
+			over = union(over, []Pos{claim.Over})
+		}
+	}
+	return rd.Authority.counts(over)
 }
 
 // drop gives the writes that are hidden.
@@ -92,7 +105,7 @@ func (rd Reader) dropBuilt(all []Write, hidden []Hidden) []Hidden {
 	}
 	for i := 0; i < len(down); i++ {
 		for _, w := range without(all, hidden) {
-			if Covers(rd.Authority.counts(w.Over), down[i].at) && rd.Authority.cited(w.Pos(), w.Cite).Compare(down[i].by) < 0 {
+			if Covers(rd.over(w), down[i].at) && rd.Authority.cited(w.Pos(), w.Cite).Compare(down[i].by) < 0 {
 				hidden = append(hidden, Hidden{Write: w, Why: BuiltOnOne})
 				down = append(down, fallen{w.Pos(), down[i].by})
 			}
@@ -104,7 +117,7 @@ func (rd Reader) dropBuilt(all []Write, hidden []Hidden) []Hidden {
 // counted is the union of what the writes that count supersede.
 func (rd Reader) counted(all []Write, hidden []Hidden) []Pos {
 	var over []Pos
-	count := func(w Write) { over = union(over, rd.Authority.counts(w.Over)) }
+	count := func(w Write) { over = union(over, rd.over(w)) }
 	for _, w := range without(all, hidden) {
 		count(w)
 	}
@@ -123,12 +136,39 @@ func (rd Reader) counted(all []Write, hidden []Hidden) []Pos {
 	return over
 }
 
+// counting gives writes with what of their claims holds: what a deletion took is
+// judged by that.
+func (rd Reader) counting(c Cell, ws []Write) []Write {
+	if rd.Authority == nil || len(rd.Authority.cuts) == 0 {
+		return ws
+	}
+	rd.waits, ws = c.Pending, slices.Clone(ws)
+	for i, w := range ws {
+		ws[i].Over = rd.over(w)
+	}
+	return ws
+}
+
+// seenOnce is Record.seenOnce, as far as it holds.
+func (rd Reader) seenOnce(r *Record, hidden []Hidden) []Pos {
+	seen := r.seenOnce(hidden)
+	if rd.Authority == nil || !r.Ref.ByKey() || len(hidden) > 0 {
+		return seen
+	}
+	for _, claim := range r.Cells[FieldExistence].Pending {
+		if rd.Authority.ended(claim) {
+			seen = union(seen, []Pos{claim.Over})
+		}
+	}
+	return rd.Authority.counts(seen)
+}
+
 func (rd Reader) lost(all []Write, hidden []Hidden) []Pos {
 	var lost []Pos
 	for _, h := range hidden {
-		for _, p := range h.Over {
+		for _, p := range rd.over(h.Write) {
 			held := slices.ContainsFunc(all, func(w Write) bool { return w.Dot.Log == p.Log && w.Dot.Seq <= p.Seq })
-			if !held && !rd.Authority.cutAway(p) {
+			if !held {
 				lost = union(lost, []Pos{p})
 			}
 		}
