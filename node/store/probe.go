@@ -106,7 +106,7 @@ func (s *Store) probe() error {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return node.Errorf(node.Damaged,
-			"Kho dữ liệu %s hỏng đến mức không mở được: %w. Dữ liệu chưa bị đụng tới; hãy dùng `vungxa repair`, hoặc khôi phục từ bản sao lưu.",
+			"Kho dữ liệu %s hỏng đến mức không mở được: %w. Hãy dùng `vungxa repair`, hoặc khôi phục từ bản sao lưu.",
 			"the store %s is too damaged to be opened: %w; use `vungxa repair`, or restore a backup", s.dir, errors.New(firstLine(out)))
 	}
 	return err

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/vungxa/vungxa/node"
@@ -55,5 +57,27 @@ func TestAStoreWithDamagedTablesIsOpenedForReading(t *testing.T) {
 		if after.heads[id] != h {
 			t.Errorf("the head of %v is %d; want %d", id, after.heads[id].Seq, h.Seq)
 		}
+	}
+}
+
+// What a store that can't be opened is said to be is the same in both languages, and
+// doesn't promise that nothing was touched: the copy opened it for writing.
+func TestTheSentenceOfTheProbePromisesNothing(t *testing.T) {
+	dir := t.TempDir()
+	fillStore(t, dir)
+	tables, err := filepath.Glob(filepath.Join(dir, firstGen, "*.sst"))
+	if err != nil || len(tables) == 0 {
+		t.Fatal(tables, err)
+	}
+	if err := os.Truncate(tables[0], 100); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(dir, testOptions())
+	var told *node.Error
+	if !errors.As(err, &told) || !strings.Contains(told.Message.VI, "vungxa repair") {
+		t.Fatalf("%v; want a sentence that says what to do", err)
+	}
+	if strings.Contains(told.Message.VI, "chưa bị đụng tới") {
+		t.Errorf("told %q", told.Message.VI)
 	}
 }
