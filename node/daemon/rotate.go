@@ -172,7 +172,7 @@ func (d *Daemon) copyStore(ctx context.Context, old, next keyring.Keys) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, from.Close()) }()
-	if err := wholeStore(from); err != nil {
+	if err := errors.Join(wholeStore(from), d.nothingAside()); err != nil {
 		return err
 	}
 	to, err := open(filepath.Join(d.dir, dirNext, dirStore), next)
@@ -194,6 +194,27 @@ func wholeStore(s *store.Store) error {
 	return node.Errorf(node.Damaged,
 		"Kho dữ liệu có chỗ hỏng hoặc thiếu phần mới nhất, nên chưa đổi được khóa dữ liệu. Khóa cũ vẫn dùng được. Hãy xem `vungxa verify`, chạy `vungxa repair`, rồi đổi khóa lại.",
 		"the store is damaged or lacks what was written last, so its data key isn't changed; the old key stays. See `vungxa verify`, run `vungxa repair`, and change the key again")
+}
+
+// nothingAside refuses while stores that were put aside lie there (store.was-N): the
+// new key wouldn't open them, and whoever has the old one would still read them.
+func (d *Daemon) nothingAside() error {
+	aside, err := filepath.Glob(filepath.Join(d.dir, dirStore+".was-*"))
+	if err != nil || len(aside) == 0 {
+		return err
+	}
+	return node.Errorf(node.Conflict,
+		"Các kho cũ %v còn nằm dưới khóa dữ liệu cũ: khóa mới không mở được chúng, còn ai có khóa cũ thì vẫn đọc được. Khi không cần nữa, hãy xóa chúng rồi đổi khóa lại.",
+		"the old stores %v lie under the old data key: the new one wouldn't open them, and whoever has the old one could still read them; when you don't need them any more, delete them and change the key again", aside)
+}
+
+// removeScratch takes away what unfinished work on the store left under the old key.
+func (d *Daemon) removeScratch() error {
+	var errs []error
+	for _, suffix := range []string{".next", ".salvage"} {
+		errs = append(errs, os.RemoveAll(filepath.Join(d.dir, dirStore+suffix)))
+	}
+	return errors.Join(errs...)
 }
 
 // copyAttachments does nothing at a node that has none.
@@ -229,7 +250,7 @@ func (d *Daemon) finishRotation() error {
 			return fmt.Errorf("change the data key: %w", err)
 		}
 	}
-	if err := durable.SyncDir(d.dir); err != nil {
+	if err := errors.Join(d.removeScratch(), durable.SyncDir(d.dir)); err != nil {
 		return err
 	}
 	rotationStep("placed")

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -290,5 +291,41 @@ func TestADamagedStoreIsNotCopiedToANewKey(t *testing.T) {
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, "next*")); err != nil || len(left) > 0 {
 		t.Errorf("it left %v, %v", left, err)
+	}
+}
+
+// What lies under the old key is named before the key goes, or goes with it.
+func TestNothingStaysUnderTheOldKey(t *testing.T) {
+	dir := filepath.Join(provision(t), "box")
+	d := office(t, dir)
+	save(t, d, 0, 3)
+	closed(t, d)
+	done, err := daemon.Repair(t.Context(), dir, daemon.RepairOrder{}, options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	scratch := []string{filepath.Join(dir, "store.next"), filepath.Join(dir, "store.salvage")}
+	for _, name := range scratch {
+		if err := os.MkdirAll(filepath.Join(name, "g1"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = daemon.Rotate(t.Context(), dir, options(), true)
+	if node.CodeOf(err) != node.Conflict || !strings.Contains(err.Error(), done.Was) {
+		t.Fatalf("with %s there: %v; want that it is named", done.Was, err)
+	}
+	if err := os.RemoveAll(done.Was); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := daemon.Rotate(t.Context(), dir, options(), true); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range scratch {
+		if _, err := os.Stat(name); !os.IsNotExist(err) {
+			t.Errorf("%s: %v; want that it is gone", name, err)
+		}
+	}
+	if got := shown(t, office(t, dir)); len(got) != 3 {
+		t.Errorf("%d petitions; want 3", len(got))
 	}
 }
