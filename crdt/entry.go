@@ -1,5 +1,7 @@
 package crdt
 
+import "slices"
+
 // Limits of an entry. MaxEntry is the size of its canonical encoding in bytes.
 // MaxRecords bounds what one entry can touch, so that a store can take any entry,
 // with all that its records need of indexes, in one transaction.
@@ -134,19 +136,28 @@ func (e *Entry) Records() int {
 // Named is the foreign logs that the entry's operations name, each with the
 // highest seq named of it, sorted by log.
 func (e *Entry) Named() []Pos {
-	var named []Pos
+	highest := map[LogID]uint64{}
+	add := func(l LogID, seq uint64) {
+		if l != e.Log {
+			highest[l] = max(highest[l], seq)
+		}
+	}
 	for i := range e.Ops {
 		op := &e.Ops[i]
-		named = union(named, op.Over)
+		for _, p := range op.Over {
+			add(p.Log, p.Seq)
+		}
 		if !op.Record.ByKey() {
-			named = union(named, []Pos{{op.Record.Dot.Log, op.Record.Dot.Seq}})
+			add(op.Record.Dot.Log, op.Record.Dot.Seq)
 		}
 		if op.Made.Seq > 0 {
-			named = union(named, []Pos{op.Made})
+			add(op.Made.Log, op.Made.Seq)
 		}
 	}
-	if i, own := find(named, e.Log); own {
-		named = append(named[:i], named[i+1:]...)
+	named := make([]Pos, 0, len(highest))
+	for l, seq := range highest {
+		named = append(named, Pos{Log: l, Seq: seq})
 	}
+	slices.SortFunc(named, func(a, b Pos) int { return a.Log.Compare(b.Log) })
 	return named
 }

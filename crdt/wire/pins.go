@@ -75,7 +75,7 @@ func (w *walk) pinned() {
 		if w.reading {
 			e.Pins = nil
 		}
-		for _, p := range namedOf(e) {
+		for _, p := range e.Named() {
 			how, hash := uint64(0), crdt.Hash{}
 			if i := slices.IndexFunc(pins, func(q crdt.Pin) bool { return q.Log == p.Log }); i >= 0 {
 				how, hash = 2, pins[i].Hash
@@ -100,33 +100,4 @@ func (w *walk) pinned() {
 			}
 		}
 	}
-}
-
-// namedOf is e.Named in time that grows with the entry alone: what is read here
-// wasn't held to any limit yet but that of a segment's bytes.
-func namedOf(e *crdt.Entry) []crdt.Pos {
-	highest := map[crdt.LogID]uint64{}
-	add := func(l crdt.LogID, seq uint64) {
-		if l != e.Log {
-			highest[l] = max(highest[l], seq)
-		}
-	}
-	for i := range e.Ops {
-		op := &e.Ops[i]
-		for _, p := range op.Over {
-			add(p.Log, p.Seq)
-		}
-		if !op.Record.ByKey() {
-			add(op.Record.Dot.Log, op.Record.Dot.Seq)
-		}
-		if op.Made.Seq > 0 {
-			add(op.Made.Log, op.Made.Seq)
-		}
-	}
-	named := make([]crdt.Pos, 0, len(highest))
-	for l, seq := range highest {
-		named = append(named, crdt.Pos{Log: l, Seq: seq})
-	}
-	slices.SortFunc(named, comparePos)
-	return named
 }

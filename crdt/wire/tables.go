@@ -20,12 +20,8 @@ func (n logName) in(scope crdt.Scope) crdt.LogID {
 	return crdt.LogID{Device: n.Device, Incarnation: n.Incarnation, Scope: scope, Class: n.Class}
 }
 
-// classBranch marks the class of a branch that doesn't keep its log's name.
-// Nothing is written under it, so that nobody can take the name.
-const classBranch = 0x80
-
 // isClass says whether a log of a class, or a branch of one, can be named.
-func isClass(c crdt.Class) bool { return c&^classBranch <= crdt.ClassBulk }
+func isClass(c crdt.Class) bool { return c&^crdt.ClassBranch <= crdt.ClassBulk }
 
 func compareNames(a, b logName) int { return a.in("").Compare(b.in("")) }
 
