@@ -161,3 +161,18 @@ func TestAFinishedRestoreIsNotBegunAgain(t *testing.T) {
 		t.Errorf("%d petitions; want the 5", len(got))
 	}
 }
+
+// What is in no log may come back as it was earlier, and a repair says so.
+func TestARepairTellsWhatMayBeOlder(t *testing.T) {
+	dir := filepath.Join(provision(t), "box")
+	d := office(t, dir)
+	save(t, d, 0, 2)
+	if err := d.Engine().StoreLocal("officers", "all", []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	closed(t, d)
+	done, err := daemon.Repair(t.Context(), dir, daemon.RepairOrder{}, restOptions())
+	if err != nil || !slices.Contains(done.Older, "officers") {
+		t.Errorf("%+v, %v; want that the officers may be older", done, err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"filippo.io/age"
 
@@ -34,6 +35,7 @@ type Repaired struct {
 	Entries   uint64   `json:"entries"`    // in the logs now
 	Lost      []Span   `json:"lost"`       // entries that were there and aren't
 	Unused    []Span   `json:"unused"`     // read from the disk, and useless until what is before them is back
+	Older     []string `json:"older"`      // kinds of items that are in no log, and may be older than the last that was written
 	Was       string   `json:"was"`        // where the old store lies now
 }
 
@@ -165,6 +167,11 @@ func (m *mender) loadBackup(s *store.Store, o RepairOrder) error {
 // smallKinds are the local items that are worth saving: they are in no log.
 var smallKinds = map[string]bool{"officers": true, "receipt": true, "heard": true, "certificate": true, "salt": true, cutLines: true, engine.KindErasure: true}
 
+// changing are those of them of which a later one takes the place of the one before:
+// where the newest can't be read any more, an older one comes back, and nothing in it
+// says so.
+var changing = map[string]bool{"officers": true, cutLines: true}
+
 // loadSmall takes over what is in no log.
 func (m *mender) loadSmall(s *store.Store) error {
 	return s.Update(func(tx *store.Tx) error {
@@ -183,6 +190,9 @@ func (m *mender) loadSmall(s *store.Store) error {
 			}
 			if kind == engine.KindErasure {
 				value = engine.Reorder(value)
+			}
+			if changing[kind] && !slices.Contains(m.report.Older, kind) {
+				m.report.Older = append(m.report.Older, kind)
 			}
 			return tx.PutLocal(kind, name, value)
 		})

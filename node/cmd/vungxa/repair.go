@@ -65,6 +65,10 @@ func (r repairCmd) tell(c *console, done daemon.Repaired) {
 		c.say("Phần mà máy khác đã nhận sẽ tự về khi đồng bộ. Phần còn lại: chạy lại với --from (bản sao lưu, hoặc thư mục của máy khác).",
 			"What other devices have received comes back by syncing. For the rest, run again with --from (a backup, or another node's directory).")
 	}
+	if len(done.Older) > 0 {
+		c.say("Danh sách cán bộ, mật khẩu và các đường truyền đã ngắt không nằm trong nhật ký nên có thể là bản cũ hơn: hãy kiểm tra lại.",
+			"The officers, their passwords and the lines that were cut are in no log, so they may be older than the last that was written: check them.")
+	}
 	if done.Was == "" {
 		return
 	}
