@@ -84,6 +84,9 @@ func (s *Store) found(d Damage) {
 		d.Since = s.opts.Now()
 	}
 	s.remember(d)
+	s.state.Lock()
+	s.earlier = slices.DeleteFunc(s.earlier, d.same)
+	s.state.Unlock()
 }
 
 func (s *Store) remember(d Damage) {

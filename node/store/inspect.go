@@ -74,6 +74,9 @@ func (i *inspection) readTables() error {
 		i.before = t
 		for _, d := range loadDamage(t.Damage) {
 			i.remember(d)
+			if d.Kind == DamagedFile {
+				i.earlier = append(i.earlier, d)
+			}
 		}
 	case errors.Is(err, fs.ErrNotExist):
 	default:

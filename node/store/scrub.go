@@ -204,15 +204,22 @@ func (w *walk) gap(id crdt.LogID, seq uint64) {
 }
 
 // replaceFound puts what a whole walk found in the place of what was known of
-// values and logs. That a log was once longer stays known until it is again.
+// values and logs. That a log was once longer stays known until it is again. A file
+// that was put right stays on the list until the store was opened once more, with
+// nothing wrong with the file, and then read without finding anything.
 func (s *Store) replaceFound(w *walk) {
 	heads := map[crdt.LogID]uint64{}
 	for _, l := range w.logs {
 		heads[l.ID] = l.Head.Seq
 	}
+	clean := len(w.found) == 0 && !s.distrusted()
 	s.state.Lock()
 	s.damage = slices.DeleteFunc(s.damage, func(d Damage) bool {
-		mended := d.Kind == DamagedValue || d.Kind == DamagedLog && d.To <= heads[d.Log]
+		right := clean && d.Kind == DamagedFile && slices.ContainsFunc(s.earlier, d.same)
+		if right && s.opts.Log != nil {
+			s.opts.Log.Info("a damaged file of the store was put right", "file", d.Place, "found", d.Since)
+		}
+		mended := right || d.Kind == DamagedValue || d.Kind == DamagedLog && d.To <= heads[d.Log]
 		again := slices.ContainsFunc(w.found, d.same)
 		s.unwritten = s.unwritten || mended && !again
 		return mended && !again

@@ -218,3 +218,35 @@ func view(t *testing.T, s *Store, f func(*Tx) error) {
 		t.Fatal(err)
 	}
 }
+
+// A file that was put right is told of by the opening that found it, however often
+// the store is read then, and until a later one has found it right.
+func TestAFileThatWasPutRightIsToldUntilItWasFoundRight(t *testing.T) {
+	dir := t.TempDir()
+	fillStore(t, dir)
+	name := filepath.Join(dir, fileHeads)
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[headsAlign+8] ^= 1
+	if err := os.WriteFile(name, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for opening, want := range []int{1, 1, 0} { // how much is told of when it is opened
+		s, err := Open(dir, testOptions())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if told := s.Damage(); len(told) != want {
+			t.Errorf("opening %d: %d told; want %d", opening, len(told), want)
+		}
+		update(t, s, func(tx *Tx) error { return tx.PutMeta("a", []byte{1}) }) // the engine's answer
+		if done := scrub(t, s); opening == 0 && len(done.Damage) != 1 {
+			t.Errorf("the opening that found it tells %d after a scrub; want 1", len(done.Damage))
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -58,7 +58,8 @@ type Store struct {
 
 	state     sync.Mutex // guards what follows
 	damage    []Damage
-	unwritten bool // damage isn't in the tables file yet
+	earlier   []Damage // of it, files that were found before this opening, and not again
+	unwritten bool     // damage isn't in the tables file yet
 
 	doubt atomic.Bool // some of damage is a range
 }
