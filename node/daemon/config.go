@@ -193,11 +193,21 @@ func (s *self) readCertificates(dir string) (err error) {
 	}
 	for _, name := range append(names, filepath.Join(dir, fileCertificate)) {
 		if s.certificate, err = os.ReadFile(name); err != nil {
-			return fmt.Errorf("read a certificate: %w", err)
+			return badCertificate(dir, name, err)
 		}
 		if s.claims, err = s.directory.Add(s.certificate); err != nil {
-			return fmt.Errorf("%s: %w", filepath.Base(name), err)
+			return badCertificate(dir, name, err)
 		}
 	}
 	return nil
+}
+
+// badCertificate says what to do about a certificate that can't be read or believed.
+func badCertificate(dir, name string, err error) error {
+	if relative, relErr := filepath.Rel(dir, name); relErr == nil {
+		name = relative
+	}
+	return node.Errorf(node.Invalid,
+		"Chứng thư %s mất hoặc hỏng: %w. Hãy chép lại tệp này từ nơi đã cấp, hoặc phục hồi nút vào thư mục mới từ bản sao lưu (`vungxa restore`).",
+		"the certificate %s is gone or damaged: %w; copy the file again from who issued it, or make the node anew in another directory from a backup (`vungxa restore`)", name, err)
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/vungxa/vungxa/node"
@@ -174,5 +175,30 @@ func TestARepairTellsWhatMayBeOlder(t *testing.T) {
 	done, err := daemon.Repair(t.Context(), dir, daemon.RepairOrder{}, restOptions())
 	if err != nil || !slices.Contains(done.Older, "officers") {
 		t.Errorf("%+v, %v; want that the officers may be older", done, err)
+	}
+}
+
+// A certificate that is gone or damaged gets a sentence that names it.
+func TestABadCertificateIsNamed(t *testing.T) {
+	dir := filepath.Join(provision(t), "box")
+	name := filepath.Join(dir, "certificate.cose")
+	sound, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, harm := range map[string]func() error{
+		"damaged": func() error { return os.WriteFile(name, []byte("x"), 0o600) },
+		"gone":    func() error { return os.Remove(name) },
+	} {
+		if err := harm(); err != nil {
+			t.Fatal(err)
+		}
+		_, err := daemon.OpenOffice(dir, restOptions())
+		if node.CodeOf(err) != node.Invalid || !strings.Contains(err.Error(), "the certificate certificate.cose is gone or damaged") {
+			t.Errorf("%s: %v; want a sentence", what, err)
+		}
+		if err := os.WriteFile(name, sound, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
