@@ -42,7 +42,7 @@ type inspection struct {
 func (s *Store) inspect() (*inspection, error) {
 	i := &inspection{Store: s, wals: map[uint64]*wal{}}
 	for _, step := range []func() error{
-		i.readTables, i.readHeads, i.checkRegistry, i.checkManifest, i.checkWALs, i.checkTables, i.clearValueLog, i.readFiles,
+		i.readTables, i.readHeads, i.checkRegistry, i.checkManifest, i.keepTables, i.checkWALs, i.checkTables, i.clearValueLog, i.readFiles,
 	} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("inspect the store: %w", err)
@@ -178,6 +178,26 @@ func (i *inspection) checkManifest() error {
 	}
 	i.known.Manifest = prefix{Len: int64(len(whole)), Sum: i.files.sum(whole)}
 	return errors.Join(i.aside(manifestName(i.gen)), durable.WriteFile(manifestName(i.gen), whole))
+}
+
+// keepTables refuses where there are tables and no MANIFEST: Badger would take the
+// store for a new one, and delete them.
+func (i *inspection) keepTables() error {
+	if exists(manifestName(i.gen)) {
+		return nil
+	}
+	return i.refuseTables()
+}
+
+// refuseTables says that the store is gone but for its tables, if there are any.
+func (s *Store) refuseTables() error {
+	ids, err := fileIDs(s.gen, ".sst")
+	if len(ids) > 0 {
+		return node.Errorf(node.Damaged,
+			"Kho dữ liệu %s chỉ còn các tệp dữ liệu, không còn tệp cho biết tệp nào là đúng. Chưa tệp nào bị xóa; hãy dùng `vungxa repair`, hoặc khôi phục từ bản sao lưu.",
+			"of the store %s only tables are left, and nothing says which of them count; none was removed: use `vungxa repair`, or restore a backup", s.dir)
+	}
+	return ignore(err, fs.ErrNotExist)
 }
 
 // names says whether the MANIFEST begins as said.

@@ -184,7 +184,7 @@ func (s *Store) findGeneration() error {
 			"Khóa không mở được kho %s, hoặc cả hai tệp CURRENT và heads đều bị hỏng.",
 			"the keys don't open the store %s, or both its files CURRENT and heads are damaged", s.dir)
 	case errors.Is(err, fs.ErrNotExist) && !s.ours():
-		return nil // new
+		return s.refuseTables() // new
 	case err != nil && node.CodeOf(err) != node.Damaged && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
