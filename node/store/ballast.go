@@ -5,6 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+
+	"github.com/vungxa/vungxa/node/store/durable"
 )
 
 // ballast is a file of real blocks in which nothing is: the store's own reserve on a
@@ -53,6 +58,38 @@ func (b ballast) release() error {
 		return fmt.Errorf("release the ballast: %w", err)
 	}
 	return nil
+}
+
+// replaceFile is durable.WriteFile that takes the blocks, where the disk has none left,
+// from the ballast beside the file: a little more of it each time, because somebody
+// else may be faster.
+func replaceFile(name string, b []byte) error {
+	reserve := ballast{name: filepath.Join(filepath.Dir(name), fileBallast)}
+	held := reserve.held()
+	err := durable.WriteFile(name, b)
+	for left := held; diskFull(err) && left > 0; {
+		left = max(0, left-int64(len(b))-replaceSlack)
+		if err = os.Truncate(reserve.name, left); err == nil {
+			err = durable.WriteFile(name, b)
+		}
+	}
+	if err != nil || reserve.held() == held {
+		return err
+	}
+	if err := reserve.take(held); !diskFull(err) {
+		return err
+	}
+	return nil // restock takes it when there is room
+}
+
+// replaceSlack is what a new file takes beside its bytes: the rest of its last block,
+// and of the directory's.
+const replaceSlack = 64 << 10
+
+// diskFull says whether an error means that the disk has no block left.
+func diskFull(err error) bool {
+	const windowsDiskFull = syscall.Errno(112) // ERROR_DISK_FULL
+	return errors.Is(err, syscall.ENOSPC) || runtime.GOOS == "windows" && errors.Is(err, windowsDiskFull)
 }
 
 // writeZeros writes zeros to a file of which no blocks can be had otherwise.

@@ -12,14 +12,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // writer is a copy of this test that writes to a store.
 type writer struct {
 	*testing.T
 	cmd   *exec.Cmd
-	in    io.Closer
+	in    io.WriteCloser
 	out   *bufio.Scanner
 	saved int // the number of the last save that it told of; -1: none
 }
@@ -61,6 +60,28 @@ func (w *writer) until(word string) string {
 		}
 	}
 	w.Fatalf("the writer ended (%v); want it to say %q", w.cmd.Wait(), word)
+	return ""
+}
+
+// look lets the writer look at the disk, and gives what it says of a full one.
+func (w *writer) look() (full string) {
+	w.Helper()
+	if _, err := w.in.Write([]byte{'?'}); err != nil {
+		w.Fatal(err)
+	}
+	for w.out.Scan() {
+		switch said, rest, _ := strings.Cut(w.out.Text(), " "); said {
+		case "looked":
+			return full
+		case "full":
+			full = rest
+		case "saved":
+			if _, err := fmt.Sscan(rest, &w.saved); err != nil {
+				w.Fatal(err)
+			}
+		}
+	}
+	w.Fatalf("the writer ended (%v) when it was to look at the disk", w.cmd.Wait())
 	return ""
 }
 
@@ -149,15 +170,31 @@ func (n *neighbour) take(size int64) bool {
 	return err == nil
 }
 
-// fill takes all that is left, 1 MiB every 5 ms: as fast as a disk writes.
-func (n *neighbour) fill() {
+// piece is what a neighbour takes at most between two looks of the store's: far less
+// than low water.
+const piece = 4 << 20
+
+// fill takes all that is left, in pieces between which the writer has looked at the
+// disk, until the writer says that it is full; the rest at once. It gives what the
+// writer said.
+func (n *neighbour) fill(w *writer) (said string) {
 	n.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for n.take(1 << 20) {
-		<-tick.C
+	for said == "" {
+		if !n.take(piece) {
+			n.Fatal("nothing is left, and the writer doesn't say so")
+		}
+		said = w.look()
 	}
-	for n.take(4 << 10) {
+	n.rest()
+	return said
+}
+
+// rest takes all that is left.
+func (n *neighbour) rest() {
+	n.Helper()
+	for size := int64(piece); size >= 4<<10; size /= 2 {
+		for n.take(size) {
+		}
 	}
 }
 
@@ -193,8 +230,7 @@ func TestFullDisk(t *testing.T) {
 		w := reopened()
 		w.saves(60 + rng.IntN(120))
 		other := newNeighbour(t, disk)
-		other.fill()
-		if said := w.until("full"); !strings.Contains(said, "the disk is almost full") {
+		if said := other.fill(w); !strings.Contains(said, "the disk is almost full") {
 			t.Errorf("it says %q", said)
 		}
 		saved = w.kill()
@@ -214,4 +250,51 @@ func TestFullDisk(t *testing.T) {
 	}
 	w.until("full") // by its own writing
 	w.close()
+}
+
+// Where somebody else has taken the last block between the look and the save, the
+// tables file finds its room in the ballast; without one it is written later, and the
+// save is durable all the same.
+func TestTheTablesFileOnAFullDisk(t *testing.T) {
+	for ballast, now := range map[int64]bool{defaultBallast: true, -1: false} {
+		disk := smallDisk(t, 120)
+		dir, o := filepath.Join(disk, "store"), testOptions()
+		o.Ballast = ballast
+		o.Room = func(string) (Room, error) { return Room{Free: 1 << 30, Total: 2 << 30}, nil } // what the look saw
+		s, err := Open(dir, o)
+		if err == nil {
+			err = put(s, "a")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		number := s.tables.Number
+		other := newNeighbour(t, disk)
+		other.rest()
+		s.state.Lock()
+		s.unwritten = true // as when Badger has changed the MANIFEST
+		s.state.Unlock()
+		if err := put(s, "b"); err != nil || (s.tables.Number > number) != now || s.newDamage() == now {
+			t.Fatalf("ballast %d: %v, tables file %d after %d; want it written now: %v", ballast, err, s.tables.Number, number, now)
+		}
+		killed := t.TempDir()
+		copyDir(t, dir, killed)
+		other.leave()
+		if err := put(s, "c"); err != nil || s.newDamage() || s.space.ballast.held() != max(0, ballast) {
+			t.Errorf("ballast %d, with room: %v, unwritten %v, %d bytes held", ballast, err, s.newDamage(), s.space.ballast.held())
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		for in, want := range map[string][]string{killed: {"a", "b"}, dir: {"a", "b", "c"}} {
+			s := open(t, in)
+			holds(t, s, want...)
+			if r := s.Recovered(); r.Commits > 0 {
+				t.Errorf("recovered %+v", r)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
 }

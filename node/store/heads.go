@@ -11,7 +11,6 @@ import (
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
-	"github.com/vungxa/vungxa/node/store/durable"
 	"github.com/vungxa/vungxa/node/store/keyring"
 )
 
@@ -216,7 +215,7 @@ func (h *headsFile) restart(f frame) (err error) {
 	if err := h.close(); err != nil {
 		return err
 	}
-	if err := durable.WriteFile(h.name, append(b, make([]byte, headsSpace)...)); err != nil {
+	if err := replaceFile(h.name, append(b, make([]byte, headsSpace)...)); err != nil {
 		return fmt.Errorf("write the heads anew: %w", err)
 	}
 	h.f, err = os.OpenFile(h.name, os.O_RDWR, 0)

@@ -142,12 +142,41 @@ func fillStore(t *testing.T, dir string) *model {
 	return m
 }
 
-// copyDir copies a store's directory.
+// copyDir copies a store's directory: of one that is open, as it was at a moment in
+// which Badger made and removed nothing.
 func copyDir(t *testing.T, from, to string) {
 	t.Helper()
-	if err := errors.Join(os.RemoveAll(to), copyTree(from, to)); err != nil {
-		t.Fatal(err)
+	for range 100 {
+		before, err := filesIn(from)
+		if err == nil {
+			err = errors.Join(os.RemoveAll(to), copyTree(from, to))
+		}
+		after, aerr := filesIn(from)
+		if err = errors.Join(err, aerr); err == nil && maps.Equal(before, after) {
+			return
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
 	}
+	t.Fatalf("%s changes faster than it is copied", from)
+}
+
+// filesIn are the files of a directory and those below, with their sizes and when
+// they were written.
+func filesIn(dir string) (map[string]string, error) {
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			files[p] = fmt.Sprint(info.Size(), info.ModTime())
+		}
+		return err
+	})
+	return files, err
 }
 
 // copyTree is os.CopyFS for sparse files: what is zero at the end isn't written.

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"syscall"
 	"time"
 
+	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node"
 )
 
@@ -91,7 +91,7 @@ func (s *space) restock(dir string) error {
 		return err
 	}
 	err = s.ballast.take(min(s.ballast.size, s.ballast.held()+int64(room.Free)-spare))
-	if errors.Is(err, syscall.ENOSPC) {
+	if diskFull(err) {
 		return nil // somebody else was faster
 	}
 	return err
@@ -178,12 +178,32 @@ func (s *Store) change(rest bool) error {
 		err = s.restartWALs()
 	}
 	if err == nil && !s.pending { // the engine hasn't acted on what the heads file knows
-		err = s.note(nil, false)
+		err = s.noteWithRoom(nil)
 	}
 	if err != nil {
 		return s.stop(fmt.Errorf("open the store anew: %w", err))
 	}
 	return s.space.restock(s.dir)
+}
+
+// noteWithRoom is note, also where somebody else has taken the last block: then the
+// frame, which is written in place, speaks of the MANIFEST as it was before, as after
+// a crash, and the digests of the tables that came since are written with a later one.
+func (s *Store) noteWithRoom(moved map[crdt.LogID]crdt.Head) error {
+	before := s.journal
+	err := s.note(moved, false)
+	if !errors.Is(err, errTablesLater) {
+		return err
+	}
+	s.manifest, s.tables, s.wals = before.manifest, before.tables, before.wals
+	s.state.Lock()
+	s.unwritten = true // so that the next note tries again
+	s.state.Unlock()
+	s.pending = false
+	if err := s.followWALs(); err != nil {
+		return fmt.Errorf("follow the write-ahead log: %w", err)
+	}
+	return s.heads.put(s.frame(false), moved)
 }
 
 // restartWALs follows the logs of a Badger that has just been opened: it made
@@ -216,7 +236,7 @@ func (s *Store) backWALs() error {
 		if err == nil && info.Size() == 2*memTableSize {
 			err = back(f, info.Size())
 		}
-		if err = errors.Join(err, f.Close()); err != nil && !errors.Is(err, syscall.ENOSPC) {
+		if err = errors.Join(err, f.Close()); err != nil && !diskFull(err) {
 			return fmt.Errorf("back a write-ahead log: %w", err)
 		}
 		w.backed = true

@@ -169,7 +169,7 @@ func (s *Store) Update(f func(*Tx) error) error {
 		return s.stop(err)
 	}
 	s.commit++
-	if err := s.note(tx.does.moved, false); err != nil {
+	if err := s.noteWithRoom(tx.does.moved); err != nil {
 		return s.stop(err)
 	}
 	return nil

@@ -17,7 +17,6 @@ import (
 	"github.com/dgraph-io/ristretto/v2"
 
 	"github.com/vungxa/vungxa/crdt/wire"
-	"github.com/vungxa/vungxa/node/store/durable"
 	"github.com/vungxa/vungxa/node/store/keyring"
 	"github.com/vungxa/vungxa/node/store/sealed"
 )
@@ -65,6 +64,9 @@ func readTables(name string, keys keyring.Keys) (tablesFile, error) {
 	return t, wire.Unmarshal(plain, maxTablesFile, &t)
 }
 
+// errTablesLater says that the disk has no room for the tables file just now.
+var errTablesLater = errors.New("no room for the tables file")
+
 func (t tablesFile) write(name string, keys keyring.Keys) error {
 	plain, err := wire.Marshal(t)
 	if err != nil {
@@ -74,7 +76,11 @@ func (t tablesFile) write(name string, keys keyring.Keys) error {
 	if err != nil {
 		return err
 	}
-	return durable.WriteFile(name, b)
+	err = replaceFile(name, b)
+	if diskFull(err) {
+		return fmt.Errorf("%w: %w", errTablesLater, err)
+	}
+	return err
 }
 
 func (t tablesFile) byID() map[uint64]tableMark {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +16,8 @@ const fillAsked = "VUNGXA_STORE_FILL"
 
 // writeForEver opens the store in dir and writes, and says what happened: "open",
 // "saved N", "full" with the sentence when a save is refused, "room" when one is
-// taken again. It ends when its input does.
+// taken again. For each byte of its input it says "looked" when it has tried another
+// save since, and so has looked at the disk. It ends when its input does.
 func writeForEver(dir string, in io.Reader, out io.Writer) error {
 	o := testOptions()
 	o.Now = time.Now
@@ -28,16 +30,26 @@ func writeForEver(dir string, in io.Reader, out io.Writer) error {
 		return tx.Scan(Scan{Prefix: metaKey("fill/"), Values: true}, func(k, v []byte) (bool, error) { next++; return true, nil })
 	})
 	fmt.Fprintln(out, "open", next)
-	quit := make(chan error)
+	quit, looks := make(chan error), make(chan struct{})
 	go func() {
-		_, err := io.Copy(io.Discard, in)
+		asked := bufio.NewReader(in)
+		_, err := asked.ReadByte()
+		for ; err == nil; _, err = asked.ReadByte() {
+			looks <- struct{}{}
+		}
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
 		quit <- err
 	}()
 	rng, full := rand.New(rand.NewPCG(1, uint64(next))), false
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for err == nil {
+		asked := false
 		select {
+		case <-looks:
+			asked = true
 		case err := <-quit:
 			return errors.Join(err, s.Close())
 		default:
@@ -58,6 +70,9 @@ func writeForEver(dir string, in io.Reader, out io.Writer) error {
 			fmt.Fprintln(out, "full", werr)
 		default:
 			<-again.C
+		}
+		if asked {
+			fmt.Fprintln(out, "looked")
 		}
 	}
 	return errors.Join(err, s.Close())

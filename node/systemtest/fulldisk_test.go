@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // TestFullDiskOfTheBox fills the box's disk while box and laptop save, import and
@@ -26,7 +25,7 @@ func TestFullDiskOfTheBox(t *testing.T) {
 	c.atWork(func() {
 		c.received(10)
 		neighbour := filepath.Join(disk, "neighbour")
-		fillDisk(t, neighbour)
+		c.fillsDisk(neighbour)
 		c.refusesToSave("on a full disk")
 		if _, err := c.box.page.total("dossiers", values{}); err != nil {
 			t.Errorf("the box shows nothing on a full disk: %v", err)
@@ -78,21 +77,32 @@ func smallDisk(t *testing.T, size string) string {
 	return dir
 }
 
-// fillDisk writes a file until nothing is left, 1 MiB every 5 ms, as fast as a disk
-// takes it.
-func fillDisk(t *testing.T, name string) {
-	t.Helper()
+// fillsDisk writes a file until nothing is left: in pieces far smaller than low water,
+// between which the box has tried a save and so has looked at its disk, until it
+// refuses; then the rest at once.
+func (c *commune) fillsDisk(name string) {
+	c.t.Helper()
 	f, err := os.Create(name)
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
+	piece := make([]byte, 4<<20)
+	for full := false; !full; {
+		if _, err := f.Write(piece); err != nil {
+			c.t.Fatal("the box saves on a disk without room", err)
+		}
+		eventually(c.t, "an answer while the disk fills", func() error {
+			_, err := c.box.page.create("petitions", values{"NoiDung": "Ổ đĩa đang đầy"})
+			if full = err != nil && strings.Contains(err.Error(), "disk is almost full"); full {
+				return nil
+			}
+			return err
+		})
+	}
 	for err == nil {
-		<-tick.C
-		_, err = f.Write(make([]byte, 1<<20))
+		_, err = f.Write(piece)
 	}
 	if err = errors.Join(err, f.Close()); !errors.Is(err, syscall.ENOSPC) {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 }
