@@ -173,8 +173,6 @@ func sortedPins(pins []crdt.Pin) bool {
 	return true
 }
 
-func comparePos(a, b crdt.Pos) int { return a.Log.Compare(b.Log) }
-
 // DecodeCheckpoint reads what EncodeCheckpoint writes, and nothing else.
 func DecodeCheckpoint(b []byte) (*crdt.Checkpoint, error) {
 	var w wireCheckpoint

@@ -156,7 +156,7 @@ func TestOpeningOnAFullDisk(t *testing.T) {
 		t.Errorf("with room again: %v", err)
 	}
 	d.free = openRoom - 1
-	if s, err = reopen(); node.CodeOf(err) != node.Unavailable || !strings.Contains(err.Error(), "start the program again") {
+	if _, err = reopen(); node.CodeOf(err) != node.Unavailable || !strings.Contains(err.Error(), "start the program again") {
 		t.Errorf("without any room: %v; want a sentence", err)
 	}
 	d.free = 1 << 30
