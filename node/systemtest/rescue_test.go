@@ -55,7 +55,7 @@ func TestTwoProcessesOnOneDirectory(t *testing.T) {
 	}
 	c.stop()
 	command(t, "--lang", "en", "backup", "--dir", c.box.dir, "--to", to).says(t, 0, "backup 2")
-	command(t, "--lang", "en", "restore", "--from", to, "--identity", key, "--dir", c.box.dir).says(t, 1, "is not empty")
+	command(t, "--lang", "en", "restore", "--from", to, "--identity", key, "--dir", c.box.dir).says(t, 1, "choose a new directory")
 	command(t, "--lang", "en", "verify", "--dir", filepath.Join(c.dir, "nobody")).says(t, 1, "node.json is missing")
 }
 
