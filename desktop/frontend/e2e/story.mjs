@@ -54,8 +54,8 @@ const steps = [
   }],
 
   ['the province shows the same dossiers, and offers no way to change them', async ({ laptop, province }) => {
-    const here = await as.until('dossiers on the laptop', () => as.total(laptop), (n) => n > 0)
-    await as.until('dossiers at the province', () => as.total(province), (n) => n === here, 120_000)
+    const totals = async () => [await as.total(laptop), await as.total(province)]
+    await as.until('as many dossiers at the province as on the laptop', totals, ([here, there]) => here > 0 && here === there, 120_000)
     if ((await province.page.getByRole('button', { name: /^Thêm mới/ }).count()) > 0) throw new Error('the province offers to create')
     await as.until('nothing unsent on the laptop', () => as.unsent(laptop), (n) => n === 0, 120_000)
     known.received = await as.until('received at the province', () => as.figure(province, 'dossiers', 'received'), (n) => n !== null)
