@@ -45,7 +45,13 @@ async function settle<T>(call: Promise<Answer>, onSignedOut: () => void): Promis
 export function createApi({ baseUrl = '', fetch, language, onSignedOut }: ApiOptions) {
   const client = createClient<paths>({ baseUrl, ...(fetch === undefined ? {} : { fetch }) })
   client.use(withSession(language))
-  const run = <T>(call: Promise<Answer>) => settle<T>(call, onSignedOut)
+  // An answer to a request of an earlier session says nothing of the one that has begun since.
+  const run = <T>(call: Promise<Answer>) => {
+    const asked = readSession()?.secret
+    return settle<T>(call, () => {
+      if (readSession()?.secret === asked) onSignedOut()
+    })
+  }
   // A wrong password is also a 401, but it is not the end of a session.
   const knock = <T>(call: Promise<Answer>) => settle<T>(call, () => undefined)
   return {
