@@ -67,8 +67,9 @@ type walk struct {
 	first   uint64
 	salts   map[uint64]Salt
 	entries []*crdt.Entry
-	before  prev
+	before  *crdt.Entry // the one before, which the reader holds; nil: it is sent what it needs
 
+	known       known
 	logs        table[crdt.LogID] // the segment's own, then those that it names
 	officers    table[string]
 	packs       table[crdt.Pack]
@@ -84,12 +85,8 @@ type walk struct {
 	err    error
 }
 
-// prev is how the hash before a segment is sent: as it is, or, to who holds it,
-// not at all.
-type prev struct {
-	leftOut bool
-	held    crdt.Held // of who reads; nil holds nothing
-}
+// known is how many rows of the tables the entry before a segment gives.
+type known struct{ logs, officers, packs, collections int }
 
 // recordAt is a record of the segment's table.
 type recordAt struct {
@@ -110,14 +107,29 @@ func newWalk(s stream, log crdt.LogID, first uint64, salts map[uint64]Salt) *wal
 		cells: map[cellAt][]crdt.Pos{}, made: map[uint64]crdt.Pos{}, lastSeq: map[uint64]uint64{}, pins: map[crdt.Pos]crdt.Hash{},
 	}
 	w.logs.add(log)
+	w.known.logs = 1
 	return w
+}
+
+// onto lets the walk begin with what the entry before names.
+func (w *walk) onto(before *crdt.Entry) {
+	if before == nil {
+		return
+	}
+	w.before = before
+	w.names(before)
+	for _, p := range before.Pins {
+		w.pins[crdt.Pos{Log: p.Log, Seq: p.Seq}] = p.Hash
+	}
+	w.known = known{len(w.logs.rows), len(w.officers.rows), len(w.packs.rows), len(w.collections.rows)}
 }
 
 // writeColumns gives a segment's entries to a stream. It refuses what columns
 // can't hold.
-func writeColumns(s stream, seg *Segment, entries []*crdt.Entry, before prev) error {
+func writeColumns(s stream, seg *Segment, entries []*crdt.Entry, before *crdt.Entry) error {
 	w := newWalk(s, seg.Log, seg.First, seg.Salts)
-	w.entries, w.before = entries, before
+	w.entries = entries
+	w.onto(before)
 	w.collect()
 	w.columns()
 	return w.broken()
@@ -125,9 +137,10 @@ func writeColumns(s stream, seg *Segment, entries []*crdt.Entry, before prev) er
 
 // readColumns reads what writeColumns wrote, and gives the entries in carried
 // form. What it reads may be anyone's: it is as valid as EncodeEntry makes it.
-func readColumns(s stream, log crdt.LogID, first uint64, salts map[uint64]Salt, before prev) ([][]byte, error) {
+func readColumns(s stream, log crdt.LogID, first uint64, salts map[uint64]Salt, before *crdt.Entry) ([][]byte, error) {
 	w := newWalk(s, log, first, salts)
-	w.reading, w.before = true, before
+	w.reading = true
+	w.onto(before)
 	w.columns()
 	if err := cmp.Or(w.broken(), s.ended()); err != nil {
 		return nil, err
@@ -181,9 +194,7 @@ func (w *walk) columns() {
 			w.entries[i] = &crdt.Entry{Log: w.log, Seq: w.first + uint64(i)}
 		}
 	}
-	if w.first > 1 {
-		w.prev()
-	}
+	w.prev()
 	w.tables()
 	w.stamps()
 	w.heads()
@@ -194,24 +205,20 @@ func (w *walk) columns() {
 	w.values()
 }
 
-// prev is the hash before the first entry.
+// prev is the hash before the first entry, unless there is none, or the reader
+// holds that entry.
 func (w *walk) prev() {
-	how := uint64(0)
-	if !w.reading && w.before.leftOut {
-		how = 1
-	}
-	switch w.small(colPrev, &how, 1); {
-	case how == 0:
+	switch {
+	case w.first == 1:
+	case w.before != nil:
+		var err error
+		if w.entries[0].Prev, err = Hash(w.before); err != nil && w.err == nil {
+			w.err = err
+		}
+	default:
+		how := uint64(0)
+		w.small(colPrev, &how, 0)
 		w.rawBytes(w.entries[0].Prev[:])
-	case w.reading:
-		hash, ok := crdt.Hash{}, false
-		if w.before.held != nil {
-			hash, ok = w.before.held(w.log, w.first-1)
-		}
-		if !ok && w.err == nil {
-			w.err = fmt.Errorf("%w: log %v, seq %d", ErrNotHeld, w.log, w.first-1)
-		}
-		w.entries[0].Prev = hash
 	}
 }
 
@@ -250,24 +257,31 @@ func (w *walk) name(s *string) {
 // depends on nothing else: by first appearance, records sorted.
 func (w *walk) collect() {
 	for _, e := range w.entries {
-		w.officers.add(e.Officer)
-		w.packs.add(e.Pack)
+		w.names(e)
 		for i := range e.Ops {
-			op := &e.Ops[i]
-			w.collections.add(op.Collection)
-			if !op.Record.ByKey() {
-				w.logs.add(op.Record.Dot.Log)
-			}
-			if op.Made.Seq > 0 {
-				w.logs.add(op.Made.Log)
-			}
-			for _, p := range op.Over {
-				w.logs.add(p.Log)
-			}
-			w.records.add(w.recordOf(op))
+			w.records.add(w.recordOf(&e.Ops[i]))
 		}
 	}
 	w.records.sort(compareRecords)
+}
+
+// names adds what an entry names.
+func (w *walk) names(e *crdt.Entry) {
+	w.officers.add(e.Officer)
+	w.packs.add(e.Pack)
+	for i := range e.Ops {
+		op := &e.Ops[i]
+		w.collections.add(op.Collection)
+		if !op.Record.ByKey() {
+			w.logs.add(op.Record.Dot.Log)
+		}
+		if op.Made.Seq > 0 {
+			w.logs.add(op.Made.Log)
+		}
+		for _, p := range op.Over {
+			w.logs.add(p.Log)
+		}
+	}
 }
 
 func (w *walk) recordOf(op *crdt.Op) recordAt {
@@ -285,50 +299,50 @@ func compareRecords(a, b recordAt) int {
 }
 
 func (w *walk) tables() {
-	w.logs.rows = append(w.logs.rows[:1], grown(w, w.logs.rows[1:], 26)...)
-	for i := range w.logs.rows[1:] {
-		l := &w.logs.rows[i+1]
+	w.logs.rows = grown(w, w.logs.rows, w.known.logs, 26)
+	for i := range w.logs.rows[w.known.logs:] {
+		l := &w.logs.rows[w.known.logs+i]
 		w.rawBytes(l.Device[:])
 		w.rawBytes(l.Incarnation[:])
 		c := uint64(l.Class)
 		w.small(colLogClass, &c, math.MaxUint8)
 		l.Class, l.Scope = crdt.Class(c), w.log.Scope
 	}
-	w.officers.rows = grown(w, w.officers.rows, 1)
-	for i := range w.officers.rows {
-		w.name(&w.officers.rows[i])
+	w.officers.rows = grown(w, w.officers.rows, w.known.officers, 1)
+	for i := range w.officers.rows[w.known.officers:] {
+		w.name(&w.officers.rows[w.known.officers+i])
 	}
-	w.packs.rows = grown(w, w.packs.rows, 1)
-	for i := range w.packs.rows {
-		p := &w.packs.rows[i]
+	w.packs.rows = grown(w, w.packs.rows, w.known.packs, 1)
+	for i := range w.packs.rows[w.known.packs:] {
+		p := &w.packs.rows[w.known.packs+i]
 		w.name(&p.ID)
 		v := uint64(p.Version)
 		w.small(colTable, &v, math.MaxUint32)
 		p.Version = uint32(v)
 	}
-	w.collections.rows = grown(w, w.collections.rows, 1)
-	for i := range w.collections.rows {
-		w.name(&w.collections.rows[i])
+	w.collections.rows = grown(w, w.collections.rows, w.known.collections, 1)
+	for i := range w.collections.rows[w.known.collections:] {
+		w.name(&w.collections.rows[w.known.collections+i])
 	}
-	w.records.rows = grown(w, w.records.rows, 1)
+	w.records.rows = grown(w, w.records.rows, 0, 1)
 	for i := range w.records.rows {
 		w.record(i)
 	}
 }
 
-// grown codes the length of a table, and makes one to read into. Each row takes
-// some bytes at least.
-func grown[T any](w *walk, rows []T, each int) []T {
-	n := uint64(len(rows))
+// grown codes the length of a table above the rows that are known, and makes one
+// to read into. Each row takes some bytes at least.
+func grown[T any](w *walk, rows []T, known, each int) []T {
+	n := uint64(len(rows) - known)
 	w.num(colTable, &n)
 	if !w.reading {
 		return slices.Clone(rows)
 	}
 	if n > MaxSegmentBody || !w.spend(int(n)*each) {
 		w.fail("a table of", n)
-		return nil
+		return rows[:known:known]
 	}
-	return make([]T, n)
+	return append(rows[:known:known], make([]T, n)...)
 }
 
 // record codes a row of the table: kind 0 is named by a key, others by a dot of
@@ -363,41 +377,69 @@ func (w *walk) record(i int) {
 // stamps: of each entry the milliseconds since the one before, whose low bits
 // nothing could guess, and the counter, as far as it isn't what a clock gives.
 func (w *walk) stamps() {
+	rest := w.entries
+	if w.before == nil {
+		w.firstStamp()
+		rest = rest[1:]
+	}
+	if len(rest) == 0 {
+		return
+	}
+	low := w.lowBits(rest)
+	before := w.stampBefore()
+	for _, e := range rest {
+		w.nextStamp(e, before, low)
+		before = e.Stamp
+	}
+}
+
+// stampBefore is the one from which the first distance goes.
+func (w *walk) stampBefore() crdt.Stamp {
+	if w.before != nil {
+		return w.before.Stamp
+	}
+	return w.entries[0].Stamp
+}
+
+func (w *walk) firstStamp() {
 	first := uint64(w.entries[0].Stamp)
 	era, ms, counter := first>>56, first>>16&(1<<40-1), first&0xffff
 	w.small(colStamp, &era, math.MaxUint8)
 	w.bits(40, &ms)
 	w.small(colCounter, &counter, math.MaxUint16)
 	w.entries[0].Stamp = crdt.Stamp(era<<56 | ms<<16 | counter)
-	if len(w.entries) == 1 {
-		return
+}
+
+func (w *walk) nextStamp(e *crdt.Entry, before crdt.Stamp, low uint64) {
+	d := sinceMS(e.Stamp, before)
+	high, rest := d>>low, d&(1<<low-1)
+	w.small(colStamp, &high, (1<<48-1)>>low)
+	w.bits(int(low), &rest)
+	d = high<<low | rest
+	usual := uint64(0)
+	if d == 0 {
+		usual = uint64(before&0xffff) + 1
 	}
-	low := w.lowBits()
-	for i, e := range w.entries[1:] {
-		before := w.entries[i].Stamp
-		d := (uint64(e.Stamp>>16) - uint64(before>>16)) & (1<<48 - 1)
-		high, rest := d>>low, d&(1<<low-1)
-		w.small(colStamp, &high, (1<<48-1)>>low)
-		w.bits(int(low), &rest)
-		d = high<<low | rest
-		usual := uint64(0)
-		if d == 0 {
-			usual = uint64(before&0xffff) + 1
-		}
-		counter := (uint64(e.Stamp&0xffff) - usual) & 0xffff
-		w.small(colCounter, &counter, math.MaxUint16)
-		ms := (uint64(before>>16) + d) & (1<<48 - 1)
-		e.Stamp = crdt.Stamp(ms<<16 | (usual+counter)&0xffff)
-	}
+	counter := (uint64(e.Stamp&0xffff) - usual) & 0xffff
+	w.small(colCounter, &counter, math.MaxUint16)
+	ms := (uint64(before>>16) + d) & (1<<48 - 1)
+	e.Stamp = crdt.Stamp(ms<<16 | (usual+counter)&0xffff)
+}
+
+// sinceMS is the milliseconds from one stamp to another, modulo 2^48.
+func sinceMS(s, before crdt.Stamp) uint64 {
+	return (uint64(s>>16) - uint64(before>>16)) & (1<<48 - 1)
 }
 
 // lowBits chooses how many bits of a stamp's distance are raw: all but the
 // highest few of a usual one.
-func (w *walk) lowBits() uint64 {
+func (w *walk) lowBits(rest []*crdt.Entry) uint64 {
 	var all []int
 	if !w.reading {
-		for i, e := range w.entries[1:] {
-			all = append(all, bits.Len64((uint64(e.Stamp>>16)-uint64(w.entries[i].Stamp>>16))&(1<<48-1)))
+		before := w.stampBefore()
+		for _, e := range rest {
+			all = append(all, bits.Len64(sinceMS(e.Stamp, before)))
+			before = e.Stamp
 		}
 		slices.Sort(all)
 	}
@@ -417,6 +459,9 @@ func (w *walk) lowBits() uint64 {
 func (w *walk) heads() {
 	var epoch uint64
 	var cites crdt.Cite
+	if w.before != nil {
+		epoch, cites = w.before.Epoch, w.before.Cites
+	}
 	for _, e := range w.entries {
 		place(w, colOfficer, &w.officers, &e.Officer)
 		place(w, colPack, &w.packs, &e.Pack)

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"testing"
 
@@ -158,12 +157,11 @@ func TestEveryCodingIsLossless(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, coding := range []uint{codingColumns, codingMixed} {
-			body, err := s.columnsAs(coding, entries, prev{})
+			b, err := s.columnsAs(coding, entries, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			w := wireSegment{Scope: string(s.Log.Scope), Log: nameOf(s.Log), First: s.First, Salts: s.saltList(), Coding: coding, Body: body}
-			back, err := w.entries(prev{})
+			back, err := (&body{coding: coding, bytes: b}).entries(s.Log, s.First, s.Salts, nil)
 			if odd := bytes.Contains(bytes.Join(s.Entries, nil), []byte("a\x00b")); odd {
 				continue
 			}
@@ -203,36 +201,5 @@ func TestCodingByWhatIsSent(t *testing.T) {
 	broken.Entries[1], broken.Entries[2] = broken.Entries[2], broken.Entries[1]
 	if got := coding(broken); got != codingEntries {
 		t.Errorf("a broken chain takes coding %d; want %d", got, codingEntries)
-	}
-}
-
-// A reader who holds what comes before needs no hash of it. One who doesn't is
-// told; one who holds another branch finds that the seal is of another entry.
-func TestSegmentAfterWhatIsHeld(t *testing.T) {
-	s := newOffice(1, everyWord).saves(t, 3, progress)
-	alone, err := EncodeSegment(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := EncodeSegmentAfter(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(b) > len(alone)-31 {
-		t.Errorf("%d B, alone %d; want 32 fewer", len(b), len(alone))
-	}
-	if _, err := DecodeSegment(b); !errors.Is(err, ErrNotHeld) {
-		t.Errorf("read by who holds nothing: %v; want ErrNotHeld", err)
-	}
-	first := decoded(t, s)[0]
-	got, err := DecodeSegmentAfter(b, func(l crdt.LogID, seq uint64) (crdt.Hash, bool) {
-		return first.Prev, l == s.Log && seq == s.First-1
-	})
-	if err != nil || !equalEntries(got.Entries, s.Entries) || got.Seal != s.Seal {
-		t.Errorf("read by who holds it: %v, %+v", err, got)
-	}
-	other, err := DecodeSegmentAfter(b, func(crdt.LogID, uint64) (crdt.Hash, bool) { return crdt.Hash{1}, true })
-	if err != nil || other.Seal.Hash == s.Seal.Hash {
-		t.Errorf("read on another branch: %v, and the seal is of the same entry", err)
 	}
 }

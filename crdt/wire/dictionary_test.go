@@ -33,7 +33,7 @@ func train(t testing.TB, words func(int, int) bool) []string {
 	for i := range uint64(trainingSets) {
 		s := newOffice(trainingSeed+i, words).saves(t, 300, append(slices.Clone(anyField), 2, 3, 21))
 		var seen texts
-		if err := writeColumns(&seen, s, decoded(t, s), prev{}); err != nil {
+		if err := writeColumns(&seen, s, decoded(t, s), nil); err != nil {
 			t.Fatal(err)
 		}
 		corpus = append(corpus, seen.lines...)

@@ -65,34 +65,34 @@ func FuzzDecodeSegment(f *testing.F) {
 }
 
 // columnsTwice reads columns and, if they hold entries, writes and reads those.
-func columnsTwice(t *testing.T, coding uint, body []byte) {
+func columnsTwice(t *testing.T, coding uint, columns []byte) {
 	log := testLog(1)
-	salts := [][]byte{bytes.Repeat([]byte{1}, 16)}
-	w := wireSegment{Scope: string(log.Scope), Log: nameOf(log), First: 2, Salts: salts, Coding: coding, Body: body}
-	raw, err := w.entries(prev{})
+	salts := map[uint64]Salt{0: Salt(bytes.Repeat([]byte{1}, 16))}
+	read := &body{coding: coding, bytes: columns}
+	raw, err := read.entries(log, 2, salts, nil)
 	if err != nil {
 		return
 	}
-	s := &Segment{Log: log, First: 2, Entries: raw, Salts: w.saltMap()}
+	s := &Segment{Log: log, First: 2, Entries: raw, Salts: salts}
 	s.Seal = Seal{Seq: s.Last(), Hash: ChainHash(raw[len(raw)-1])}
 	entries, err := s.Open()
 	if err != nil {
 		return // a value that is not canonical, which columns don't look at
 	}
-	w.Body = must(s.columnsAs(coding, entries, prev{}))
-	if back, err := w.entries(prev{}); err != nil || !equalEntries(back, raw) {
+	read.bytes = must(s.columnsAs(coding, entries, nil))
+	if back, err := read.entries(log, 2, salts, nil); err != nil || !equalEntries(back, raw) {
 		t.Fatalf("what was read doesn't go through columns again: %v", err)
 	}
 }
 
 func columnSeeds(f *testing.F, coding uint) {
 	s := newOffice(1, everyWord).saves(f, 2, anyField)
-	f.Add(must(s.columnsAs(coding, decoded(f, s), prev{})))
+	f.Add(must(s.columnsAs(coding, decoded(f, s), nil)))
 	e := fullEntry()
 	e.Seq, e.Ops[2].Over = 2, nil
 	encoded(f, e)
-	f.Add(must((&Segment{Log: e.Log, First: 2}).columnsAs(coding, []*crdt.Entry{e}, prev{})))
-	f.Add(must((&Segment{Log: e.Log, First: 2}).columnsAs(coding, []*crdt.Entry{Erase(e, 1)}, prev{})))
+	f.Add(must((&Segment{Log: e.Log, First: 2}).columnsAs(coding, []*crdt.Entry{e}, nil)))
+	f.Add(must((&Segment{Log: e.Log, First: 2}).columnsAs(coding, []*crdt.Entry{Erase(e, 1)}, nil)))
 }
 
 func FuzzMixedColumns(f *testing.F) {
@@ -104,12 +104,12 @@ func FuzzMixedColumns(f *testing.F) {
 func FuzzPlainColumns(f *testing.F) {
 	s := newOffice(1, everyWord).saves(f, 2, anyField)
 	p := &plain{}
-	if err := writeColumns(p, s, decoded(f, s), prev{}); err != nil {
+	if err := writeColumns(p, s, decoded(f, s), nil); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(p.raw, p.bytes)
 	f.Fuzz(func(t *testing.T, raw, columns []byte) {
-		entries, err := readColumns(&plain{reading: true, bytes: columns, raw: raw}, testLog(1), 2, map[uint64]Salt{0: {1}}, prev{})
+		entries, err := readColumns(&plain{reading: true, bytes: columns, raw: raw}, testLog(1), 2, map[uint64]Salt{0: {1}}, nil)
 		if err == nil && len(entries) == 0 {
 			t.Fatal("no entries and no error")
 		}
@@ -265,4 +265,31 @@ func TestAckIsTheDevicesOwn(t *testing.T) {
 	if a.Verify(public) {
 		t.Error("it verifies with another head")
 	}
+}
+
+// What follows an entry that is held, from anyone: what is read of it is of that
+// log, and goes the way again.
+func FuzzSegmentOnto(f *testing.F) {
+	s := newOffice(1, everyWord).saves(f, 12, anyField)
+	before, rest, salt := cut(f, s, 4)
+	f.Add(must(EncodeSegmentOnto(rest, before)))
+	bare := *rest
+	bare.Salts = nil
+	f.Add(must(EncodeSegmentOnto(&bare, before)))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, err := DecodeSegmentOnto(b, before, &salt)
+		if err != nil {
+			return
+		}
+		if got.Log != before.Log || got.First != before.Seq+1 {
+			t.Fatalf("a segment of %v from %d after %d", got.Log, got.First, before.Seq)
+		}
+		if _, err := got.Open(); err != nil {
+			return
+		}
+		again, err := DecodeSegmentOnto(must(EncodeSegmentOnto(got, before)), before, &salt)
+		if err != nil || !equalEntries(again.Entries, got.Entries) || again.Seal != got.Seal {
+			t.Fatalf("encoded anew it holds something else: %v", err)
+		}
+	})
 }

@@ -233,7 +233,7 @@ func TestMixedBodyIsBoundedByBits(t *testing.T) {
 		t.Errorf("written: %v, after %d bits and %d units; at most %d bits", written.broken(), m.guessed, m.units, limit)
 	}
 	r := newMixReader(copyPrimed(), m.coder.end())
-	if _, err := readColumns(r, e.Log, 1, nil, prev{}); !errors.Is(err, ErrFormat) || r.guessed > limit {
+	if _, err := readColumns(r, e.Log, 1, nil, nil); !errors.Is(err, ErrFormat) || r.guessed > limit {
 		t.Errorf("read: %v, after %d bits; at most %d", err, r.guessed, limit)
 	}
 }

@@ -171,7 +171,7 @@ func TestRefusals(t *testing.T) {
 	}
 	s := oddSegment(t)
 	for name, p := range refusedColumns(t) {
-		_, err := readColumns(&plain{reading: true, bytes: p.bytes, raw: p.raw}, s.Log, s.First, s.Salts, prev{})
+		_, err := readColumns(&plain{reading: true, bytes: p.bytes, raw: p.raw}, s.Log, s.First, s.Salts, nil)
 		if !errors.Is(err, ErrFormat) && !errors.Is(err, crdt.ErrEntry) {
 			t.Errorf("columns %s: %v; want a refusal", name, err)
 		}

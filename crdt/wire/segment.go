@@ -57,69 +57,87 @@ const (
 	codingMixed          // columns through the predictor
 )
 
-// ErrNotHeld is wrapped where a segment begins past what its reader holds.
-var ErrNotHeld = fmt.Errorf("%w: the entry before the segment is not held", ErrFormat)
+// ErrNotHeld is wrapped where a segment needs a salt that its reader doesn't hold.
+var ErrNotHeld = fmt.Errorf("%w: the salt of the segment's first span is not held", ErrFormat)
 
 // EncodeSegment gives a segment's bytes, in the coding that makes them fewest.
 // What DecodeSegment makes of them has been compared with the entries.
-func EncodeSegment(s *Segment) ([]byte, error) { return encodeSegment(s, false) }
+func EncodeSegment(s *Segment) ([]byte, error) {
+	b, err := s.pack(nil)
+	if err != nil {
+		return nil, err
+	}
+	return withinLimit(wireSegment{
+		Format: Format, Scope: string(s.Log.Scope), Log: nameOf(s.Log), First: s.First, Seal: b.seal, Salts: b.salts,
+		Coding: b.coding, Body: b.bytes,
+	})
+}
 
-// EncodeSegmentAfter is EncodeSegment for a reader who holds the log up to the
-// entry before: its hash is left out.
-func EncodeSegmentAfter(s *Segment) ([]byte, error) { return encodeSegment(s, true) }
+func withinLimit(w any) ([]byte, error) {
+	b, err := Marshal(w)
+	if err == nil && len(b) > MaxSegment {
+		err = fmt.Errorf("segment of %d bytes: too large to send", len(b))
+	}
+	return b, err
+}
 
-func encodeSegment(s *Segment, held bool) ([]byte, error) {
+// body is what of a segment doesn't say whose it is.
+type body struct {
+	seal   cbor.RawMessage
+	salts  [][]byte
+	coding uint
+	bytes  []byte
+}
+
+// pack takes the coding that makes the fewest bytes, for a reader who holds the
+// entry before, if that is given.
+func (s *Segment) pack(before *crdt.Entry) (*body, error) {
 	array, err := Marshal(s.Entries)
 	if err != nil {
 		return nil, err
+	}
+	if len(array) > MaxSegmentBody || len(s.Entries) > MaxSegmentEntries {
+		return nil, fmt.Errorf("segment of %d entries and %d bytes: too large to send", len(s.Entries), len(array))
 	}
 	seal, err := encodeSeal(s)
 	if err != nil {
 		return nil, err
 	}
-	w := wireSegment{
-		Format: Format, Scope: string(s.Log.Scope), Log: nameOf(s.Log), First: s.First, Seal: seal,
-		Coding: codingEntries, Body: zstdEncoder.EncodeAll(array, nil),
-	}
-	if len(array) <= MaxSegmentBody {
-		s.chooseColumns(&w, held)
-	}
-	b, err := Marshal(w)
-	if err == nil && (len(b) > MaxSegment || len(array) > MaxSegmentBody || len(s.Entries) > MaxSegmentEntries) {
-		err = fmt.Errorf("segment of %d entries and %d bytes: too large to send", len(s.Entries), len(b))
-	}
-	return b, err
+	whole := &body{seal: seal, coding: codingEntries, bytes: zstdEncoder.EncodeAll(array, nil)}
+	return s.chooseColumns(whole, before), nil
 }
 
 // chooseColumns takes the columns if they are fewer bytes and give back the same
 // entries. Anything else is sent as it is.
-func (s *Segment) chooseColumns(w *wireSegment, held bool) {
+func (s *Segment) chooseColumns(whole *body, before *crdt.Entry) *body {
 	entries := make([]*crdt.Entry, len(s.Entries))
 	for i, b := range s.Entries {
 		e, err := DecodeEntry(b)
 		if err != nil {
-			return
+			return whole
 		}
 		entries[i] = e
 	}
 	if len(entries) == 0 {
-		return
+		return whole
 	}
 	s = s.withoutErased(entries)
-	before := prev{leftOut: held, held: func(crdt.LogID, uint64) (crdt.Hash, bool) { return entries[0].Prev, true }}
+	best, fewest := whole, len(whole.bytes)
 	salts := s.saltList()
-	best := len(w.Body) - 17*len(salts)
+	if before == nil {
+		fewest -= 17 * len(salts)
+	}
 	for _, coding := range []uint{codingColumns, codingMixed} {
-		body, err := s.columnsAs(coding, entries, before)
-		if err != nil || len(body) >= best {
+		b, err := s.columnsAs(coding, entries, before)
+		if err != nil || len(b) >= fewest {
 			continue
 		}
-		c := *w
-		c.Coding, c.Body, c.Salts = coding, body, salts
-		if back, err := c.entries(before); err == nil && equalEntries(back, s.Entries) {
-			*w, best = c, len(body)
+		c := &body{seal: whole.seal, salts: salts, coding: coding, bytes: b}
+		if back, err := c.entries(s.Log, s.First, s.Salts, before); err == nil && equalEntries(back, s.Entries) {
+			best, fewest = c, len(b)
 		}
 	}
+	return best
 }
 
 // withoutErased is the segment without the salts that would open what was erased.
@@ -147,7 +165,7 @@ func equalEntries(a, b [][]byte) bool {
 	return true
 }
 
-func (s *Segment) columnsAs(coding uint, entries []*crdt.Entry, before prev) ([]byte, error) {
+func (s *Segment) columnsAs(coding uint, entries []*crdt.Entry, before *crdt.Entry) ([]byte, error) {
 	if coding == codingMixed {
 		if carriedSize(s.Entries) > mixedBytes {
 			return nil, errTooLong
@@ -179,11 +197,11 @@ func carriedSize(entries [][]byte) (n int) {
 	return n
 }
 
-func (w *wireSegment) entries(before prev) ([][]byte, error) {
-	log := w.Log.in(crdt.Scope(w.Scope))
-	switch w.Coding {
+// entries reads the body of a run of a log's entries from first on.
+func (b *body) entries(log crdt.LogID, first uint64, salts map[uint64]Salt, before *crdt.Entry) ([][]byte, error) {
+	switch b.coding {
 	case codingEntries:
-		array, err := decompress(w.Body)
+		array, err := decompress(b.bytes)
 		if err != nil {
 			return nil, err
 		}
@@ -191,20 +209,20 @@ func (w *wireSegment) entries(before prev) ([][]byte, error) {
 		err = Unmarshal(array, MaxSegmentBody, &entries)
 		return entries, err
 	case codingColumns:
-		n, k := binary.Uvarint(w.Body)
-		if k <= 0 || n > uint64(len(w.Body)-k) {
+		n, k := binary.Uvarint(b.bytes)
+		if k <= 0 || n > uint64(len(b.bytes)-k) {
 			return nil, fmt.Errorf("%w: raw bits that end too early", ErrFormat)
 		}
-		raw, packed := w.Body[k:k+int(n)], w.Body[k+int(n):]
+		raw, packed := b.bytes[k:k+int(n)], b.bytes[k+int(n):]
 		columns, err := decompress(packed)
 		if err != nil {
 			return nil, err
 		}
-		return readColumns(&plain{reading: true, bytes: columns, raw: raw}, log, w.First, w.saltMap(), before)
+		return readColumns(&plain{reading: true, bytes: columns, raw: raw}, log, first, salts, before)
 	case codingMixed:
-		return readColumns(newMixReader(copyPrimed(), w.Body), log, w.First, w.saltMap(), before)
+		return readColumns(newMixReader(copyPrimed(), b.bytes), log, first, salts, before)
 	}
-	return nil, fmt.Errorf("%w: coding %d; this program knows 0 to 2", ErrFormat, w.Coding)
+	return nil, fmt.Errorf("%w: coding %d; this program knows 0 to 2", ErrFormat, b.coding)
 }
 
 // saltList is the salts of the segment's spans, in order, without what is missing
@@ -223,14 +241,19 @@ func (s *Segment) saltList() [][]byte {
 	return list[:last]
 }
 
-func (w *wireSegment) saltMap() map[uint64]Salt {
+// saltMap is the other way, of spans from first's on.
+func saltMap(list [][]byte, first uint64) (map[uint64]Salt, error) {
 	salts := map[uint64]Salt{}
-	for i, b := range w.Salts {
-		if len(b) == len(Salt{}) {
-			salts[Span(w.First)+uint64(i)] = Salt(b)
+	for i, b := range list {
+		switch len(b) {
+		case 0:
+		case len(Salt{}):
+			salts[Span(first)+uint64(i)] = Salt(b)
+		default:
+			return nil, fmt.Errorf("%w: a salt of %d bytes", ErrFormat, len(b))
 		}
 	}
-	return salts
+	return salts, nil
 }
 
 // encodeSeal leaves out what the last entry tells.
@@ -251,12 +274,7 @@ func (s *Segment) decodeSeal(b []byte) error {
 
 // DecodeSegment reads what EncodeSegment writes. It checks form and limits: the
 // entries are opened, chained and verified by Open.
-func DecodeSegment(b []byte) (*Segment, error) { return DecodeSegmentAfter(b, nil) }
-
-// DecodeSegmentAfter reads what EncodeSegmentAfter writes, too, for who holds what
-// comes before. Where that is another branch than the sender's, all its hashes
-// are others, and the seal doesn't verify.
-func DecodeSegmentAfter(b []byte, held crdt.Held) (*Segment, error) {
+func DecodeSegment(b []byte) (*Segment, error) {
 	var w wireSegment
 	if err := Unmarshal(b, MaxSegment, &w); err != nil {
 		return nil, fmt.Errorf("segment: %w", err)
@@ -270,24 +288,28 @@ func DecodeSegmentAfter(b []byte, held crdt.Held) (*Segment, error) {
 	if w.Log.Class > crdt.ClassBulk {
 		return nil, fmt.Errorf("segment: %w: of a log of class %d; logs have classes 0 to %d", ErrFormat, w.Log.Class, crdt.ClassBulk)
 	}
-	for _, b := range w.Salts {
-		if len(b) != 0 && len(b) != len(Salt{}) {
-			return nil, fmt.Errorf("segment: %w: a salt of %d bytes", ErrFormat, len(b))
-		}
-	}
-	s := &Segment{Log: w.Log.in(crdt.Scope(w.Scope)), First: w.First, Salts: w.saltMap()}
+	s := &Segment{Log: w.Log.in(crdt.Scope(w.Scope)), First: w.First}
+	return s.unpack(&body{w.Seal, w.Salts, w.Coding, w.Body}, nil, nil)
+}
+
+// unpack reads a body. A salt may be held of the first span.
+func (s *Segment) unpack(b *body, before *crdt.Entry, held map[uint64]Salt) (*Segment, error) {
 	var err error
-	if s.Entries, err = w.entries(prev{held: held}); err != nil {
+	if s.Salts, err = saltMap(b.salts, s.First); err != nil {
+		return nil, fmt.Errorf("segment: %w", err)
+	}
+	maps.Copy(s.Salts, held)
+	if s.Entries, err = b.entries(s.Log, s.First, s.Salts, before); err != nil {
 		return nil, fmt.Errorf("segment: %w", err)
 	}
 	n := uint64(len(s.Entries))
 	if n == 0 || n > MaxSegmentEntries {
 		return nil, fmt.Errorf("segment: %w: %d entries; want 1 to %d", ErrFormat, n, MaxSegmentEntries)
 	}
-	if spans := Span(s.Last()) - Span(s.First) + 1; uint64(len(w.Salts)) > spans || uint64(len(s.Salts)) > spans {
-		return nil, fmt.Errorf("segment: %w: %d salts of %d spans", ErrFormat, len(w.Salts), spans)
+	if spans := Span(s.Last()) - Span(s.First) + 1; uint64(len(b.salts)) > spans {
+		return nil, fmt.Errorf("segment: %w: %d salts of %d spans", ErrFormat, len(b.salts), spans)
 	}
-	if err := s.decodeSeal(w.Seal); err != nil {
+	if err := s.decodeSeal(b.seal); err != nil {
 		return nil, fmt.Errorf("segment: %w", err)
 	}
 	if s.Last() != s.Seal.Seq {

@@ -94,7 +94,7 @@ func bodies(t testing.TB, s *Segment, dictionary *zstd.Encoder, knowing *predict
 	copied := *knowing
 	mixed := newMixWriter(&copied)
 	for _, stream := range []stream{p, bare, mixed} {
-		if err := writeColumns(stream, s, entries, prev{}); err != nil {
+		if err := writeColumns(stream, s, entries, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -115,7 +115,7 @@ func trainedZstd(t testing.TB, words func(int, int) bool) *zstd.Encoder {
 	for i := range uint64(30) {
 		s := newOffice(trainingSeed+i, words).saves(t, 60, anyField)
 		p := &plain{}
-		if err := writeColumns(p, s, decoded(t, s), prev{}); err != nil {
+		if err := writeColumns(p, s, decoded(t, s), nil); err != nil {
 			t.Fatal(err)
 		}
 		contents = append(contents, p.bytes)

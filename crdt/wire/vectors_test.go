@@ -47,6 +47,8 @@ func vectors(t *testing.T) string {
 	segmentVectors(t, line, "work", newOffice(1, everyWord).saves(t, 8, anyField))
 
 	segmentVectors(t, line, "odd", oddSegment(t))
+	ontoVectors(t, line, "work", newOffice(1, everyWord).saves(t, 8, anyField))
+	ontoVectors(t, line, "odd", oddSegment(t))
 
 	line("record", must(EncodeRecord(testRecord())))
 	line("positions", must(EncodePositions([]crdt.Pos{{Log: testLog(1), Seq: 3}, {Log: testLog(2), Seq: 1}})))
@@ -98,7 +100,7 @@ func segmentVectors(t *testing.T, line func(string, []byte), name string, s *Seg
 	}
 	entries := decoded(t, s)
 	p := &plain{}
-	if err := writeColumns(p, s, entries, prev{}); err != nil {
+	if err := writeColumns(p, s, entries, nil); err != nil {
 		t.Fatal(err)
 	}
 	line(name+"-columns", p.bytes)
@@ -107,7 +109,7 @@ func segmentVectors(t *testing.T, line func(string, []byte), name string, s *Seg
 	for coding, as := range []string{"entries", "columns", "mixed"} {
 		w.Coding = uint(coding)
 		if w.Body = zstdEncoder.EncodeAll(must(Marshal(s.Entries)), nil); w.Coding != codingEntries {
-			w.Body = must(s.columnsAs(w.Coding, entries, prev{}))
+			w.Body = must(s.columnsAs(w.Coding, entries, nil))
 		}
 		segment := must(Marshal(w))
 		line(name+"-as-"+as, segment)
@@ -115,6 +117,19 @@ func segmentVectors(t *testing.T, line func(string, []byte), name string, s *Seg
 			t.Errorf("%s as %s holds other entries", name, as)
 		}
 	}
+}
+
+// ontoVectors are what follows a segment's first entry, for who holds that.
+func ontoVectors(t *testing.T, line func(string, []byte), name string, whole *Segment) {
+	t.Helper()
+	before, s, _ := cut(t, whole, 1)
+	p := &plain{}
+	if err := writeColumns(p, s, decoded(t, s), before); err != nil {
+		t.Fatal(err)
+	}
+	line(name+"-onto-columns", p.bytes)
+	line(name+"-onto-raw-bits", p.raw)
+	line(name+"-onto", must(EncodeSegmentOnto(s, before)))
 }
 
 func golden(t *testing.T, name, got string) {

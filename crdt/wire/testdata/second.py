@@ -431,7 +431,25 @@ def log_order(log):
     return log[2], log[0], log[1]
 
 
-def read_columns(s, scope, own, first, salts):
+def names(before):
+    """What an entry in carried form names, in the order in which it does."""
+    _, _, b = decode(before)
+    table = [tuple(log) for log in b[10]]
+    logs, collections = [tuple(b[1])], []
+    for row, kind, field, over, payload in b[13]:
+        collection, ref, made = b[11][row]
+        named = [] if isinstance(ref, bytes) else [ref[0]]
+        for x in [collection]:
+            if x not in collections:
+                collections.append(x)
+        for i in named + [m[0] for m in made] + [o[0] for o in over]:
+            if table[i] not in logs:
+                logs.append(table[i])
+    pinned = {(table[i], seq): h for i, seq, h in b[12]}
+    return b, logs, [b[5]], [(b[6], b[7])], collections, pinned
+
+
+def read_columns(s, scope, own, first, salts, before=None):
     def raw(n):
         return bytes(s.bits(8) for _ in range(n))
 
@@ -446,17 +464,19 @@ def read_columns(s, scope, own, first, salts):
 
     n = s.num(ENTRIES)
     need(1 <= n <= 1024, "entries")
-    prev = bytes(32)
-    if first > 1:
-        need(s.num(PREV) == 0, "the entry before is not held")
+    prev, logs, officers, packs, collections, pinned = bytes(32), [own], [], [], [], {}
+    if before is not None:
+        held, logs, officers, packs, collections, pinned = names(before)
+        prev = chain_hash(before)
+    elif first > 1:
+        need(s.num(PREV) == 0, "prev")
         prev = raw(32)
-    logs = [own]
     for _ in range(s.num(TABLE)):
         logs.append((raw(16), raw(8), s.num(LOGCLASS)))
         need(is_class(logs[-1][2]), "class")
-    officers = [s.text(NAME).decode() for _ in range(s.num(TABLE))]
-    packs = [(s.text(NAME).decode(), small(TABLE, U32)) for _ in range(s.num(TABLE))]
-    collections = [s.text(NAME).decode() for _ in range(s.num(TABLE))]
+    officers += [s.text(NAME).decode() for _ in range(s.num(TABLE))]
+    packs += [(s.text(NAME).decode(), small(TABLE, U32)) for _ in range(s.num(TABLE))]
+    collections += [s.text(NAME).decode() for _ in range(s.num(TABLE))]
     records, collection, seq = [], 0, 0
     for _ in range(s.num(TABLE)):
         collection, k = delta(RECORD, collection), s.num(RECORD)
@@ -468,17 +488,20 @@ def read_columns(s, scope, own, first, salts):
         records.append((collection, (logs[k - 1], seq, small(RECORDINDEX, 65535))))
     entries = [{"seq": first + i} for i in range(n)]
 
-    stamp = small(STAMP, 255) << 56 | s.bits(40) << 16
-    stamp |= small(COUNTER, 65535)
-    entries[0]["stamp"] = stamp
-    low = small(LOWBITS, 48) if n > 1 else 0
-    for e in entries[1:]:
+    if before is not None:
+        stamp, rest = held[4], entries
+    else:
+        stamp, rest = small(STAMP, 255) << 56 | s.bits(40) << 16, entries[1:]
+        stamp |= small(COUNTER, 65535)
+        entries[0]["stamp"] = stamp
+    low = small(LOWBITS, 48) if rest else 0
+    for e in rest:
         d = small(STAMP, (1 << 48) - 1 >> low) << low | s.bits(low)
         usual = (stamp & 0xFFFF) + 1 if d == 0 else 0
         stamp = ((stamp >> 16) + d & (1 << 48) - 1) << 16 | small(COUNTER, 65535) + usual & 0xFFFF
         e["stamp"] = stamp
 
-    epoch, last = 0, (0, 0)
+    epoch, last = (0, (0, 0)) if before is None else (held[8], tuple(held[9]))
     for e in entries:
         e["officer"], e["pack"] = officers[s.num(OFFICER)], packs[s.num(PACK)]
         epoch = e["epoch"] = delta(EPOCH, epoch)
@@ -524,7 +547,6 @@ def read_columns(s, scope, own, first, salts):
                 if how:
                     op["made"] = made[op["row"]]
 
-    pinned = {}
     for e in entries:
         named = {}
         for op in e["ops"]:
@@ -681,6 +703,16 @@ def main(vectors, dictionary, refusals):
                 same(name + " as columns", read_columns(stream, scope, own, first, spans), want)
             if coding == "mixed":
                 same(name + " as mixed", read_columns(copy.deepcopy(primed).read(packed), scope, own, first, spans), want)
+        if name + "-onto" in one:
+            fmt, seal, salted, salts, number, packed = decode(one[name + "-onto"])
+            same("coding", (fmt, number), (1, 2))
+            after = {first // 256 + i: s for i, s in enumerate(salts) if s}
+            if salted:
+                after[first // 256] = spans[first // 256]
+            stream = Plain(one[name + "-onto-columns"], one[name + "-onto-raw-bits"])
+            same(name + " onto its first, columns", read_columns(stream, scope, own, first + 1, after, want[0]), want[1:])
+            mixed = copy.deepcopy(primed).read(packed)
+            same(name + " onto its first, mixed", read_columns(mixed, scope, own, first + 1, after, want[0]), want[1:])
         if name == "segment":
             message = encode(["vungxa seal", 1, scope, log, first + len(want) - 1, previous])
             same("what the seal signs", message, one["seal-message"])
