@@ -93,7 +93,7 @@ func (d *Daemon) openReplica() error {
 	d.replica, err = replica.New(replica.Config{
 		Root: d.self.authority, Certificate: d.self.certificate, Directory: d.self.directory,
 		Scopes: d.self.config.Scopes, Peers: peers,
-		Log: d.engine, Ingest: d.ingest, Sign: d.receipt, Hear: d.engine, Carrier: replica.Over(d.host),
+		Log: d.engine, Ingest: d.ingest, Sign: d.receipt, Hear: d.engine, Notes: d.engine, Carrier: replica.Over(d.host),
 		Now: d.opts.Now, Rand: d.opts.Rand, Logger: d.opts.Log, RetryMax: retryMax,
 	})
 	return err

@@ -169,7 +169,7 @@ func TestSaltsGoOnWithTheirEntries(t *testing.T) {
 		}
 		other.ingest(s)
 	}
-	got, err := other.Segment(log, 0)
+	got, err := other.Segment(log, 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestSaltsGoOnWithTheirEntries(t *testing.T) {
 		t.Fatal(err)
 	}
 	lost.ingest(sent...)
-	if got, err = lost.Segment(log, 0); err != nil || len(got.Salts) != 0 {
+	if got, err = lost.Segment(log, 0, 0); err != nil || len(got.Salts) != 0 {
 		t.Errorf("%d salts came again, %v", len(got.Salts), err)
 	}
 }

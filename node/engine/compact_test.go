@@ -75,7 +75,7 @@ func TestCompactionDropsWhatEveryoneHas(t *testing.T) {
 		if hash, held, err := box.HashAt(log, 4); !held || err != nil || hash == (crdt.Hash{}) {
 			t.Errorf("the hash at the floor: %v, %v", held, err)
 		}
-		if _, err := box.Segment(log, 0); !errors.Is(err, store.ErrDropped) {
+		if _, err := box.Segment(log, 0, 0); !errors.Is(err, store.ErrDropped) {
 			t.Errorf("a peer asks for what is gone: %v; want to be told", err)
 		}
 		box.close()

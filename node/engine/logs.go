@@ -86,9 +86,9 @@ func (e *Engine) sealAt(tx *store.Tx, l *store.Log) error {
 	return tx.Seal(l, seal)
 }
 
-// Segment is the next piece of a log past a seq, ending at a seal; nil where
-// nothing sealed is past it.
-func (e *Engine) Segment(id crdt.LogID, after uint64) (*wire.Segment, error) {
+// Segment is the next piece of a log past a seq, ending at a seal at or below upTo
+// (0: any); nil where there is no such seal past it.
+func (e *Engine) Segment(id crdt.LogID, after, upTo uint64) (*wire.Segment, error) {
 	var segment *wire.Segment
 	err := e.cfg.Store.View(func(tx *store.Tx) error {
 		l, err := tx.Log(id)
@@ -101,6 +101,9 @@ func (e *Engine) Segment(id crdt.LogID, after uint64) (*wire.Segment, error) {
 		s := &wire.Segment{Log: id, First: after + 1}
 		size := 0
 		err = tx.Seals(l, after, func(seal wire.Seal) (bool, error) {
+			if upTo > 0 && seal.Seq > upTo {
+				return false, nil
+			}
 			piece, n, err := entries(tx, l, after+uint64(len(s.Entries))+1, seal.Seq)
 			size += n
 			if node.CodeOf(err) == node.Damaged && len(s.Entries) > 0 {
@@ -121,6 +124,32 @@ func (e *Engine) Segment(id crdt.LogID, after uint64) (*wire.Segment, error) {
 		return err
 	})
 	return segment, e.noticed(err)
+}
+
+// Entry is an entry in its carried form; nil where it isn't held.
+func (e *Engine) Entry(id crdt.LogID, seq uint64) (raw []byte, err error) {
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		l, err := tx.Log(id)
+		if err != nil || seq <= l.Dropped.Seq || seq > l.Head.Seq {
+			return err
+		}
+		raw, err = tx.Entry(l, seq)
+		return err
+	})
+	return raw, e.noticed(err)
+}
+
+// Salt is the salt of a span of a log; nil where it isn't held.
+func (e *Engine) Salt(id crdt.LogID, span uint64) (salt *wire.Salt, err error) {
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		b, err := tx.Local(localSalt, saltName(id, span))
+		if err == nil && len(b) == len(wire.Salt{}) {
+			s := wire.Salt(b)
+			salt = &s
+		}
+		return err
+	})
+	return salt, err
 }
 
 // noticed wakes the lines to the peers if an error is damage: what is held without a
@@ -176,7 +205,7 @@ func (e *Engine) Segments(yield func(*wire.Segment) error) error {
 	})
 	for _, l := range logs {
 		for after := l.Dropped.Seq; err == nil; {
-			s, serr := e.Segment(l.ID, after)
+			s, serr := e.Segment(l.ID, after, 0)
 			if serr != nil || s == nil {
 				err = serr
 				break

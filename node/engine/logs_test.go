@@ -22,7 +22,7 @@ func TestSegmentsThatDoNotFit(t *testing.T) {
 			t.Fatal(err)
 		}
 		for log := range heads {
-			s, err := box.Segment(log, uint64(i))
+			s, err := box.Segment(log, uint64(i), 0)
 			if err != nil || s == nil {
 				t.Fatal(s, err)
 			}
@@ -122,7 +122,7 @@ func TestAForkBeforeTheSegmentIsRefused(t *testing.T) {
 	for _, head := range twin.receipt().Heads {
 		twin.create(map[string]any{"subject": "Hai"})
 		twin.receipt() // seals
-		s, err := twin.Segment(head.Log, 1)
+		s, err := twin.Segment(head.Log, 1, 0)
 		if err != nil || s == nil {
 			t.Fatal(s, err)
 		}

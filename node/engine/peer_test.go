@@ -190,7 +190,7 @@ func (p *peer) pull(q *peer) {
 	}
 	for log, head := range theirs {
 		for at := ours[log].Seq; at < head.Seq; {
-			s, err := q.Segment(log, at)
+			s, err := q.Segment(log, at, 0)
 			if err != nil || s == nil {
 				p.t.Fatalf("segment past %d: %v, %v", at, s, err)
 			}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
+
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node/demo"
@@ -28,8 +30,9 @@ type attack struct {
 }
 
 // attack does something wrong, and fails unless that is refused: the attacker
-// reads why, the connection ends, and the page says the same.
-func (v *victim) attack(t *testing.T, code reconcile.Code, do func(*attack)) {
+// reads why. Either the connection ends, and the page says the same; or only what was
+// sent is refused, and the connection lives on.
+func (v *victim) attack(t *testing.T, w wrong) {
 	t.Helper()
 	_, conn, err := v.dial(t, v.thief.Keys.Peer)
 	if err != nil {
@@ -37,15 +40,46 @@ func (v *victim) attack(t *testing.T, code reconcile.Code, do func(*attack)) {
 	}
 	stuck := time.AfterFunc(patience, func() { _ = conn.Close() })
 	defer stuck.Stop()
-	do(&attack{t, v, conn})
-	refused, said, err := readRefusal(conn)
-	if err != nil || refused != code || said == "" {
-		t.Errorf("the attacker read code %d, %q, %v; want code %d and a reason", refused, said, err, code)
+	w.do(&attack{t, v, conn})
+	if w.ignored {
+		if err := readUntil(conn, kindLevel); err != nil {
+			t.Errorf("the attacker wasn't told that what it sent was looked at: %v", err)
+		}
+		return
+	}
+	refused, said, ends, err := readRefusal(conn)
+	if err != nil || refused != w.code || said == "" || ends != w.ends {
+		t.Errorf("the attacker read code %d, %q, the end %v, %v; want code %d, a reason, the end %v", refused, said, ends, err, w.code, w.ends)
+	}
+	if !w.ends {
+		a := &attack{t, v, conn}
+		a.say(4, 0, [16]byte{}) // still in order
+		if err := readUntil(conn, kindLevel); err != nil {
+			t.Errorf("the line didn't live on: %v", err)
+		}
+		return
 	}
 	if frame, err := conn.ReadFrame(); err == nil {
 		t.Errorf("after the refusal came a frame of %d bytes", len(frame))
 	}
-	v.explains(t, reconcile.Refuse(code, "").Reason.VI)
+	v.explains(t, reconcile.Refuse(w.code, "").Reason.VI)
+}
+
+// Kinds of message (sync/PROTOCOL.md).
+const (
+	kindLevel   = 4
+	kindRefuse  = 5
+	kindRefused = 7
+)
+
+// readUntil reads frames up to one of a kind.
+func readUntil(conn link.Conn, kind byte) error {
+	for {
+		frame, err := conn.ReadFrame()
+		if err != nil || frame[1] == kind {
+			return err
+		}
+	}
 }
 
 // explains waits until the page says why there is no line to the thief.
@@ -79,25 +113,24 @@ func (v *victim) dial(t *testing.T, key ed25519.PrivateKey) (*link.Host, link.Co
 	return host, conn, err
 }
 
-// readRefusal reads what the victim says up to a refusal (sync/PROTOCOL.md).
-func readRefusal(conn link.Conn) (reconcile.Code, string, error) {
+// readRefusal reads what the victim says up to a refusal, of the session or of
+// something sent.
+func readRefusal(conn link.Conn) (code reconcile.Code, vi string, ends bool, err error) {
 	for {
 		frame, err := conn.ReadFrame()
 		if err != nil {
-			return 0, "", err
+			return 0, "", false, err
 		}
-		var said struct {
-			_     struct{} `cbor:",toarray"`
-			Kind  uint8
-			Code  uint
-			VI    string
-			EN    string
-			Where string
+		if frame[1] != kindRefuse && frame[1] != kindRefused {
+			continue
 		}
-		if frame[1] == 5 {
-			err := wire.Unmarshal(frame, link.MaxFrame, &said)
-			return reconcile.Code(said.Code), said.VI, err
+		var said []any
+		if err := cbor.Unmarshal(frame, &said); err != nil {
+			return 0, "", false, err
 		}
+		n, _ := said[1].(uint64)
+		vi, _ := said[2].(string)
+		return reconcile.Code(n), vi, frame[1] == kindRefuse, nil
 	}
 }
 
@@ -110,7 +143,7 @@ func (a *attack) must(err error) {
 
 func (a *attack) send(frame []byte) {
 	a.T.Helper()
-	a.must(a.conn.WriteFrame(frame))
+	a.must(a.conn.WriteFrames([][]byte{frame}))
 }
 
 // say sends a message: its kind, and what follows.
@@ -123,14 +156,14 @@ func (a *attack) say(kind int, parts ...any) {
 
 func (a *attack) hello(certificate []byte, scope crdt.Scope) {
 	a.T.Helper()
-	a.say(0, 0, certificate, []any{[]any{string(scope), [16]byte{}}})
+	a.say(0, 1, certificate, []any{string(scope)}, 1)
 }
 
 // greet says what is right: who the thief is, and that it holds nothing.
 func (a *attack) greet() {
 	a.T.Helper()
 	a.hello(a.thief.Certificate, demo.Scope())
-	a.say(1, string(demo.Scope()), []any{}, []any{})
+	a.say(21, 0, []any{[]any{string(demo.Scope()), []any{0, 0, [16]byte{}}, []any{}, []any{}}})
 }
 
 // certified makes a device under any root.
@@ -150,14 +183,14 @@ func (a *attack) segment(by *memlog.Node, after uint64, change func(*wire.Segmen
 	}
 	_, err := by.Heads(demo.Scope()) // seals
 	a.must(err)
-	s, err := by.Segment(by.Log(demo.Scope(), crdt.ClassRecords), after)
+	s, err := by.Segment(by.Log(demo.Scope(), crdt.ClassRecords), after, 0)
 	a.must(err)
 	if change != nil {
 		change(s)
 	}
 	raw, err := wire.EncodeSegment(s)
 	a.must(err)
-	a.say(3, raw)
+	a.say(16, raw)
 }
 
 func (a *attack) receipt(r *identity.Receipt, key ed25519.PrivateKey) {
@@ -166,7 +199,7 @@ func (a *attack) receipt(r *identity.Receipt, key ed25519.PrivateKey) {
 	a.must(r.Sign(func(m []byte) []byte { return ed25519.Sign(key, m) }))
 	raw, err := r.Encode()
 	a.must(err)
-	a.say(4, raw)
+	a.say(18, raw)
 }
 
 // heads are those that the victim really holds.

@@ -47,45 +47,52 @@ type victim struct {
 	log    *output
 }
 
-// wrongs are what an attacker does once it is connected under the thief's key,
-// and the code by which it is refused.
-var wrongs = []struct {
-	name string
-	code reconcile.Code
-	do   func(*attack)
-}{
-	{"garbage", reconcile.Malformed, func(a *attack) { a.send([]byte("GET / HTTP/1.1\r\n\r\n")) }},
-	{"garbage after hello", reconcile.Malformed, func(a *attack) { a.greet(); a.send(bytes.Repeat([]byte{0xff}, link.MaxFrame)) }},
-	{"an unknown message", reconcile.Unknown, func(a *attack) { a.greet(); a.say(9, []byte("?")) }},
-	{"another root's certificate", reconcile.Certificate, func(a *attack) {
+// wrong is what an attacker does once it is connected under the thief's key, and how
+// it fares: the session ends, or what was sent is refused alone, or passed over.
+type wrong struct {
+	name    string
+	code    reconcile.Code
+	ends    bool
+	ignored bool
+	do      func(*attack)
+}
+
+var wrongs = []wrong{
+	{"garbage", reconcile.Malformed, true, false, func(a *attack) { a.send([]byte("GET / HTTP/1.1\r\n\r\n")) }},
+	{"garbage after hello", reconcile.Malformed, true, false, func(a *attack) { a.greet(); a.send(bytes.Repeat([]byte{0xff}, link.MaxFrame)) }},
+	{"an unknown message", reconcile.Unknown, true, false, func(a *attack) { a.greet(); a.say(15, []byte("?")) }},
+	{"the first format", reconcile.Format, true, false, func(a *attack) {
+		a.say(0, 0, a.thief.Certificate, []any{[]any{string(demo.Scope()), [16]byte{}}})
+	}},
+	{"another root's certificate", reconcile.Certificate, true, false, func(a *attack) {
 		a.hello(a.certified(elsewhere, "thief", identity.RoleLaptop, demo.Scope()).Certificate, demo.Scope())
 	}},
-	{"another device's certificate", reconcile.PeerKey, func(a *attack) { a.hello(a.other.Certificate, demo.Scope()) }},
-	{"a scope outside the certificate", reconcile.Scope, func(a *attack) { a.hello(a.thief.Certificate, "c/99999") }},
-	{"entries of a device outside its scope", reconcile.Scope, func(a *attack) {
+	{"another device's certificate", reconcile.PeerKey, true, false, func(a *attack) { a.hello(a.other.Certificate, demo.Scope()) }},
+	{"a scope outside the certificate", reconcile.Scope, true, false, func(a *attack) { a.hello(a.thief.Certificate, "c/99999") }},
+	{"entries of a device outside its scope", reconcile.Scope, false, false, func(a *attack) {
 		a.greet()
-		a.say(2, a.abroad.Certificate)
+		a.say(20, a.abroad.Certificate)
 		a.segment(a.abroad, 0, nil)
 	}},
-	{"entries of a device without a certificate", reconcile.Certificate, func(a *attack) {
+	{"entries of a device without a certificate", reconcile.Certificate, false, false, func(a *attack) {
 		a.greet()
 		a.segment(a.certified(elsewhere, "unknown", identity.RoleLaptop, demo.Scope()), 0, nil)
 	}},
-	{"a wrong seal", reconcile.Seal, func(a *attack) {
+	{"a wrong seal", reconcile.Seal, false, false, func(a *attack) {
 		a.greet()
 		a.segment(a.thief, 0, func(s *wire.Segment) { s.Seal.Signature[7] ^= 1 })
 	}},
-	{"entries that leave a gap", reconcile.Chain, func(a *attack) { a.greet(); a.segment(a.thief, 1, nil) }},
-	{"entries in another order", reconcile.Chain, func(a *attack) {
+	{"entries that leave a gap", 0, false, true, func(a *attack) { a.greet(); a.segment(a.thief, 1, nil) }},
+	{"entries in another order", reconcile.Chain, false, false, func(a *attack) {
 		a.greet()
 		a.segment(a.thief, 0, func(s *wire.Segment) { slices.Reverse(s.Entries) })
 	}},
-	{"a forged receipt", reconcile.Receipt, func(a *attack) {
+	{"a forged receipt", reconcile.Receipt, false, false, func(a *attack) {
 		a.greet()
-		a.say(2, a.other.Certificate)
+		a.say(20, a.other.Certificate)
 		a.receipt(&identity.Receipt{Signer: a.other.Claims.Device, HubEpoch: a.other.HubEpoch, Heads: a.heads()}, a.thief.Keys.Seal)
 	}},
-	{"a receipt for what is not held", reconcile.Unheld, func(a *attack) {
+	{"a receipt for what is not held", 0, false, true, func(a *attack) {
 		a.greet()
 		head := identity.LogHead{Log: a.thief.Log(demo.Scope(), crdt.ClassRecords), Head: crdt.Head{Seq: 9, Hash: crdt.Hash{9}}}
 		a.receipt(&identity.Receipt{Signer: a.thief.Claims.Device, Heads: []identity.LogHead{head}}, a.thief.Keys.Seal)
@@ -107,7 +114,7 @@ func TestWrongPeers(t *testing.T) {
 	for _, v := range []*victim{box, province} {
 		for _, w := range wrongs {
 			t.Run(v.name+"/"+w.name, func(t *testing.T) {
-				v.unchanged(t, func() { v.attack(t, w.code, w.do) })
+				v.unchanged(t, func() { v.attack(t, w) })
 				good(t)
 			})
 		}

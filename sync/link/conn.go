@@ -15,13 +15,13 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// MaxFrame is the longest frame, in bytes: room for a segment (wire.MaxSegment)
-// or a receipt (identity.MaxReceipt) and what goes around it.
-const MaxFrame = 320 << 10
+// MaxFrame is the longest frame, in bytes: it fits a datagram.
+const MaxFrame = 1200
 
 const (
-	lengthBytes = 4
-	chunkBytes  = 16 << 10 // progress is judged once a chunk
+	lengthBytes = 2
+	chunkBytes  = 16 << 10  // progress is judged once a chunk
+	windowBytes = 256 << 10 // that suit a line on which TCP runs
 )
 
 // streamConn is a Conn over a libp2p stream.
@@ -34,7 +34,7 @@ type streamConn struct {
 	stalled atomic.Bool
 	closed  atomic.Bool
 	reading sync.Mutex // held while ReadFrame reads
-	writing sync.Mutex // held while WriteFrame writes
+	writing sync.Mutex // held while WriteFrames writes
 }
 
 func (h *Host) newConn(s network.Stream) (Conn, error) {
@@ -46,6 +46,8 @@ func (h *Host) newConn(s network.Stream) (Conn, error) {
 }
 
 func (c *streamConn) PeerKey() ed25519.PublicKey { return c.key }
+
+func (c *streamConn) Window() int { return windowBytes }
 
 func (c *streamConn) Bytes() (in, out uint64) { return c.in.Load(), c.out.Load() }
 
@@ -91,7 +93,7 @@ func (c *streamConn) readFrame() ([]byte, error) {
 	if err := c.fill(length[1:], watchdog); err != nil {
 		return nil, err
 	}
-	size := binary.BigEndian.Uint32(length[:])
+	size := binary.BigEndian.Uint16(length[:])
 	if size > MaxFrame {
 		return nil, errors.Join(fmt.Errorf("%w: %d bytes announced; at most %d", ErrFrameSize, size, MaxFrame), c.stream.Reset())
 	}
@@ -116,17 +118,20 @@ func (c *streamConn) fill(b []byte, watchdog *time.Timer) error {
 	return nil
 }
 
-func (c *streamConn) WriteFrame(b []byte) error {
-	if len(b) > MaxFrame {
-		return fmt.Errorf("link: write: %w: %d bytes; at most %d", ErrFrameSize, len(b), MaxFrame)
+func (c *streamConn) WriteFrames(frames [][]byte) error {
+	var framed []byte
+	for _, b := range frames {
+		if len(b) > MaxFrame {
+			return fmt.Errorf("link: write: %w: %d bytes; at most %d", ErrFrameSize, len(b), MaxFrame)
+		}
+		framed = binary.BigEndian.AppendUint16(framed, uint16(len(b)))
+		framed = append(framed, b...)
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	if c.closed.Load() {
 		return fmt.Errorf("link: write: %w", net.ErrClosed)
 	}
-	framed := binary.BigEndian.AppendUint32(make([]byte, 0, lengthBytes+len(b)), uint32(len(b)))
-	framed = append(framed, b...)
 	watchdog := c.watch()
 	defer watchdog.Stop()
 	for len(framed) > 0 {
@@ -180,7 +185,7 @@ func (c *streamConn) finish() {
 	defer c.host.work.Done()
 	watchdog := c.watch()
 	defer watchdog.Stop()
-	c.writing.Lock() // until a WriteFrame that waits has noticed; later ones do at once
+	c.writing.Lock() // until a WriteFrames that waits has noticed; later ones do at once
 	err := c.stream.CloseWrite()
 	c.writing.Unlock()
 	c.reading.Lock() // the same for ReadFrame

@@ -1,6 +1,6 @@
 // Package link carries frames between two devices that know each other's keys.
 //
-// A frame is a byte string of at most MaxFrame bytes, sent as its length (four
+// A frame is a byte string of at most MaxFrame bytes, sent as its length (two
 // bytes, big endian) and itself. A Conn is a pair of frame streams, one each way,
 // between two authenticated devices; what the frames mean is reconcile's business.
 //
@@ -39,7 +39,7 @@ import (
 
 // Protocols spoken over streams.
 const (
-	protocolSync protocol.ID = "/vungxa/sync/0"
+	protocolSync protocol.ID = "/vungxa/sync/1"
 	protocolRaft protocol.ID = "/vungxa/raft/0"
 )
 
@@ -59,7 +59,7 @@ var (
 )
 
 // Conn is an authenticated connection. One goroutine may read and another write.
-// Any error of ReadFrame or WriteFrame is final: close the Conn.
+// Any error of ReadFrame or WriteFrames is final: close the Conn.
 type Conn interface {
 	// PeerKey is the key that the other side has proved.
 	PeerKey() ed25519.PublicKey
@@ -67,11 +67,15 @@ type Conn interface {
 	// frames; io.ErrUnexpectedEOF: within one; ErrFrameSize: it announced too much,
 	// of which nothing was read; ErrStalled: a frame began and stopped.
 	ReadFrame() ([]byte, error)
-	// WriteFrame sends a frame. It blocks while the other side doesn't read, at
-	// most until ErrStalled. That it returns nil says nothing of arrival.
-	WriteFrame([]byte) error
-	// Close lets the frames that WriteFrame took arrive, and reads no more. It
-	// doesn't block. A ReadFrame or WriteFrame that waits returns net.ErrClosed.
+	// WriteFrames sends frames, in one piece where the line takes that. It blocks
+	// while the other side doesn't read, at most until ErrStalled. That it returns
+	// nil says nothing of arrival.
+	WriteFrames([][]byte) error
+	// Window is how many bytes suit the line, sent and not acknowledged by whoever
+	// reads them.
+	Window() int
+	// Close lets the frames that WriteFrames took arrive, and reads no more. It
+	// doesn't block. A ReadFrame or WriteFrames that waits returns net.ErrClosed.
 	Close() error
 	// RemoteAddr is the other side's host and port.
 	RemoteAddr() string

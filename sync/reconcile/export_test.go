@@ -1,74 +1,94 @@
 package reconcile
 
 import (
-	"fmt"
-
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
-// Said is what a frame says, for tests to judge.
-type Said struct {
+// Parsed is what a frame says, for tests to judge.
+type Parsed struct {
 	Kind    string
-	Heads   []identity.LogHead // of a heads message or a receipt
+	Heads   []identity.LogHead // of a receipt
 	Signer  crdt.Device        // of a receipt
-	Segment *wire.Segment
 	Refusal *Refusal
 }
 
-// Parse says what a frame says.
-func Parse(frame []byte) (Said, error) {
-	m, refusal := decode(frame)
-	if refusal != nil {
-		return Said{}, refusal
-	}
-	switch m := m.(type) {
-	case *hello:
-		return Said{Kind: "hello"}, nil
-	case *heads:
-		said := Said{Kind: "heads"}
-		for _, l := range m.Logs {
-			said.Heads = append(said.Heads, identity.LogHead{Log: l.log(crdt.Scope(m.Scope)), Head: l.head()})
-		}
-		return said, nil
-	case *refuse:
-		return Said{Kind: "refuse", Refusal: &Refusal{Code: Code(m.Code), Reason: Text{m.VI, m.EN}, Where: m.Where}}, nil
-	case *carrier:
-		return readItem(m)
-	}
-	return Said{}, fmt.Errorf("message %T", m)
+var kindNames = map[uint8]string{
+	kindHello: "hello", kindResume: "resume", kindPart: "part", kindAck: "ack", kindLevel: "level", kindRefuse: "refuse",
+	kindWant: "want", kindRefused: "refused", kindProbe: "probe", kindFound: "found", kindGet: "get", kindStaged: "staged",
+	kindWhole: "whole", kindSegment: "segment", kindAfter: "after", kindReceipt: "receipt", kindDelta: "delta",
+	kindCertificate: "cert", kindHeads: "heads", kindCheckpoint: "checkpoint", kindContent: "content",
 }
 
-func readItem(m *carrier) (Said, error) {
-	switch m.Kind {
-	case kindSegment:
-		s, err := wire.DecodeSegment(m.Item)
-		return Said{Kind: "segment", Segment: s}, err
-	case kindReceipt:
-		r, err := identity.DecodeReceipt(m.Item)
-		if err != nil {
-			return Said{}, err
-		}
-		return Said{Kind: "receipt", Heads: r.Heads, Signer: r.Signer}, nil
+// Parse says what a frame says.
+func Parse(frame []byte) (Parsed, error) {
+	m, refusal := decode(frame)
+	if refusal != nil {
+		return Parsed{}, refusal
 	}
-	return Said{Kind: "cert"}, nil
+	kind, _ := kindOf(frame)
+	said := Parsed{Kind: kindNames[kind]}
+	switch m := m.(type) {
+	case *refuse:
+		said.Refusal = &Refusal{Code: Code(m.Code), Reason: Text{m.VI, m.EN}, Where: m.Where}
+	case *refused:
+		said.Refusal = &Refusal{Code: Code(m.Code), Reason: Text{m.VI, m.EN}, Where: m.Where}
+	case *carrier:
+		if m.Kind == kindReceipt {
+			r, err := identity.DecodeReceipt(m.Item)
+			if err != nil {
+				return said, err
+			}
+			said.Heads, said.Signer = r.Heads, r.Signer
+		}
+	}
+	return said, nil
 }
 
 // Frames that tests need and no session would send.
-func HeadsFrame(scope crdt.Scope, h Holding) ([]byte, error) { return encode(h.state(scope)) }
-func CertificateFrame(b []byte) ([]byte, error) {
-	return encode(carrier{Kind: kindCertificate, Item: b})
-}
-func SegmentFrame(b []byte) ([]byte, error) { return encode(carrier{Kind: kindSegment, Item: b}) }
-func ReceiptFrame(b []byte) ([]byte, error) { return encode(carrier{Kind: kindReceipt, Item: b}) }
 
-// Decode reads a frame and writes it again.
+// HelloFrame says who a device is.
+func HelloFrame(cert []byte, format uint, scopes ...crdt.Scope) []byte {
+	return mustEncode(hello{Kind: kindHello, Format: format, Certificate: cert, Scopes: scopeTexts(scopes), Counter: 1})
+}
+
+// HeadsFrame states that nothing is held, or what is.
+func HeadsFrame(scope crdt.Scope, h Holding) []byte {
+	s := &Session{view: View{scope: h}, scopes: []crdt.Scope{scope}, config: Config{Known: func(crdt.Device) ([]byte, bool) { return nil, false }}}
+	return mustEncode(heads{Kind: kindHeads, Scopes: []scopeHeads{s.standing(scope, false)}})
+}
+
+// CertificateFrame, SegmentFrame and ReceiptFrame carry an item.
+func CertificateFrame(b []byte) []byte { return mustEncode(carrier{Kind: kindCertificate, Item: b}) }
+func SegmentFrame(b []byte) []byte     { return mustEncode(carrier{Kind: kindSegment, Item: b}) }
+func ReceiptFrame(b []byte) []byte     { return mustEncode(carrier{Kind: kindReceipt, Item: b}) }
+
+// CutFrames gives an item as frames.
+func CutFrames(lane uint8, b []byte) [][]byte {
+	frames := cut(b)
+	if len(frames) == 1 {
+		return frames
+	}
+	for i, f := range frames {
+		f[2] = lane
+		frames[i] = f
+	}
+	return frames
+}
+
+// Frame encodes any message.
+func Frame(m ...any) []byte { b, _ := wire.Marshal(m); return b }
+
+// Decode reads a message and writes it again.
 func Decode(frame []byte) (again []byte, ok bool) {
 	m, refusal := decode(frame)
 	if refusal != nil {
 		return nil, false
 	}
-	again, err := encode(m)
+	if _, other := m.(ignored); other {
+		return frame, true
+	}
+	again, err := wire.Marshal(m)
 	return again, err == nil
 }

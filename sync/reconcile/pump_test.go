@@ -1,10 +1,15 @@
 package reconcile_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/sync/identity"
 	"github.com/vungxa/vungxa/sync/reconcile"
 	"github.com/vungxa/vungxa/sync/replica/memlog"
@@ -77,14 +82,36 @@ func config(n, peer *memlog.Node) reconcile.Config {
 	}
 }
 
+// disk is what nodes keep between sessions: of each node, of each peer.
+type disk map[[2]crdt.Device]*kept
+
+type kept struct {
+	memory []byte
+	staged [reconcile.Lanes]reconcile.Staged
+}
+
+// disks are the disks of a test's nodes; a test that doesn't ask for them has every
+// session begin with nothing.
+func (d disk) of(n, peer *memlog.Node) *kept {
+	k := [2]crdt.Device{n.Claims.Device, peer.Claims.Device}
+	if d[k] == nil {
+		d[k] = &kept{}
+	}
+	return d[k]
+}
+
 // end is one side of a connection.
 type end struct {
 	t       check
 	node    *memlog.Node
 	s       *reconcile.Session
 	todo    reconcile.Action // a question that is being worked on
-	unsent  []byte           // a frame that is being written
-	in      [][]byte         // frames on their way here
+	unsent  [][]byte         // frames that are being written
+	kept    *kept            // nil: nothing is
+	dirty   bool             // something was stored since the last view
+	window  int
+	files   *files   // attachments; nil: none
+	in      [][]byte // frames on their way here
 	far     *end
 	seen    <-chan struct{} // closed when the node has changed since its last view
 	closed  bool
@@ -94,22 +121,73 @@ type end struct {
 	hook    func(frame []byte) // sees every frame that is sent
 }
 
-// connect begins a session between two nodes.
+// connect begins a session between two nodes that have never met.
 func connect(t check, a, b *memlog.Node) (*end, *end) {
 	t.Helper()
-	x, y := newEnd(t, a, b), newEnd(t, b, a)
+	return resume(t, disk{}, a, b)
+}
+
+// resume begins a session between two nodes with what their disks remember.
+func resume(t check, d disk, a, b *memlog.Node) (*end, *end) {
+	t.Helper()
+	x, y := newEnd(t, a, b, d.of(a, b)), newEnd(t, b, a, d.of(b, a))
 	x.far, y.far = y, x
 	return x, y
 }
 
-func newEnd(t check, n, peer *memlog.Node) *end {
+func newEnd(t check, n, peer *memlog.Node, k *kept, change ...func(*reconcile.Config)) *end {
 	t.Helper()
 	changed := n.Changed()
-	s, err := reconcile.New(config(n, peer), view(t, n))
+	c := config(n, peer)
+	if k != nil && k.memory != nil {
+		m, err := reconcile.DecodeMemory(k.memory)
+		if err != nil {
+			t.Fatalf("memory of %s: %v", n.Claims.Name, err)
+		}
+		c.Memory = m
+	}
+	if k != nil {
+		for _, p := range k.staged {
+			if len(p.Bytes) > 0 {
+				c.Staged = append(c.Staged, p)
+			}
+		}
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	s, err := reconcile.New(c, view(t, n))
 	if err != nil {
 		t.Fatalf("session of %s: %v", n.Claims.Name, err)
 	}
-	return &end{t: t, node: n, s: s, seen: changed}
+	e := &end{t: t, node: n, s: s, seen: changed, kept: k}
+	e.remember(s.Memory())
+	return e
+}
+
+func (e *end) remember(m *reconcile.Memory) {
+	if e.kept == nil {
+		return
+	}
+	b, err := m.Encode()
+	e.must(err)
+	e.kept.memory = b
+}
+
+// hangUp ends both sides of a connection, as a cut line does: both go on living.
+func hangUp(ends ...*end) {
+	for _, e := range ends {
+		m, staged := e.s.End()
+		e.closed = true
+		e.remember(m)
+		if e.kept == nil {
+			continue
+		}
+		e.kept.staged = [reconcile.Lanes]reconcile.Staged{}
+		for _, p := range staged {
+			e.kept.staged[p.Lane] = p
+		}
+	}
 }
 
 // The steps that an end can take. Each says whether there was anything to do.
@@ -127,7 +205,7 @@ func (e *end) ask() bool {
 		if e.unsent != nil {
 			e.t.Fatalf("%s: a second frame before the first was written", e.node.Claims.Name)
 		}
-		e.unsent = a.Frame
+		e.unsent = a.Frames
 	case reconcile.Close:
 		e.refusal = a.Refusal
 		e.closed = true
@@ -146,7 +224,7 @@ func (e *end) work() bool {
 	e.todo = nil
 	switch a := a.(type) {
 	case reconcile.Read:
-		seg, err := e.node.Segment(a.Log, a.After)
+		seg, err := e.node.Segment(a.Log, a.After, a.UpTo)
 		e.must(err)
 		e.s.Segment(seg)
 	case reconcile.Look:
@@ -157,23 +235,56 @@ func (e *end) work() bool {
 			hashes = append(hashes, h)
 		}
 		e.s.Hashes(hashes)
+	case reconcile.Base:
+		entry, err := e.node.Entry(a.At.Log, a.At.Seq)
+		e.must(err)
+		salt, err := e.node.Salt(a.At.Log, wire.Span(a.At.Seq))
+		e.must(err)
+		e.s.Based(entry, salt)
 	case reconcile.Ingest, reconcile.Keep:
+		e.dirty = true
+		if err := e.store(a); err != nil {
+			e.s.Declined(reconcile.Refuse(reconcile.Fork, "%v", err))
+			e.drain()
+			return true
+		}
+		e.s.Stored()
+	case reconcile.Stage:
 		e.store(a)
-		e.s.Stored(e.view())
+		e.s.Kept()
+	case reconcile.Seek:
+		e.s.Sought(e.files.lacks(a.Except))
+	case reconcile.Fetch:
+		e.s.Fetched(e.files.piece(a))
+	case reconcile.Append:
+		if e.files.append(a) {
+			e.s.Kept()
+		} else {
+			e.s.Declined(reconcile.Refuse(reconcile.Malformed, "attachment"))
+		}
 	}
+	e.drain()
 	return true
 }
 
 // store makes durable what an action holds.
-func (e *end) store(a reconcile.Action) {
+func (e *end) store(a reconcile.Action) error {
 	switch a := a.(type) {
 	case reconcile.Ingest:
 		e.certify(a.Certificate)
-		e.must(e.node.IngestOne(a.Segment))
+		return e.node.IngestOne(a.Segment)
 	case reconcile.Keep:
 		e.certify(a.Certificate)
-		e.must(e.node.StoreReceipt(a.Receipt))
+		if a.Receipt != nil {
+			e.must(e.node.StoreReceipt(a.Receipt))
+		}
+	case reconcile.Stage:
+		if e.kept != nil {
+			e.kept.staged[a.Lane] = a.Staged
+			e.kept.staged[a.Lane].Bytes = bytes.Clone(a.Bytes)
+		}
 	}
+	return nil
 }
 
 func (e *end) certify(cert []byte) {
@@ -187,17 +298,22 @@ func (e *end) view() reconcile.View {
 	return view(e.t, e.node)
 }
 
-// write puts the frame that is being written on its way.
+// write puts the frames that are being written on their way.
 func (e *end) write() bool {
 	if e.unsent == nil {
 		return false
 	}
-	if e.hook != nil {
-		e.hook(e.unsent)
+	for _, frame := range e.unsent {
+		if e.hook != nil {
+			e.hook(frame)
+		}
+		if len(frame) == 0 || len(frame) > reconcile.MaxFrame {
+			e.t.Fatalf("%s sends a frame of %d bytes", e.node.Claims.Name, len(frame))
+		}
+		e.frames++
+		e.bytes += len(frame)
+		e.far.in = append(e.far.in, frame)
 	}
-	e.frames++
-	e.bytes += len(e.unsent)
-	e.far.in = append(e.far.in, e.unsent)
 	e.unsent = nil
 	e.s.Written()
 	return true
@@ -210,24 +326,30 @@ func (e *end) read() bool {
 	}
 	frame := e.in[0]
 	e.in = e.in[1:]
-	e.s.Receive(frame)
-	for { // what a frame leads to is asked for before the next is read
-		if !e.ask() || e.closed || e.todo != nil {
-			return true
-		}
+	e.s.Receive(frame, len(e.in) > 0)
+	e.drain()
+	return true
+}
+
+// drain asks for what an event leads to, before the next.
+func (e *end) drain() {
+	for e.ask() && !e.closed && e.todo == nil {
 	}
 }
 
 // notice gives the session what has changed on the node.
 func (e *end) notice() bool {
-	select {
-	case <-e.seen:
-	default:
-		return false
-	}
 	if e.closed || e.todo != nil {
 		return false
 	}
+	select {
+	case <-e.seen:
+	default:
+		if !e.dirty {
+			return false
+		}
+	}
+	e.dirty = false
 	e.s.Changed(e.view())
 	return true
 }
@@ -280,13 +402,57 @@ func same(t check, nodes ...*memlog.Node) {
 func state(t check, n *memlog.Node) []string {
 	t.Helper()
 	h := holding(t, n, scope)
-	frame, err := reconcile.HeadsFrame(scope, h)
-	if err != nil {
-		t.Fatalf("state: %v", err)
+	out := []string{fmt.Sprintf("%d logs, %d receipts", len(h.Heads), len(h.Receipts))}
+	for _, log := range slices.SortedFunc(maps.Keys(h.Heads), crdt.LogID.Compare) {
+		out = append(out, fmt.Sprintf("%s %d %s", log, h.Heads[log].Seq, h.Heads[log].Hash))
 	}
-	out := []string{fmt.Sprintf("%d logs, %d receipts %x", len(h.Heads), len(h.Receipts), frame)}
 	for _, r := range h.Receipts {
 		out = append(out, fmt.Sprintf("%s %v", r.Signer, r.Heads))
 	}
 	return out
+}
+
+// files are the attachments of a node.
+type files struct {
+	held   map[[32]byte][]byte
+	wanted [][32]byte
+	part   map[[32]byte][]byte
+}
+
+func (f *files) lacks(except map[[32]byte]bool) *reconcile.Content {
+	if f == nil {
+		return nil
+	}
+	for _, h := range f.wanted {
+		if f.held[h] == nil && !except[h] {
+			return &reconcile.Content{Hash: h, Have: uint64(len(f.part[h]))}
+		}
+	}
+	return nil
+}
+
+func (f *files) piece(a reconcile.Fetch) ([]byte, uint64) {
+	if f == nil || f.held[a.Hash] == nil {
+		return nil, 0
+	}
+	all := f.held[a.Hash]
+	from := min(a.Offset, uint64(len(all)))
+	return all[from:min(from+uint64(a.Max), uint64(len(all)))], uint64(len(all))
+}
+
+func (f *files) append(a reconcile.Append) bool {
+	if uint64(len(f.part[a.Hash])) != a.Offset {
+		return false
+	}
+	f.part[a.Hash] = append(f.part[a.Hash], a.Bytes...)
+	if uint64(len(f.part[a.Hash])) < a.Total {
+		return true
+	}
+	whole := f.part[a.Hash]
+	delete(f.part, a.Hash)
+	if sha256.Sum256(whole) != a.Hash {
+		return false
+	}
+	f.held[a.Hash] = whole
+	return true
 }

@@ -1,223 +1,503 @@
 package reconcile
 
 import (
+	"maps"
 	"slices"
-	"strings"
+
+	"github.com/fxamacker/cbor/v2"
 
 	"github.com/vungxa/vungxa/crdt"
-	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
-func (s *Session) takeHeads(m *heads) *Refusal {
-	l := s.lanes[crdt.Scope(m.Scope)]
-	switch {
-	case s.lanes == nil:
-		return Refuse(Order, "heads before hello")
-	case l == nil:
-		return Refuse(Scope, "scope %+q is not shared", m.Scope)
-	}
-	for _, stated := range m.Logs {
-		log := stated.log(l.scope)
-		if _, held := s.view[l.scope].Heads[log]; l.stated && !held {
-			return Refuse(Order, "heads of log %s, which was not sent", log)
-		}
-		s.peerHolds(l, log, stated.head())
-	}
-	for _, r := range m.Receipts {
-		l.given[r.Signer] = max(l.given[r.Signer], r.Entries)
-	}
-	l.stated = true
-	return nil
+// receiving is the half of a session that comes from the peer.
+type receiving struct {
+	lanes   [Lanes]incoming
+	hello   incoming // a first word in parts
+	taking  bool     // an item is being taken in
+	done    uint64   // items taken
+	said    uint64   // the same, as last acknowledged
+	unacked int      // bytes since
+	owed    map[crdt.LogID]uint64
+	other   bool // something came that no receipt acknowledges
+	refused int  // items that were not taken
+	unstage []uint8
+	asked   map[crdt.LogID]uint64 // where logs were asked for, from a seq on
 }
 
-// member gives the lane of a scope, and what counts for a device that is to be
-// believed in it.
-func (s *Session) member(scope crdt.Scope, d crdt.Device) (*lane, identity.Claims, *Refusal) {
-	l := s.lanes[scope]
-	if l == nil {
-		return nil, identity.Claims{}, Refuse(Scope, "scope %q is not shared", scope)
-	}
-	if !l.stated {
-		return nil, identity.Claims{}, Refuse(Order, "scope %q: heads come first", scope)
-	}
-	c, ok := s.claims(d)
-	if !ok {
-		return nil, c, Refuse(Certificate, "device %s: none was sent", d)
-	}
-	if !c.Covers(scope) {
-		return nil, c, Refuse(Scope, "device %s, scope %q", d, scope)
-	}
-	return l, c, nil
+// incoming is what has come of the item on a lane.
+type incoming struct {
+	Staged
+	kept int  // how much of it is durable
+	open bool // a part came in this session
 }
 
-// peerHolds notes that the peer says it has stored a log up to a head.
-func (s *Session) peerHolds(l *lane, log crdt.LogID, h crdt.Head) {
-	for _, ours := range []crdt.Head{s.view[l.scope].Heads[log], l.sent[log]} {
-		if ours.Seq == h.Seq && ours.Hash != h.Hash {
-			s.Refuse(Refuse(Fork, "log %s, seq %d", log, h.Seq))
-		}
-	}
-	if l.sent[log].Seq < h.Seq {
-		l.sent[log] = h
-	}
-	s.flight = slices.DeleteFunc(s.flight, func(f identity.LogHead) bool { return f.Log == log && f.Head.Seq <= h.Seq })
-}
+// When what came is acknowledged: at so many bytes if nothing waits to be read, if
+// something does, and if something is sent anyway.
+const (
+	ackAlone  = 4 << 10
+	ackBusy   = 64 << 10
+	ackBeside = 1 << 10
+)
 
-func (s *Session) takeSegment(item []byte) *Refusal {
-	seg, err := wire.DecodeSegment(item)
-	if err != nil {
-		return Refuse(Malformed, "segment")
+// Receive takes the peer's next frame; more says that another waits already. Neither
+// it nor Changed may be called while an action other than Send is unanswered, and
+// after it all actions are to be done before the next.
+func (s *Session) Receive(frame []byte, more bool) {
+	if s.refusal != nil {
+		return
 	}
-	l, refusal := s.vouched(seg)
+	s.busy = more
+	s.used += uint64(len(frame))
+	if len(frame) > MaxFrame || len(frame) == 0 {
+		s.Refuse(Refuse(TooLarge, "a frame of %d bytes", len(frame)))
+		return
+	}
+	m, refusal := decode(frame)
 	if refusal != nil {
-		return refusal
+		s.Refuse(refusal)
+		return
 	}
-	entries, err := seg.Open()
-	if err != nil {
-		return Refuse(Chain, "log %s, seq %d to %d", seg.Log, seg.First, seg.Last())
+	kind, _ := kindOf(frame)
+	if !s.dropped(kind) {
+		s.take(m, kind, len(frame))
 	}
-	held := s.view[l.scope].Heads[seg.Log]
-	switch {
-	case held.Seq == 0 && len(s.view[l.scope].Heads) >= MaxLogs:
-		return Refuse(Limit, "log %s: scope %q has %d logs", seg.Log, l.scope, MaxLogs)
-	case seg.First > held.Seq+1:
-		return Refuse(Chain, "log %s: held up to seq %d, sent from %d", seg.Log, held.Seq, seg.First)
-	case seg.Last() < held.Seq:
-		s.look([]identity.LogHead{{Log: seg.Log, Head: seg.Seal.Head()}}, func() { s.stored(l, seg) })
-		return nil
-	}
-	if before(seg, entries[0], held.Seq) != held.Hash {
-		return Refuse(Fork, "log %s, seq %d", seg.Log, held.Seq)
-	}
-	if seg.Last() == held.Seq {
-		s.stored(l, seg)
-		return nil
-	}
-	s.ask = Ingest{Certificate: s.news(seg.Log.Device), Segment: above(seg, held.Seq)}
-	s.then = func([]crdt.Hash) { s.stored(l, seg) }
-	return nil
+	s.overspent()
+	s.taken()
 }
 
-// vouched checks that the log's device may write in the scope, and sealed this.
-func (s *Session) vouched(seg *wire.Segment) (*lane, *Refusal) {
-	l, device, refusal := s.member(seg.Log.Scope, seg.Log.Device)
+// dropped says whether a frame is passed over: this side has said hello and the
+// peer, which had resumed, doesn't know yet that it has to do so too.
+func (s *Session) dropped(kind uint8) bool {
+	return s.said == kindHello && !s.first && kind != kindHello && kind != kindRefuse && kind != kindPart
+}
+
+func (s *Session) take(m message, kind uint8, size int) {
+	switch m := m.(type) {
+	case *refuse:
+		s.Refuse(m.refusal())
+		return
+	case *part:
+		s.takePart(int(m.Lane), m.Bytes, size)
+		return
+	case *firstPart:
+		s.takeFirst(m, size)
+		return
+	case *hello:
+		s.takeHello(m)
+		return
+	case *resume:
+		s.takeResume(m)
+		return
+	}
+	if !s.first {
+		s.Refuse(Refuse(Order, "kind %d before hello", kind))
+		return
+	}
+	if isItem(kind) {
+		s.came(m, size)
+		return
+	}
+	switch m := m.(type) {
+	case *ack:
+		s.takeAck(m)
+	case *level:
+		s.takeLevel(m)
+	case *want:
+		s.takeWant(m)
+	case *refused:
+		s.takeRefused(m)
+	case *probe:
+		s.takeProbe(m)
+	case *found:
+		s.takeFound(m)
+	case *get:
+		s.takeGet(m)
+	case *staged:
+		s.out.staged[m.Lane] = *m
+	case *whole:
+		s.takeWhole(m)
+	}
+}
+
+// came takes an item in that is whole.
+func (s *Session) came(m message, size int) {
+	if !s.informed && !isHeads(m) {
+		s.Refuse(Refuse(Order, "an item before the heads"))
+		return
+	}
+	s.in.taking = true
+	s.in.unacked += size
+	s.theirs.valid = false
+	if s.in.other = s.in.other || !isSegment(m); s.refusal != nil {
+		return
+	}
+	switch m := m.(type) {
+	case *heads:
+		s.takeHeads(m)
+	case *after:
+		s.takeAfter(m)
+	case *delta:
+		s.takeDelta(m)
+	case *chunk:
+		s.takeChunk(m)
+	case *carrier:
+		switch m.Kind {
+		case kindSegment:
+			s.takeSegmentItem(m.Item)
+		case kindReceipt:
+			s.takeReceipt(m.Item)
+		case kindCertificate:
+			s.takeCertificate(m.Item)
+		}
+	}
+}
+
+func isSegment(m message) bool {
+	c, ok := m.(*carrier)
+	_, short := m.(*after)
+	return short || ok && c.Kind == kindSegment
+}
+
+func isHeads(m message) bool {
+	_, ok := m.(*heads)
+	return ok
+}
+
+// taken counts an item when all that it led to is done.
+func (s *Session) taken() {
+	if s.in.taking && s.ask == nil && s.then == nil {
+		s.in.taking = false
+		s.in.done++
+	}
+}
+
+func (s *Session) takeFirst(m *firstPart, size int) {
+	if !s.first && m.Lane != laneControl {
+		return // it is dropped, or out of order, which the first word will show
+	}
+	in := s.incoming(int(m.Lane))
+	switch {
+	case m.Offset == 0:
+		if in.kept > 0 {
+			s.in.unstage = append(s.in.unstage, m.Lane)
+		}
+		*in = incoming{Staged: Staged{Lane: m.Lane, Name: m.Name, Total: m.Total}}
+	case in.open || in.Name != m.Name || in.Total != m.Total || uint64(in.kept) != m.Offset:
+		s.Refuse(Refuse(Order, "lane %d goes on at %d with what is not there", m.Lane, m.Offset))
+		return
+	}
+	in.Bytes, in.open = in.Bytes[:m.Offset:m.Offset], true
+	s.takePart(int(m.Lane), m.Bytes, size)
+}
+
+func (s *Session) takePart(lane int, b []byte, size int) {
+	in := s.incoming(lane)
+	if !in.open && !s.first {
+		return // of what is dropped
+	}
+	if !in.open || uint64(len(b)) > in.Total-uint64(len(in.Bytes)) {
+		s.Refuse(Refuse(Order, "lane %d: a part of nothing", lane))
+		return
+	}
+	in.Bytes = append(in.Bytes, b...)
+	if s.first {
+		s.in.unacked += size
+		s.in.other = true
+	}
+	if uint64(len(in.Bytes)) < in.Total {
+		return
+	}
+	whole := in.Staged
+	if in.kept > 0 {
+		s.in.unstage = append(s.in.unstage, uint8(lane))
+	}
+	*in = incoming{}
+	if hashOf(whole.Bytes) != whole.Name {
+		s.Refuse(Refuse(Malformed, "an item on lane %d that is not the one announced", lane))
+		return
+	}
+	s.takeWholeItem(whole.Bytes, lane)
+}
+
+// incoming is what comes on a lane.
+func (s *Session) incoming(lane int) *incoming {
+	if !s.first {
+		return &s.in.hello
+	}
+	return &s.in.lanes[lane]
+}
+
+// takeWholeItem takes a message in that came in parts: an item, or a long hello.
+func (s *Session) takeWholeItem(b []byte, lane int) {
+	m, refusal := decode(b)
+	if refusal != nil {
+		s.Refuse(refusal)
+		return
+	}
+	kind, _ := kindOf(b)
+	switch {
+	case kind == kindHello && lane == laneControl:
+		s.takeHello(m.(*hello))
+	case s.dropped(kind):
+	case !isItem(kind):
+		s.Refuse(Refuse(Order, "kind %d in parts", kind))
+	case !s.first:
+		s.Refuse(Refuse(Order, "kind %d before hello", kind))
+	default:
+		s.came(m, 0)
+	}
+}
+
+func (s *Session) takeHello(m *hello) {
+	if s.first {
+		s.Refuse(Refuse(Order, "a second hello"))
+		return
+	}
+	peer, refusal := s.learn(m.Certificate)
 	switch {
 	case refusal != nil:
-		return nil, refusal
-	case !mayWrite(device.Role, l.scope):
-		return nil, Refuse(Scope, "log %s", seg.Log)
-	case !seg.Seal.Verify(seg.Log, device.SealKey):
-		return nil, Refuse(Seal, "log %s, seq %d", seg.Log, seg.Seal.Seq)
+	case !peer.PeerKey.Equal(s.config.PeerKey):
+		refusal = Refuse(PeerKey, "device %s", peer.Device)
+	case peer.Device != s.config.Peer || peer.Device == s.own.Device:
+		refusal = Refuse(Unwelcome, "device %s", peer.Device)
 	}
-	return l, nil
-}
-
-// mayWrite says whether a role writes in a scope: in those of a province, of the
-// country, and between them, hubs alone do.
-func mayWrite(role identity.Role, scope crdt.Scope) bool {
-	above := scope == "n" || strings.HasPrefix(string(scope), "p/") || strings.HasPrefix(string(scope), "u/")
-	return !above || role == identity.RoleHub
-}
-
-// before gives the chain hash at seq, which lies in the segment or just below it.
-func before(seg *wire.Segment, first *crdt.Entry, seq uint64) crdt.Hash {
-	if seq < seg.First {
-		return first.Prev
+	var scopes []crdt.Scope
+	for _, scope := range m.Scopes {
+		if refusal == nil && !peer.Covers(crdt.Scope(scope)) {
+			refusal = Refuse(Scope, "device %s, scope %+q", peer.Device, scope)
+		}
+		scopes = append(scopes, crdt.Scope(scope))
 	}
-	return wire.ChainHash(seg.Entries[seq-seg.First])
-}
-
-// above is the part of a segment above seq.
-func above(seg *wire.Segment, seq uint64) *wire.Segment {
-	return &wire.Segment{Log: seg.Log, First: seq + 1, Entries: seg.Entries[seq+1-seg.First:], Seal: seg.Seal, Salts: seg.Salts}
-}
-
-// stored notes that a segment of the peer's is held here now.
-func (s *Session) stored(l *lane, seg *wire.Segment) {
-	if s.view[l.scope].Heads[seg.Log].Seq < seg.Last() { // raft dropped it, say
-		s.Refuse(Refuse(Unavailable, "log %s, seq %d was not stored", seg.Log, seg.Last()))
+	if refusal != nil {
+		s.Refuse(refusal)
 		return
 	}
-	s.peerHolds(l, seg.Log, seg.Seal.Head())
-	l.owed[seg.Log] = true
-}
-
-// look asks for the hashes at heads that lie below what is held, and goes on if
-// they are those expected.
-func (s *Session) look(heads []identity.LogHead, then func()) {
-	if len(heads) == 0 {
-		then()
+	again := s.said == kindResume
+	s.share(scopes)
+	if len(s.scopes) == 0 {
+		s.Refuse(Refuse(Scope, "device %s: no scope in common", peer.Device))
 		return
 	}
-	at := make([]crdt.Pos, len(heads))
-	for i, h := range heads {
-		at[i] = crdt.Pos{Log: h.Log, Seq: h.Head.Seq}
-	}
-	s.ask = Look{At: at}
-	s.then = func(hashes []crdt.Hash) {
-		for i, h := range heads {
-			if i >= len(hashes) || hashes[i] != h.Head.Hash {
-				s.Refuse(Refuse(Fork, "log %s, seq %d", h.Log, h.Head.Seq))
-				return
-			}
+	s.peer, s.first, s.tags = peer, true, nil
+	s.memory.Forgotten = again
+	s.heardCounter(m.Counter)
+	s.anew()
+	if again {
+		s.outbox, s.batch, s.size = nil, nil, 0
+		if err := s.greet(); err != nil {
+			s.Refuse(Refuse(Unavailable, "hello"))
+			return
 		}
-		then()
+	}
+	s.out.heads, s.stated = headsAll, true
+	if cert := s.news(peer.Device); cert != nil {
+		s.question(Keep{Certificate: cert}, func() { s.stale = true })
 	}
 }
 
-func (s *Session) takeReceipt(item []byte) *Refusal {
-	r, err := identity.DecodeReceipt(item)
-	if err != nil {
-		return Refuse(Malformed, "receipt")
-	}
-	l, _, refusal := s.member(r.Scope, r.Signer)
-	if refusal != nil {
-		return refusal
-	}
-	if err := r.Verify(s.met); err != nil {
-		return Refuse(Receipt, "receipt of device %s", r.Signer)
-	}
-	below, refusal := s.named(l, r)
-	if refusal != nil {
-		return refusal
-	}
-	s.look(below, func() { s.believe(l, r) })
-	return nil
-}
-
-// named checks that a receipt names only what is held here, and gives those of
-// its heads that lie below what is held, whose hashes aren't at hand.
-func (s *Session) named(l *lane, r *identity.Receipt) ([]identity.LogHead, *Refusal) {
-	var below []identity.LogHead
-	for _, h := range r.Heads {
-		held := s.view[l.scope].Heads[h.Log]
-		switch {
-		case held.Seq < h.Head.Seq:
-			return nil, Refuse(Unheld, "receipt of device %s: log %s, seq %d", r.Signer, h.Log, h.Head.Seq)
-		case held.Seq > h.Head.Seq:
-			below = append(below, h)
-		case held.Hash != h.Head.Hash:
-			return nil, Refuse(Fork, "receipt of device %s: log %s, seq %d", r.Signer, h.Log, h.Head.Seq)
+// anew forgets what was believed of the peer, which starts from nothing.
+func (s *Session) anew() {
+	held := s.held
+	s.memory.Took, s.memory.Count, s.memory.Acked = 0, 0, 0
+	s.out, s.informed, s.met, s.healed = newSending(), false, false, 0
+	s.held = map[crdt.LogID]Held{}
+	for log, h := range held {
+		if slices.Contains(s.scopes, log.Scope) {
+			s.held[log] = h
 		}
 	}
-	return below, nil
 }
 
-// believe takes a verified receipt in.
-func (s *Session) believe(l *lane, r *identity.Receipt) {
-	l.given[r.Signer] = max(l.given[r.Signer], weight(r))
-	if r.Signer == s.peer.Device {
-		for _, h := range r.Heads {
-			s.peerHolds(l, h.Log, h.Head)
-		}
-	}
-	held := s.view[l.scope].receipt(r.Signer)
+func (s *Session) heardCounter(n uint64) {
+	s.memory.CounterBack = n <= s.memory.Its
+	s.memory.Its = max(s.memory.Its, n)
+}
+
+func (s *Session) takeResume(m *resume) {
 	switch {
-	case !Newer(r, held):
-	case held == nil && len(s.view[l.scope].Receipts) >= MaxSigners:
-		s.Refuse(Refuse(Limit, "receipt of device %s", r.Signer))
-	default:
-		s.ask = Keep{Certificate: s.news(r.Signer), Receipt: r}
+	case s.first:
+		s.Refuse(Refuse(Order, "a second first word"))
+		return
+	case m.Format == 0:
+		s.Refuse(Refuse(Format, "resume of format 0"))
+		return
+	}
+	s.first = true
+	s.heardCounter(m.Counter)
+	s.theirs = word{valid: true, digest: m.Digest, more: m.More == 1}
+	remembered := s.settleDoubts(m.Took)
+	switch {
+	case m.Digest == s.ours.digest && s.out.count == 0:
+		s.same()
+	case !remembered: // one of the two has a memory of another time
+		s.informed, s.stated, s.out.heads = false, true, headsAll
 	}
 }
+
+func (s *Session) takeAck(m *ack) {
+	if refusal := s.takenUpTo(m.Done); refusal != nil {
+		s.Refuse(refusal)
+		return
+	}
+	for lane, n := range m.Parts {
+		if it := s.out.current[lane]; it != nil && n <= uint64(it.at) {
+			it.acked = max(it.acked, int(n))
+		}
+	}
+}
+
+// ackDue says whether what came is to be acknowledged; alone is at how many bytes
+// while nothing waits to be read, busy while something does.
+func (s *Session) ackDue(alone, busy int) bool {
+	if !s.first || s.stale && !s.busy || s.in.taking || !s.in.other && len(s.in.owed) == 0 {
+		return false
+	}
+	return s.in.unacked >= alone && !s.busy || s.in.unacked >= busy
+}
+
+// acknowledge says what was taken and what of unfinished items is durable; that is
+// made so before.
+func (s *Session) acknowledge() {
+	for lane := range s.in.lanes {
+		if in := &s.in.lanes[lane]; len(in.Bytes) > in.kept {
+			n := len(in.Bytes)
+			s.question(Stage{in.Staged}, func() { in.kept = n })
+			return
+		}
+	}
+	if len(s.in.unstage) > 0 {
+		lane := s.in.unstage[0]
+		s.in.unstage = s.in.unstage[1:]
+		if s.in.lanes[lane].kept == 0 {
+			s.question(Stage{Staged{Lane: lane}}, nil)
+			return
+		}
+	}
+	m := ack{Kind: kindAck, Done: s.in.done}
+	for lane, in := range s.in.lanes {
+		if in.open && in.kept > 0 {
+			m.Parts = append(m.Parts, make([]uint64, lane-len(m.Parts))...)
+			m.Parts = append(m.Parts, uint64(in.kept))
+		}
+	}
+	s.acknowledged()
+	frame, err := encode(m)
+	if err != nil {
+		s.Refuse(Refuse(Unavailable, "an acknowledgement that can't be encoded"))
+		return
+	}
+	s.add(frame)
+}
+
+func (s *Session) acknowledged() {
+	s.in.said, s.in.unacked, s.in.other = s.in.done, 0, false
+	clear(s.in.owed)
+}
+
+// covered notes that an own receipt says what an acknowledgement would.
+func (in *receiving) covered(r *identity.Receipt) {
+	maps.DeleteFunc(in.owed, func(log crdt.LogID, seq uint64) bool { return covers(r, log, seq) })
+	if len(in.owed) == 0 && !in.other {
+		in.unacked = 0
+	}
+}
+
+// takeCertificate keeps a certificate, so that it is there when what rests on it
+// comes, in whatever session.
+func (s *Session) takeCertificate(cert []byte) {
+	c, err := s.dir.Verify(cert)
+	if err != nil {
+		s.Refuse(Refuse(Certificate, "%v", err))
+		return
+	}
+	if _, refusal := s.learn(cert); refusal != nil {
+		s.Refuse(refusal)
+		return
+	}
+	s.out.told[c.Device] = hashOf(cert)
+	if news := s.news(c.Device); news != nil {
+		s.question(Keep{Certificate: news}, func() { s.stale = s.stale || s.no == nil })
+	}
+}
+
+// want asks for entries of a log again.
+func (s *Session) want(log crdt.LogID, from, to uint64) {
+	if s.in.asked == nil {
+		s.in.asked = map[crdt.LogID]uint64{}
+	}
+	if before, asked := s.in.asked[log]; asked && before == from {
+		return
+	}
+	s.in.asked[log] = from
+	s.met = false
+	s.say(want{Kind: kindWant, Log: s.fullName(log), From: from, To: to})
+}
+
+func (s *Session) takeWant(m *want) {
+	log, ok := s.resolve(m.Log)
+	if !ok {
+		s.Refuse(Refuse(Malformed, "want of a log without a name"))
+		return
+	}
+	s.met = false
+	s.out.whole[log], s.out.plan = true, nil
+	if head := s.head(log).Seq; m.From > head {
+		return // perhaps held once; the heads will tell
+	}
+	if m.To > 0 {
+		s.out.wanted[log] = Span{Log: log, After: m.From - 1, To: min(m.To, s.head(log).Seq)}
+		return
+	}
+	s.out.given[log] = Known{Seq: m.From - 1}
+	s.unsend(log)
+}
+
+// decline says that an item wasn't taken, and why.
+func (s *Session) decline(r *Refusal, of cbor.RawMessage, seq uint64) {
+	if s.in.refused++; s.in.refused > MaxDeclined {
+		s.Refuse(Refuse(Limit, "%d items that were refused; the last: %s", s.in.refused, r.Where))
+		return
+	}
+	s.say(refused{Kind: kindRefused, Code: uint(r.Code), VI: r.Reason.VI, EN: r.Reason.EN, Where: r.Where, Of: of, Seq: seq})
+}
+
+// takeRefused holds back what the peer won't take.
+func (s *Session) takeRefused(m *refused) {
+	r := m.refusal()
+	switch {
+	case len(m.Of) == 33+1 && m.Of[0] == 0x58:
+		s.contentRefused([32]byte(m.Of[2:]))
+		return
+	case len(m.Of) == 17 && m.Of[0] == 0x50:
+		return // a receipt; what was given of it is told at the next session
+	}
+	log, ok := s.resolve(m.Of)
+	if !ok {
+		return
+	}
+	if r.Code == Fork && s.parting.begins(log) {
+		s.unsend(log)
+		s.probe(log, min(m.Seq, s.head(log).Seq))
+		return
+	}
+	s.unsend(log)
+	if told := s.out.told[log.Device]; r.Code == Certificate && told != (Hash{}) && !s.out.toldAgain[log.Device] {
+		delete(s.out.told, log.Device) // it was wrong that the peer has it
+		s.out.toldAgain[log.Device] = true
+		return
+	}
+	s.held[log] = Held{
+		Code: r.Code, Reason: r.Reason, Where: r.Where, UpTo: min(m.Seq, s.head(log).Seq), Own: s.head(log).Seq, Certificate: s.certificate(log.Device),
+	}
+	s.out.plan = nil
+}
+
+// HeldBack are the logs that the peer doesn't take, and why.
+func (s *Session) HeldBack() map[crdt.LogID]Held { return maps.Clone(s.held) }
+
+// HeldCount is how many they are.
+func (s *Session) HeldCount() int { return len(s.held) }
+
+// Declines is how many items of the peer's were not taken.
+func (s *Session) Declines() int { return s.in.refused }

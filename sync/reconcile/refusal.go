@@ -10,7 +10,7 @@ type Code uint
 
 // The codes.
 const (
-	Format      Code = 1  // another version of the protocol
+	Format      Code = 1  // a version of the protocol that is too old
 	Malformed   Code = 2  // not the canonical encoding of a message
 	TooLarge    Code = 3  // a frame over MaxFrame
 	Unknown     Code = 4  // a message type that this format doesn't have
@@ -27,6 +27,9 @@ const (
 	Unwelcome   Code = 15 // not the device that is expected here
 	Cut         Code = 16 // the operator has cut the line
 	Unavailable Code = 17 // the refuser's own trouble: it can't store or read now
+	Ended       Code = 18 // an entry past the cut that ended its device's logs
+	Budget      Code = 19 // the contact has used what the operator allows it
+	Missing     Code = 20 // an attachment that the refuser doesn't hold
 )
 
 // Text is what a person reads, in both languages.
@@ -35,7 +38,7 @@ type Text struct {
 }
 
 var texts = map[Code]Text{
-	Format:      {"Hai máy dùng hai phiên bản giao thức khác nhau; hãy cập nhật máy cũ hơn.", "The two machines speak different versions of the protocol; update the older one."},
+	Format:      {"Máy kia dùng phiên bản giao thức đã cũ; hãy cập nhật máy kia.", "The other machine speaks an old version of the protocol; update the other machine."},
 	Malformed:   {"Dữ liệu nhận được không đúng khuôn dạng.", "What was received is not a message of the protocol."},
 	TooLarge:    {"Thông điệp nhận được quá lớn.", "The message received is too large."},
 	Unknown:     {"Loại thông điệp nhận được không có trong giao thức.", "The protocol has no message of the type received."},
@@ -51,6 +54,9 @@ var texts = map[Code]Text{
 	Limit:       {"Nhiều nhật ký, thiết bị hoặc chứng thư hơn mức cho phép.", "There are more logs, devices or certificates than allowed."},
 	Unwelcome:   {"Thiết bị này không phải là thiết bị được chờ ở đây.", "This device is not the one expected here."},
 	Cut:         {"Người vận hành đã ngắt đường nối này.", "The operator has cut this line."},
+	Ended:       {"Thiết bị ghi mục này đã bị thu hồi trước đó; mục này không được nhận.", "The device that wrote this entry was revoked before it; the entry is not taken."},
+	Budget:      {"Đã dùng hết hạn mức dữ liệu hoặc thời gian của lần kết nối này; phần còn lại sẽ gửi ở lần sau.", "This contact has used up the data or time that it is allowed; the rest is sent at the next one."},
+	Missing:     {"Máy này không giữ tệp đính kèm được hỏi.", "This machine does not hold the attachment asked for."},
 	Unavailable: {"Máy chưa đọc hoặc lưu được dữ liệu lúc này; sẽ tự thử lại.", "The machine can't read or store data just now; it will try again by itself."},
 }
 
@@ -80,6 +86,11 @@ func (r *Refusal) Error() string {
 // Frame is the refusal as a message, for a connection on which no session runs.
 func (r *Refusal) Frame() ([]byte, error) {
 	return encode(refuse{Kind: kindRefuse, Code: uint(r.Code), VI: r.Reason.VI, EN: r.Reason.EN, Where: r.Where})
+}
+
+// declined is why the other side didn't take one item.
+func (m *refused) refusal() *Refusal {
+	return (&refuse{Code: m.Code, VI: m.VI, EN: m.EN, Where: m.Where}).refusal()
 }
 
 // refusal is what the other side refused. What a code is known for is said in

@@ -10,137 +10,579 @@ import (
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
-// fill puts into the outbox what the peer lacks most urgently; a segment has to
-// be read first. Receipts go first, because they are what people wait for and
-// what moves the peer's window.
-func (s *Session) fill() Action {
-	if s.lanes == nil {
-		return nil
-	}
-	for _, scope := range slices.Sorted(maps.Keys(s.lanes)) {
-		l := s.lanes[scope]
-		if l.stated && (s.fillReceipt(l) || s.fillHeads(l)) {
-			return nil
-		}
-	}
-	if len(s.flight) >= Window {
-		return nil
-	}
-	log, after, ok := s.lacking()
-	if !ok {
-		return nil
-	}
-	return Read{Log: log, After: after}
+// sending is the half of a session that goes to the peer.
+type sending struct {
+	given map[crdt.LogID]Known // what the peer holds, by its own word
+	sent  map[crdt.LogID]Known // ... or will once it has taken what was sent
+	told  map[crdt.Device]Hash // the certificate that it has of a device
+
+	toldAgain map[crdt.Device]bool // certificates that it turned out not to have
+
+	doubt []Doubt // sent in the last session, and perhaps not taken
+
+	current    [Lanes]*item
+	flight     []*item // whole on the line and not acknowledged, oldest first
+	count      uint64  // items that are whole on the line
+	acked      uint64  // those that the peer is known to have taken
+	staged     [Lanes]staged
+	unfinished map[uint8]Span
+	wanted     map[crdt.LogID]Span // to be sent again
+	whole      map[crdt.LogID]bool // nothing is left out of its next segments
+	heads      uint8               // to be stated
+	plan       *plan               // what is due; nil: to be worked out
+	higher     int                 // bytes since the lowest lane had a frame
 }
 
-// fillReceipt passes a receipt on that the peer lacks and will be able to check:
-// it has been sent every entry that the receipt names.
-func (s *Session) fillReceipt(l *lane) bool {
-	for _, newest := range s.view[l.scope].Receipts {
-		if newest.Signer == s.peer.Device || weight(newest) <= l.given[newest.Signer] {
-			continue
+func newSending() sending {
+	return sending{
+		given: map[crdt.LogID]Known{}, sent: map[crdt.LogID]Known{}, told: map[crdt.Device]Hash{}, toldAgain: map[crdt.Device]bool{},
+		unfinished: map[uint8]Span{}, wanted: map[crdt.LogID]Span{}, whole: map[crdt.LogID]bool{},
+	}
+}
+
+// item is a message that is counted, on its way.
+type item struct {
+	bytes   []byte
+	lane    int
+	from    int // where it began: the peer had staged so much
+	at      int // sent so far
+	acked   int
+	ordinal uint64
+	next    *item // on the same lane, that rests on it
+
+	row     Row        // of a segment: how far the peer will hold a log
+	of      crdt.LogID // the log that its entries are of
+	after   uint64     // the seq below it
+	receipt *identity.Receipt
+	before  uint64      // the weight of the one that the peer had
+	device  crdt.Device // of a certificate
+	cert    Hash
+}
+
+// Row is a log and how far it goes.
+type Row struct {
+	Log crdt.LogID
+	Known
+}
+
+// inFlight is how many bytes were sent and not acknowledged.
+func (o *sending) inFlight() (n int) {
+	for _, it := range o.flight {
+		n += len(it.bytes) - it.from
+	}
+	for _, it := range o.current {
+		if it != nil {
+			n += it.at - max(it.from, it.acked)
 		}
-		r := l.next(newest)
-		if slices.ContainsFunc(r.Heads, func(h identity.LogHead) bool { return l.sent[h.Log].Seq < h.Head.Seq }) {
-			continue
+	}
+	return n
+}
+
+// plan is what the peer lacks.
+type plan struct {
+	logs     [Lanes][]crdt.LogID // the most urgent first
+	devices  []crdt.Device       // whose certificate the peer has in an older form
+	receipts []*identity.Receipt
+	weighed  bool // receipts is up to date
+}
+
+// fill puts into the batch what is to be said now; something may have to be asked
+// for first.
+func (s *Session) fill() {
+	for s.ask == nil && s.refusal == nil && s.size < batchBytes {
+		switch {
+		case len(s.outbox) > 0:
+			s.flush()
+		case s.ackDue(ackAlone, ackBusy):
+			s.acknowledge()
+		case s.nextFrame():
+		case s.speak():
+		case s.seek():
+		default:
+			return
 		}
-		l.given[r.Signer] = weight(r)
-		if r.Signer == s.own.Device { // it says what heads would
-			maps.DeleteFunc(l.owed, func(log crdt.LogID, _ bool) bool {
-				h, _ := r.Head(log)
-				return h.Seq >= s.view[l.scope].Heads[log].Seq
-			})
+	}
+}
+
+// batchBytes is how much is handed to the carrier at once.
+const batchBytes = 32 << 10
+
+func (s *Session) flush() {
+	s.add(s.outbox[0])
+	s.outbox = s.outbox[1:]
+}
+
+func (s *Session) add(frame []byte) {
+	s.batch = append(s.batch, frame)
+	s.size += len(frame)
+}
+
+// nextFrame sends a frame of an item, or begins one. It says whether there was
+// anything to do.
+func (s *Session) nextFrame() bool {
+	if s.out.inFlight() >= s.config.Window {
+		return false
+	}
+	lane, lowest := -1, -1
+	for i := range Lanes {
+		if s.due(i) {
+			if lane < 0 {
+				lane = i
+			}
+			lowest = i
 		}
-		b, err := r.Encode()
-		s.put(r.Signer, carrier{Kind: kindReceipt, Item: b}, err)
+	}
+	if lane < 0 {
+		return false
+	}
+	if s.out.higher >= 9*MaxFrame {
+		lane = lowest
+	}
+	if s.out.current[lane] == nil {
+		s.begin(lane)
 		return true
+	}
+	if s.ackDue(ackBeside, ackBeside) {
+		s.acknowledge()
+		if s.ask != nil {
+			return true
+		}
+	}
+	n := s.sendOn(lane)
+	if lane == lowest {
+		s.out.higher = 0
+	} else {
+		s.out.higher += n
+	}
+	return true
+}
+
+// due says whether there is something for a lane.
+func (s *Session) due(lane int) bool {
+	switch {
+	case s.overBudget() && lane > 1:
+		return false
+	case s.out.current[lane] != nil:
+		return true
+	case !s.informed: // heads are all that may be sent
+		return lane == laneControl && s.out.heads > 0
+	case !s.first && s.cautious():
+		return false
+	}
+	p := s.planned()
+	switch {
+	case len(p.logs[lane]) > 0:
+		return true
+	case lane == laneControl:
+		return s.out.heads > 0 || len(p.devices) > 0 || len(s.receiptsDue()) > 0
+	case lane == laneContent:
+		return len(s.content.asked) > 0
 	}
 	return false
 }
 
-// next is the signer's receipt to pass on: the one that has waited, or else the
-// newest.
-func (l *lane) next(newest *identity.Receipt) *identity.Receipt {
-	r := l.due[newest.Signer]
-	if r == nil || weight(r) <= l.given[newest.Signer] {
-		r = newest
-		l.due[newest.Signer] = r
-	}
-	return r
+func (s *Session) overBudget() bool {
+	return s.late || s.config.Budget.Bytes > 0 && s.used > s.config.Budget.Bytes
 }
 
-// fillHeads says which segments were stored, when no receipt can say so because
-// the peer lacks some of what it names.
-func (s *Session) fillHeads(l *lane) bool {
-	if len(l.owed) == 0 {
-		return false
-	}
-	m := heads{Kind: kindHeads, Scope: string(l.scope)}
-	for _, log := range slices.SortedFunc(maps.Keys(l.owed), crdt.LogID.Compare) {
-		m.Logs = append(m.Logs, headOf(log, s.view[l.scope].Heads[log]))
-	}
-	clear(l.owed)
-	s.put(s.own.Device, m, nil)
-	return true
-}
+// cautious says whether nothing is sent before the peer has said what it took of
+// the last session.
+func (s *Session) cautious() bool { return len(s.out.doubt) > 0 || s.config.Memory.Live }
 
-// lacking is the most urgent log of which the peer lacks something, and what it
-// will have of it.
-func (s *Session) lacking() (log crdt.LogID, after uint64, found bool) {
-	for _, l := range s.lanes {
-		if !l.stated {
-			continue
+// hasMore says whether items follow what was said.
+func (s *Session) hasMore() bool {
+	if s.cautious() {
+		return true
+	}
+	for lane := range laneContent {
+		if s.due(lane) {
+			return true
 		}
-		for id, h := range s.view[l.scope].Heads {
-			if h.Seq > l.sent[id].Seq && (!found || cmp.Or(cmp.Compare(id.Class, log.Class), id.Compare(log)) < 0) {
-				log, after, found = id, l.sent[id].Seq, true
+	}
+	return false
+}
+
+// planned works out what the peer lacks, most urgent first: a segment that was begun
+// before the others of its lane, and branches after the logs that they left.
+func (s *Session) planned() *plan {
+	if s.out.plan != nil {
+		return s.out.plan
+	}
+	p := &plan{}
+	for _, scope := range s.scopes {
+		for log := range s.view[scope].Heads {
+			if s.lacks(log) {
+				lane := log.Class & 3
+				p.logs[lane] = append(p.logs[lane], log)
+			}
+		}
+		for _, d := range s.devices(scope) {
+			if told, ok := s.out.told[d]; ok && told != s.certificate(d) && !slices.Contains(p.devices, d) {
+				p.devices = append(p.devices, d)
 			}
 		}
 	}
-	return log, after, found
+	for lane := range p.logs {
+		begun := s.out.unfinished[uint8(lane)].Log
+		slices.SortFunc(p.logs[lane], func(a, b crdt.LogID) int {
+			return cmp.Or(-cmp.Compare(flag(a == begun), flag(b == begun)), a.Compare(b))
+		})
+	}
+	s.out.plan = p
+	return p
 }
 
-// Segment answers Read.
-func (s *Session) Segment(seg *wire.Segment) {
-	if seg == nil || s.lanes[seg.Log.Scope] == nil || len(seg.Entries) == 0 {
-		s.Refuse(Refuse(Unavailable, "a log without the segment that its head promises"))
+// lacks says whether the peer is to be sent something of a log.
+func (s *Session) lacks(log crdt.LogID) bool {
+	if _, wanted := s.out.wanted[log]; wanted {
+		return true
+	}
+	return !s.parting.busy(log) && s.upTo(log) > s.out.sent[log].Seq
+}
+
+// upTo is how far the peer is to have a log.
+func (s *Session) upTo(log crdt.LogID) uint64 {
+	head := s.head(log).Seq
+	if h, ok := s.held[log]; ok {
+		return min(h.UpTo, head)
+	}
+	return head
+}
+
+// begin makes the next item of a lane.
+func (s *Session) begin(lane int) {
+	if lane == laneControl && s.out.heads > 0 {
+		s.state()
 		return
 	}
-	l := s.lanes[seg.Log.Scope]
-	first, err := wire.DecodeEntry(seg.Entries[0])
+	p := s.planned()
 	switch {
-	case err != nil || seg.First != l.sent[seg.Log].Seq+1:
-		s.Refuse(Refuse(Unavailable, "log %s, seq %d", seg.Log, seg.First))
-		return
-	case first.Prev != l.sent[seg.Log].Hash:
-		s.Refuse(Refuse(Fork, "log %s, seq %d", seg.Log, seg.First-1))
-		return
+	case lane == laneControl && len(p.devices) > 0:
+		d := p.devices[0]
+		p.devices = p.devices[1:]
+		s.put(lane, s.certify(d))
+	case lane == laneContent:
+		s.sendContent()
+	case len(p.logs[lane]) > 0:
+		s.readNext(p.logs[lane][0])
+	default:
+		s.passReceipt()
 	}
-	l.sent[seg.Log] = seg.Seal.Head()
-	s.flight = append(s.flight, identity.LogHead{Log: seg.Log, Head: seg.Seal.Head()})
-	b, err := wire.EncodeSegment(seg)
-	s.put(seg.Log.Device, carrier{Kind: kindSegment, Item: b}, err)
 }
 
-// put queues a message that rests on a device's certificate, and that first, if
-// the peer hasn't been sent it.
-func (s *Session) put(device crdt.Device, message any, err error) {
-	if s.refusal != nil {
+// readNext asks for the next segment of a log.
+func (s *Session) readNext(log crdt.LogID) {
+	a := Read{Log: log, After: s.out.sent[log].Seq}
+	if again, wanted := s.out.wanted[log]; wanted {
+		a.After = again.After
+	} else if u, begun := s.out.unfinished[uint8(log.Class&3)]; begun && u.Log == log && u.After == a.After {
+		a.UpTo = u.To
+	}
+	if h, ok := s.held[log]; ok && (a.UpTo == 0 || a.UpTo > h.UpTo) {
+		a.UpTo = h.UpTo
+	}
+	s.question(a, nil)
+}
+
+// Segment answers Read; nil: there is none.
+func (s *Session) Segment(seg *wire.Segment) {
+	a, ok := s.ask.(Read)
+	s.ask, s.asked = nil, false
+	if !ok || s.refusal != nil {
 		return
 	}
-	if !s.told[device] {
-		s.told[device] = true
-		cert, ok := s.config.Known(device)
-		if !ok {
-			s.Refuse(Refuse(Unavailable, "device %s: no certificate is stored", device))
-			return
+	if seg == nil && a.UpTo > 0 { // no seal there any more
+		delete(s.out.unfinished, uint8(a.Log.Class&3))
+		if h, held := s.held[a.Log]; held {
+			h.UpTo = s.out.sent[a.Log].Seq
+			s.held[a.Log] = h
 		}
-		s.put(device, carrier{Kind: kindCertificate, Item: cert}, nil)
-	}
-	frame, encodeErr := encode(message)
-	if err != nil || encodeErr != nil {
-		s.Refuse(Refuse(Unavailable, "a message that can't be encoded"))
+		s.out.plan = nil
 		return
 	}
-	s.outbox = append(s.outbox, frame)
+	if seg == nil || len(seg.Entries) == 0 || seg.First != a.After+1 && (a.After > 0 || a.Log.Class&crdt.ClassBranch == 0) {
+		s.Refuse(Refuse(Unavailable, "log %s: no segment above %d", a.Log, a.After))
+		return
+	}
+	first, err := wire.DecodeEntry(seg.Entries[0])
+	if err != nil {
+		s.Refuse(Refuse(Unavailable, "log %s, seq %d", a.Log, seg.First))
+		return
+	}
+	known := s.out.sent[a.Log]
+	_, again := s.out.wanted[a.Log]
+	if !again && known.Seq > 0 && known.Hash != (Hash{}) && known.Hash != short(first.Prev) {
+		s.probe(a.Log, known.Seq)
+		return
+	}
+	exact := !again && !s.plain && !s.out.whole[a.Log] && a.Log == seg.Log && known.Seq > 0 && known.Seq == seg.First-1
+	if !exact {
+		s.putSegment(a.Log, seg, nil, again)
+		return
+	}
+	s.question(Base{At: crdt.Pos{Log: a.Log, Seq: a.After}}, func() {
+		s.putSegment(a.Log, seg, s.base, again)
+	})
+}
+
+// putSegment makes a segment the next item of its lane. For a reader who is known
+// to hold the entry before, what follows from that is left out.
+func (s *Session) putSegment(row crdt.LogID, seg *wire.Segment, before *crdt.Entry, again bool) {
+	it := &item{
+		lane: int(row.Class & 3), of: seg.Log, after: seg.First - 1,
+		row: Row{row, Known{seg.Last(), short(seg.Seal.Hash)}},
+	}
+	var err error
+	if it.bytes, err = s.encodeSegment(seg, before); err != nil {
+		s.Refuse(Refuse(Unavailable, "log %s, seq %d: it can't be encoded", row, seg.First))
+		return
+	}
+	if again {
+		it.row = Row{}
+		s.sendAgain(row, seg.Last())
+	}
+	s.put(it.lane, s.resting(seg.Log.Device, it))
+}
+
+func (s *Session) encodeSegment(seg *wire.Segment, before *crdt.Entry) ([]byte, error) {
+	if before == nil {
+		b, err := wire.EncodeSegment(seg)
+		if err != nil {
+			return nil, err
+		}
+		return encode(carrier{Kind: kindSegment, Item: b})
+	}
+	b, err := wire.EncodeSegmentOnto(seg, before)
+	if err != nil {
+		return nil, err
+	}
+	return encode(after{Kind: kindAfter, Log: s.name(seg.Log), First: seg.First, Item: b})
+}
+
+// sendAgain goes on with what the peer wants again.
+func (s *Session) sendAgain(log crdt.LogID, last uint64) {
+	w := s.out.wanted[log]
+	w.After = last
+	if last >= w.To {
+		delete(s.out.wanted, log)
+		s.out.plan = nil
+		return
+	}
+	s.out.wanted[log] = w
+}
+
+// put makes an item, and those that rest on it, the next of a lane.
+func (s *Session) put(lane int, it *item) {
+	if it == nil || s.refusal != nil {
+		return
+	}
+	for i := it; i != nil; i = i.next {
+		i.lane = lane
+	}
+	s.out.current[lane] = it
+}
+
+// resting puts the certificate before an item that rests on it, if the peer hasn't
+// got that.
+func (s *Session) resting(d crdt.Device, it *item) *item {
+	if told := s.out.told[d]; d == s.own.Device || d == s.peer.Device || told != (Hash{}) && told == s.certificate(d) {
+		return it
+	}
+	cert := s.certify(d)
+	if cert != nil {
+		cert.next = it
+	}
+	return cert
+}
+
+func (s *Session) certify(d crdt.Device) *item {
+	cert, ok := s.config.Known(d)
+	if !ok {
+		s.Refuse(Refuse(Unavailable, "device %s: no certificate is stored", d))
+		return nil
+	}
+	b, err := encode(carrier{Kind: kindCertificate, Item: cert})
+	if err != nil {
+		s.Refuse(Refuse(Unavailable, "device %s: a certificate that can't be encoded", d))
+		return nil
+	}
+	return &item{bytes: b, device: d, cert: hashOf(cert)}
+}
+
+// sendOn sends the next frame of a lane's item, and gives its length.
+func (s *Session) sendOn(lane int) int {
+	it := s.out.current[lane]
+	frame := it.bytes
+	if len(it.bytes) > MaxFrame {
+		frame = s.partOf(it)
+	} else {
+		it.at = len(it.bytes)
+	}
+	if frame == nil {
+		return 0
+	}
+	s.add(frame)
+	if it.at == len(it.bytes) {
+		s.sentWhole(it)
+	}
+	return len(frame)
+}
+
+// Room for an item's bytes in a frame.
+const (
+	firstPartBytes = MaxFrame - 48
+	partBytes      = MaxFrame - 8
+)
+
+func (s *Session) partOf(it *item) []byte {
+	var m any
+	if it.at > it.from {
+		end := min(it.at+partBytes, len(it.bytes))
+		m = part{Kind: kindPart, Lane: uint8(it.lane), Bytes: it.bytes[it.at:end]}
+		it.at = end
+	} else {
+		name := hashOf(it.bytes)
+		if st := s.out.staged[it.lane]; st.Name == name && st.Total == uint64(len(it.bytes)) && st.Bytes < st.Total {
+			it.from, it.acked = int(st.Bytes), int(st.Bytes)
+		}
+		end := min(it.from+firstPartBytes, len(it.bytes))
+		m = firstPart{
+			Kind: kindPart, Lane: uint8(it.lane), Bytes: it.bytes[it.from:end], Total: uint64(len(it.bytes)), Name: name, Offset: uint64(it.from),
+		}
+		it.at = end
+		s.out.staged[it.lane] = staged{}
+	}
+	frame, err := encode(m)
+	if err != nil {
+		s.Refuse(Refuse(Unavailable, "a part that can't be encoded"))
+	}
+	return frame
+}
+
+// cut gives a first word as the frames that it takes.
+func cut(b []byte) (frames [][]byte) {
+	if len(b) <= MaxFrame {
+		return [][]byte{b}
+	}
+	end := firstPartBytes
+	frames = append(frames, mustEncode(firstPart{Kind: kindPart, Bytes: b[:end], Total: uint64(len(b)), Name: hashOf(b)}))
+	for end < len(b) {
+		next := min(end+partBytes, len(b))
+		frames = append(frames, mustEncode(part{Kind: kindPart, Bytes: b[end:next]}))
+		end = next
+	}
+	return frames
+}
+
+// mustEncode encodes what holds nothing but numbers and strings, which never fails.
+func mustEncode(m any) []byte {
+	b, _ := wire.Marshal(m)
+	return b
+}
+
+// sentWhole notes that an item is whole on the line.
+func (s *Session) sentWhole(it *item) {
+	o := &s.out
+	o.count++
+	it.ordinal = o.count
+	o.flight = append(o.flight, it)
+	o.current[it.lane] = it.next
+	if it.next == nil {
+		o.staged[it.lane] = staged{}
+	}
+	switch {
+	case it.row.Seq > 0:
+		o.sent[it.row.Log] = it.row.Known
+		delete(o.unfinished, uint8(it.lane))
+	case it.receipt != nil:
+		l := s.lanes[it.receipt.Scope]
+		l.given[it.receipt.Signer] = weight(it.receipt)
+		if it.receipt.Signer == s.own.Device {
+			l.base, l.again = it.receipt, false
+			s.in.covered(it.receipt)
+		}
+	case it.cert != (Hash{}):
+		o.told[it.device] = it.cert
+	}
+	s.replan(it)
+}
+
+// replan takes out of the plan what the peer will have, now that an item is whole
+// on the line.
+func (s *Session) replan(it *item) {
+	p := s.out.plan
+	if p == nil {
+		return
+	}
+	p.weighed = false
+	if log := it.row.Log; it.row.Seq > 0 && !s.lacks(log) {
+		p.logs[it.lane] = slices.DeleteFunc(p.logs[it.lane], func(l crdt.LogID) bool { return l == log })
+	}
+}
+
+// takenUpTo notes that the peer has taken so many items.
+func (s *Session) takenUpTo(done uint64) *Refusal {
+	o := &s.out
+	if done > o.count {
+		return Refuse(Order, "%d items taken of %d", done, o.count)
+	}
+	o.acked = max(o.acked, done)
+	n := 0
+	for ; n < len(o.flight) && o.flight[n].ordinal <= done; n++ {
+		s.peerTook(o.flight[n])
+	}
+	o.flight = o.flight[n:]
+	return nil
+}
+
+func (s *Session) peerTook(it *item) {
+	if it.row.Seq > s.out.given[it.row.Log].Seq {
+		s.out.given[it.row.Log] = it.row.Known
+	}
+	if r := it.receipt; r != nil && r.Signer == s.own.Device {
+		s.lanes[r.Scope].sure = r
+	}
+}
+
+// peerHolds notes that the peer says it has stored a log up to a head.
+func (s *Session) peerHolds(log crdt.LogID, k Known) {
+	if s.out.given[log].Seq < k.Seq {
+		s.out.given[log] = k
+	}
+	if s.out.sent[log].Seq < k.Seq {
+		s.out.sent[log] = k
+		s.out.plan = nil
+	}
+	s.out.flight = slices.DeleteFunc(s.out.flight, func(it *item) bool { return it.row.Seq > 0 && it.row.Log == log && it.row.Seq <= k.Seq })
+}
+
+// unsend drops what was sent of a log and is to be sent anew or not at all.
+func (s *Session) unsend(of crdt.LogID) {
+	o := &s.out
+	drop := func(it *item) bool { return it != nil && it.of == of && it.row.Seq > 0 }
+	for _, it := range o.flight {
+		if drop(it) {
+			it.row.Seq = 0 // it stays for the count
+			o.sent[it.row.Log] = o.given[it.row.Log]
+		}
+	}
+	for _, it := range o.current {
+		if drop(it) {
+			it.row.Seq = 0
+		}
+	}
+	o.sent[of] = o.given[of]
+	o.plan = nil
+}
+
+// rebuildSent works out what the peer will hold from what it holds and what is on
+// its way.
+func (s *Session) rebuildSent() {
+	o := &s.out
+	o.sent, o.plan = maps.Clone(o.given), nil
+	for _, it := range o.flight {
+		if it.row.Seq > o.sent[it.row.Log].Seq {
+			o.sent[it.row.Log] = it.row.Known
+		}
+	}
 }

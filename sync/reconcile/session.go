@@ -27,13 +27,35 @@ type Config struct {
 	Peer crdt.Device
 	// Known gives the certificate that counts on this node for a device.
 	Known func(crdt.Device) ([]byte, bool)
+	// Cut gives the seq past which a device's cut ends a log; nil: none has one.
+	Cut func(crdt.LogID) (seq uint64, cut bool)
+	// Memory is what is remembered of the peer; nil: nothing.
+	Memory *Memory
+	// Staged is what lies here of items that the last session left unfinished.
+	Staged []Staged
+	// Window is how many bytes may be on their way unacknowledged, by the carrier's
+	// hint; at least MinWindow.
+	Window int
+	// Budget is what the contact may use; zero values are no limit.
+	Budget Allowance
 }
+
+// Allowance bounds the frames of a contact, both ways, in bytes. Past Bytes only
+// lanes 0 and 1 go on; past Hard the session ends.
+type Allowance struct{ Bytes, Hard uint64 }
 
 // Holding is what a node holds durably of one scope. A session keeps the maps and
 // slices that it is given, so nobody may change them afterwards.
 type Holding struct {
-	Heads    map[crdt.LogID]crdt.Head // sealed heads of at least one entry
-	Receipts []*identity.Receipt      // verified, one a signer, own included
+	Heads      map[crdt.LogID]crdt.Head // sealed heads of at least one entry
+	Receipts   []*identity.Receipt      // verified, one a signer, own included
+	Checkpoint Checkpoint               // the newest
+}
+
+// Checkpoint names a checkpoint; the zero one is none.
+type Checkpoint struct {
+	At   crdt.Cite
+	Hash crdt.Hash
 }
 
 // View is what a node holds of each scope of a session.
@@ -42,32 +64,53 @@ type View map[crdt.Scope]Holding
 // Action is what a session wants done next; it is one of the types below.
 type Action interface{ action() }
 
-// Send wants a frame written. The answer, when it has been, is Written; until
-// then other actions may come.
-type Send struct{ Frame []byte }
+// Send wants frames written, together if the carrier can. The answer, when they
+// have been, is Written; until then other actions may come.
+type Send struct{ Frames [][]byte }
 
-// Read wants the next segment of a log above a seq. The answer is Segment.
+// Read wants the next segment of a log above a seq, ending at a seal at or below
+// UpTo (0: anywhere). Of a branch it is a segment of the log that it left. The
+// answer is Segment.
 type Read struct {
-	Log   crdt.LogID
-	After uint64
+	Log         crdt.LogID
+	After, UpTo uint64
 }
 
 // Look wants the chain hashes of logs at seqs that this node holds. The answer
 // is Hashes.
 type Look struct{ At []crdt.Pos }
 
+// Base wants the entry at a place, on which a segment rests, and the salt of its
+// span. The answer is Based.
+type Base struct{ At crdt.Pos }
+
 // Ingest wants a verified segment stored, after the certificate that it rests on
-// if this node doesn't know that yet (else nil). The answer, when both are
-// durable, is Stored.
+// if this node doesn't know that yet (else nil). Where it differs from what is held
+// it begins right after an entry that is held: it is a branch. The answer, when both
+// are durable, is Stored, or else Declined.
 type Ingest struct {
 	Certificate []byte
 	Segment     *wire.Segment
 }
 
-// Keep wants a verified receipt stored, likewise. The answer is Stored.
+// Keep wants a verified receipt stored, likewise; one that is nil is none, and the
+// certificate alone is kept. The answer is Stored or Declined.
 type Keep struct {
 	Certificate []byte
 	Receipt     *identity.Receipt
+}
+
+// Stage wants what has come of an item on a lane kept durably until more of it has,
+// in place of what was kept of that lane; no bytes: nothing is to be kept. The
+// answer is Kept.
+type Stage struct{ Staged }
+
+// Staged is the beginning of an item that is too long for one frame.
+type Staged struct {
+	Lane  uint8
+	Name  Hash // of the whole item
+	Total uint64
+	Bytes []byte
 }
 
 // Close is the last action: the connection is to be closed, after all that was
@@ -77,8 +120,10 @@ type Close struct{ Refusal *Refusal }
 func (Send) action()   {}
 func (Read) action()   {}
 func (Look) action()   {}
+func (Base) action()   {}
 func (Ingest) action() {}
 func (Keep) action()   {}
+func (Stage) action()  {}
 func (Close) action()  {}
 
 // Session is one connection between two devices. It is not safe for concurrent
@@ -86,33 +131,63 @@ func (Close) action()  {}
 type Session struct {
 	config Config
 	own    identity.Claims
-	peer   identity.Claims // set once the peer's hello is accepted
+	peer   identity.Claims     // once known, from memory or the peer's hello
+	dir    *identity.Directory // the certificates of this session
+	certs  int                 // how many were sent to this side
 
-	offered View // what the hello sent was about
-	digests map[crdt.Scope][16]byte
-	view    View
-	lanes   map[crdt.Scope]*lane // of the shared scopes; nil before the peer's hello
-	met     *identity.Directory  // the certificates of this session
-	certs   int                  // how many were sent to this side
-	told    map[crdt.Device]bool // whose certificates the peer has been sent, or sent
+	view  View
+	fresh map[crdt.LogID]crdt.Head // stored since the view was read
+	stale bool                     // something was
+	busy  bool                     // another frame waits to be read
+	tags  map[[4]byte]crdt.LogID   // of the view; nil: to be made
 
-	outbox  [][]byte           // frames to send before anything else
-	writing bool               // a Send has not been answered by Written
-	flight  []identity.LogHead // segments sent and not known to be stored
-	ask     Action             // a question, until Next hands it out
-	then    func([]crdt.Hash)  // what to do with its answer
+	said     uint8        // the own first word: kindHello or kindResume
+	first    bool         // whether the peer's came
+	informed bool         // what the peer holds is known or believed
+	scopes   []crdt.Scope // that are shared, sorted
+	lanes    map[crdt.Scope]*lane
+	theirs   word // the peer's newest word of how it stands
+	ours     word
+	met      bool // both hold the same, or did and know what has changed since
+	stated   bool // heads were sent that wait for the peer's
+	healed   int  // how often
+	plain    bool // nothing is left out of segments: the memory was wrong
 
-	refusal *Refusal
+	out     sending
+	in      receiving
+	held    map[crdt.LogID]Held // logs held back from this peer, and why
+	parting parting
+	content content
+
+	memory  Memory // as it was, with the counters of this session
+	outbox  [][]byte
+	batch   [][]byte // to be sent together
+	size    int      // of the batch, in bytes
+	writing bool     // a Send has not been answered by Written
+	ask     Action   // a question, until Next hands it out
+	then    func()   // what to do with its answer
+	asked   bool     // it was handed out
+	hashes  []crdt.Hash
+	base    *crdt.Entry
+	salt    *wire.Salt
+	refusal *Refusal // of this session
+	no      *Refusal // of what was asked last
+	used    uint64   // bytes of frames, both ways
+	late    bool     // the time of the contact is used
 	closed  bool
+}
+
+// word is how a side says that it stands.
+type word struct {
+	valid  bool
+	digest Hash
+	done   uint64 // items of the other side's that it took
+	more   bool   // items of its own follow
 }
 
 // lane is one shared scope.
 type lane struct {
 	scope crdt.Scope
-	// stated: what the peer holds is known, from its heads or an equal digest.
-	stated bool
-	// sent is what the peer holds, or will once it has stored what it was sent.
-	sent map[crdt.LogID]crdt.Head
 	// given is the weight of the newest receipt that the peer has or was sent, per
 	// signer.
 	given map[crdt.Device]uint64
@@ -120,77 +195,180 @@ type lane struct {
 	// until it has been sent, though newer ones come: the newest may always name
 	// something that the peer has not been sent yet.
 	due map[crdt.Device]*identity.Receipt
-	// owed are the logs whose newest segment the peer doesn't know to be stored.
-	owed map[crdt.LogID]bool
+	// base is the newest own receipt that the peer has or was sent, sure the newest
+	// that it is known to have.
+	base, sure *identity.Receipt
+	// again: the peer couldn't read a delta.
+	again bool
 }
 
 // New begins a session. It fails if this side's own certificate or state is not
 // fit for one.
 func New(config Config, view View) (*Session, error) {
-	met, err := identity.New(config.Root)
+	dir, err := identity.New(config.Root)
 	if err != nil {
 		return nil, fmt.Errorf("session: %w", err)
 	}
-	own, err := met.Add(config.Own)
+	own, err := dir.Add(config.Own)
 	if err != nil {
 		return nil, fmt.Errorf("session: own certificate: %w", err)
 	}
+	config.Scopes = slices.Sorted(slices.Values(config.Scopes))
+	config.Window = max(config.Window, MinWindow)
 	s := &Session{
-		config: config, own: own, offered: view, digests: map[crdt.Scope][16]byte{}, view: view, met: met,
-		told: map[crdt.Device]bool{own.Device: true},
+		config: config, own: own, dir: dir, view: view, fresh: map[crdt.LogID]crdt.Head{}, held: map[crdt.LogID]Held{},
+		lanes: map[crdt.Scope]*lane{}, out: newSending(), content: newContent(),
 	}
+	for i, scope := range config.Scopes {
+		h := view[scope]
+		switch {
+		case i > 0 && scope == config.Scopes[i-1]:
+			return nil, fmt.Errorf("session: scope %q twice", scope)
+		case !own.Covers(scope):
+			return nil, fmt.Errorf("session: scope %q: %w", scope, identity.ErrScope)
+		case len(h.Heads) > MaxLogs || len(h.Receipts) > MaxSigners:
+			return nil, fmt.Errorf("session: scope %q: %d logs and %d receipts; at most %d and %d",
+				scope, len(h.Heads), len(h.Receipts), MaxLogs, MaxSigners)
+		}
+	}
+	for _, p := range config.Staged {
+		if int(p.Lane) < len(s.in.lanes) && uint64(len(p.Bytes)) <= p.Total && p.Total <= maxTotal(p.Lane) {
+			s.in.lanes[p.Lane] = incoming{Staged: p, kept: len(p.Bytes)}
+		}
+	}
+	if len(config.Scopes) == 0 {
+		return nil, errors.New("session: no scope to share")
+	}
+	s.recall()
 	if err := s.greet(); err != nil {
 		return nil, fmt.Errorf("session: hello: %w", err)
 	}
 	return s, nil
 }
 
+// greet says the first word: who this is, or where the two left off.
 func (s *Session) greet() error {
-	m := hello{Kind: kindHello, Format: Version, Certificate: s.config.Own}
-	for _, scope := range slices.Sorted(slices.Values(s.config.Scopes)) {
-		if !s.own.Covers(scope) {
-			return fmt.Errorf("scope %q: %w", scope, identity.ErrScope)
+	var first any
+	if s.informed {
+		digest := s.digest()
+		s.said = kindResume
+		s.ours = word{valid: true, digest: digest, more: s.hasMore()}
+		first = resume{
+			Kind: kindResume, Format: Version, Digest: digest, Counter: s.memory.Mine, Took: s.memory.Took, More: flag(s.ours.more),
 		}
-		h := s.view[scope]
-		if len(h.Heads) > MaxLogs || len(h.Receipts) > MaxSigners {
-			return fmt.Errorf("scope %q: %d logs and %d receipts; at most %d and %d",
-				scope, len(h.Heads), len(h.Receipts), MaxLogs, MaxSigners)
-		}
-		digest, err := h.digest(scope)
-		if err != nil {
-			return fmt.Errorf("scope %q: %w", scope, err)
-		}
-		s.digests[scope] = digest
-		m.Scopes = append(m.Scopes, scopeDigest{Scope: string(scope), Digest: digest})
+	} else {
+		s.said = kindHello
+		first = hello{Kind: kindHello, Format: Version, Certificate: s.config.Own, Scopes: scopeTexts(s.config.Scopes), Counter: s.memory.Mine}
 	}
-	frame, err := encode(m)
-	s.outbox = [][]byte{frame}
-	return errors.Join(err, m.check())
+	frame, err := encode(first)
+	if err != nil {
+		return err
+	}
+	s.outbox = append(s.outbox, cut(frame)...)
+	for lane := range s.in.lanes {
+		if p := &s.in.lanes[lane]; p.kept > 0 {
+			s.say(staged{Kind: kindStaged, Lane: uint8(lane), Name: p.Name, Total: p.Total, Bytes: uint64(p.kept)})
+		}
+	}
+	return nil
 }
 
-// Peer gives the peer's claims, once its hello has been accepted.
-func (s *Session) Peer() (identity.Claims, bool) { return s.peer, s.lanes != nil }
+func flag(b bool) uint8 {
+	if b {
+		return 1
+	}
+	return 0
+}
 
-// Changed tells the session that this node holds more than it did, by whatever
-// way. What is held never becomes less; a node that has found a hole ends the
-// session, and says in the next one what it holds without a gap.
-func (s *Session) Changed(view View) { s.view = view }
+func scopeTexts(scopes []crdt.Scope) []string {
+	out := make([]string, len(scopes))
+	for i, s := range scopes {
+		out[i] = string(s)
+	}
+	return out
+}
+
+// Peer gives the peer's claims, once its first word has been accepted.
+func (s *Session) Peer() (identity.Claims, bool) { return s.peer, s.first }
+
+// Met says whether both sides are known to hold the same, but for what has come
+// since and is on its way.
+func (s *Session) Met() bool { return s.met }
+
+// Changed tells the session what this node holds now. After Stored it is called
+// before the node waits for anything, and whenever something came in another way.
+// A log that is held less far than before has a hole, which the peer is asked to fill.
+func (s *Session) Changed(view View) {
+	before := s.view
+	s.view, s.stale, s.tags, s.out.plan = view, false, nil, nil
+	for log, h := range s.fresh {
+		if view[log.Scope].Heads[log].Seq >= h.Seq {
+			delete(s.fresh, log)
+		}
+	}
+	if s.refusal != nil || !s.first {
+		return
+	}
+	for _, scope := range s.scopes {
+		for log, h := range before[scope].Heads {
+			if now := view[scope].Heads[log].Seq; now < h.Seq {
+				delete(s.fresh, log)
+				s.want(log, now+1, h.Seq)
+			}
+		}
+	}
+}
 
 // Written answers Send.
 func (s *Session) Written() { s.writing = false }
 
-// Stored answers Ingest and Keep, with what is held now.
-func (s *Session) Stored(view View) {
-	s.view = view
-	s.Hashes(nil)
+// Late tells the session that the time of this contact is used.
+func (s *Session) Late() { s.late = true }
+
+// Stored answers Ingest and Keep.
+func (s *Session) Stored() { s.answered() }
+
+// Kept answers Stage.
+func (s *Session) Kept() { s.answered() }
+
+// Declined answers Ingest and Keep where the node won't take it.
+func (s *Session) Declined(r *Refusal) {
+	s.no = r
+	s.answered()
 }
 
 // Hashes answers Look, one hash a place; the zero hash where nothing is held.
 func (s *Session) Hashes(hashes []crdt.Hash) {
-	if then := s.then; then != nil {
-		s.then = nil
-		then(hashes)
+	s.hashes = hashes
+	s.answered()
+}
+
+// Based answers Base: the entry in its carried form, or nil where it isn't held; nil
+// where no salt is.
+func (s *Session) Based(entry []byte, salt *wire.Salt) {
+	if entry != nil {
+		e, err := wire.DecodeEntry(entry)
+		if err != nil {
+			s.Refuse(Refuse(Unavailable, "an entry that can't be decoded"))
+			return
+		}
+		s.base = e
 	}
+	s.salt = salt
+	s.answered()
+}
+
+// question asks for something, and goes on with the answer.
+func (s *Session) question(a Action, then func()) { s.ask, s.then, s.asked = a, then, false }
+
+func (s *Session) answered() {
+	then := s.then
+	s.ask, s.then, s.asked = nil, nil, false
+	if then != nil && s.refusal == nil {
+		then()
+	}
+	s.no, s.hashes, s.base, s.salt = nil, nil, nil, nil
+	s.taken()
 }
 
 // Refuse ends the session: the peer is told, unless it is the one that refused,
@@ -199,7 +377,7 @@ func (s *Session) Refuse(r *Refusal) {
 	if s.refusal != nil {
 		return
 	}
-	s.refusal, s.ask, s.then, s.outbox = r, nil, nil, nil
+	s.refusal, s.ask, s.then, s.asked, s.outbox, s.batch, s.size = r, nil, nil, false, nil, nil, 0
 	if frame, err := r.Frame(); err == nil {
 		s.outbox = [][]byte{frame}
 	}
@@ -214,114 +392,57 @@ func (s *Session) Next() Action {
 	case s.refusal != nil && (s.refusal.Remote || len(s.outbox) == 0 && !s.writing):
 		s.closed = true
 		return Close{Refusal: s.refusal}
-	case s.ask != nil && s.refusal == nil:
-		a := s.ask
-		s.ask = nil
-		return a
-	case s.writing:
-		return nil
-	case len(s.outbox) == 0: // and nothing is refused
-		if a := s.fill(); a != nil {
-			return a
-		}
-	}
-	if len(s.outbox) == 0 {
+	case s.refusal == nil && s.ask != nil && !s.asked:
+		s.asked = true
+		return s.ask
+	case s.writing || s.asked:
 		return nil
 	}
-	frame := s.outbox[0]
-	s.outbox, s.writing = s.outbox[1:], true
-	return Send{Frame: frame}
+	if s.refusal == nil {
+		s.fill()
+	}
+	if s.refusal == nil && s.ask != nil {
+		s.asked = true
+		return s.ask
+	}
+	if len(s.outbox) > 0 { // there is a refusal
+		s.flush()
+	}
+	if len(s.batch) == 0 {
+		return nil
+	}
+	frames := s.batch
+	s.batch, s.size, s.writing = nil, 0, true
+	for _, f := range frames {
+		s.used += uint64(len(f))
+	}
+	s.overspent()
+	return Send{Frames: frames}
 }
 
-// Receive takes the peer's next frame. Neither it nor Changed may be called while
-// an action other than Send is unanswered.
-func (s *Session) Receive(frame []byte) {
-	if s.refusal != nil {
-		return
-	}
-	m, refusal := decode(frame)
-	if refusal == nil {
-		refusal = s.take(m)
-	}
-	if refusal != nil {
-		s.Refuse(refusal)
+// overspent ends a session that has used all that it may.
+func (s *Session) overspent() {
+	if hard := s.config.Budget.Hard; hard > 0 && s.used > hard && s.refusal == nil {
+		s.Refuse(Refuse(Budget, "%d bytes", s.used))
 	}
 }
 
-func (s *Session) take(m message) *Refusal {
-	switch m := m.(type) {
-	case *refuse:
-		return m.refusal()
-	case *hello:
-		return s.takeHello(m)
-	case *heads:
-		return s.takeHeads(m)
-	case *carrier:
-		return s.takeItem(m)
-	}
-	return nil
-}
-
-func (s *Session) takeItem(m *carrier) *Refusal {
+// say queues a message that is no item.
+func (s *Session) say(m any) {
+	frame, err := encode(m)
 	switch {
-	case s.lanes == nil:
-		return Refuse(Order, "kind %d before hello", m.Kind)
-	case m.Kind == kindSegment:
-		return s.takeSegment(m.Item)
-	case m.Kind == kindReceipt:
-		return s.takeReceipt(m.Item)
+	case s.refusal != nil:
+	case err != nil:
+		s.Refuse(Refuse(Unavailable, "a message that can't be encoded"))
+	case len(s.outbox) >= maxOutbox:
+		s.Refuse(Refuse(Limit, "%d answers that were not read", len(s.outbox)))
+	default:
+		s.outbox = append(s.outbox, frame)
 	}
-	_, refusal := s.learn(m.Item)
-	return refusal
 }
 
-func (s *Session) takeHello(m *hello) *Refusal {
-	if s.lanes != nil {
-		return Refuse(Order, "a second hello")
-	}
-	peer, refusal := s.learn(m.Certificate)
-	switch {
-	case refusal != nil:
-		return refusal
-	case !peer.PeerKey.Equal(s.config.PeerKey):
-		return Refuse(PeerKey, "device %s", peer.Device)
-	case peer.Device != s.config.Peer || peer.Device == s.own.Device:
-		return Refuse(Unwelcome, "device %s", peer.Device)
-	}
-	lanes := map[crdt.Scope]*lane{}
-	for _, theirs := range m.Scopes {
-		scope := crdt.Scope(theirs.Scope)
-		if !peer.Covers(scope) {
-			return Refuse(Scope, "device %s, scope %+q", peer.Device, scope)
-		}
-		if !slices.Contains(s.config.Scopes, scope) {
-			continue
-		}
-		lanes[scope] = s.open(scope, theirs.Digest)
-	}
-	if len(lanes) == 0 {
-		return Refuse(Scope, "device %s: no scope in common", peer.Device)
-	}
-	s.peer, s.lanes = peer, lanes
-	s.told[peer.Device] = true
-	return nil
-}
-
-// open begins a lane: with all that the hello was about, if the peer's digest
-// says that it holds the same, otherwise by stating what this side holds.
-func (s *Session) open(scope crdt.Scope, theirs [16]byte) *lane {
-	l := &lane{scope: scope, sent: map[crdt.LogID]crdt.Head{}, given: map[crdt.Device]uint64{}, due: map[crdt.Device]*identity.Receipt{}, owed: map[crdt.LogID]bool{}}
-	if s.digests[scope] != theirs {
-		s.put(s.own.Device, s.view[scope].state(scope), nil)
-		return l
-	}
-	l.stated = true
-	maps.Copy(l.sent, s.offered[scope].Heads)
-	for _, r := range s.offered[scope].Receipts {
-		l.given[r.Signer] = weight(r)
-	}
-	return l
-}
+// maxOutbox bounds the answers that a peer can call for without reading them.
+const maxOutbox = 256
 
 // learn verifies a certificate and gives what counts for its device: of this one
 // and one that the node knows, the newer.
@@ -329,7 +450,7 @@ func (s *Session) learn(cert []byte) (identity.Claims, *Refusal) {
 	if s.certs++; s.certs > MaxCertificates {
 		return identity.Claims{}, Refuse(Limit, "certificate %d", s.certs)
 	}
-	c, err := s.met.Add(cert)
+	c, err := s.dir.Add(cert)
 	if err != nil {
 		return c, Refuse(Certificate, "%v", err)
 	}
@@ -340,18 +461,65 @@ func (s *Session) learn(cert []byte) (identity.Claims, *Refusal) {
 // claims gives what counts for a device, from this session or from before it.
 func (s *Session) claims(d crdt.Device) (identity.Claims, bool) {
 	if known, ok := s.config.Known(d); ok {
-		if _, err := s.met.Add(known); err != nil {
+		if _, err := s.dir.Add(known); err != nil {
 			return identity.Claims{}, false
 		}
 	}
-	return s.met.ByDevice(d)
+	return s.dir.ByDevice(d)
 }
 
 // news is what counts for a device if this node doesn't know it yet, else nil.
 func (s *Session) news(d crdt.Device) []byte {
-	cert, _ := s.met.Certificate(d)
+	cert, _ := s.dir.Certificate(d)
 	if known, _ := s.config.Known(d); bytes.Equal(known, cert) {
 		return nil
 	}
 	return cert
+}
+
+// head is how far a log is held.
+func (s *Session) head(log crdt.LogID) crdt.Head {
+	held := s.view[log.Scope].Heads[log]
+	if f := s.fresh[log]; f.Seq > held.Seq {
+		return f
+	}
+	return held
+}
+
+// share notes which scopes both sides serve.
+func (s *Session) share(theirs []crdt.Scope) {
+	s.scopes = nil
+	clear(s.lanes)
+	for _, scope := range s.config.Scopes {
+		if slices.Contains(theirs, scope) {
+			s.scopes = append(s.scopes, scope)
+			s.lanes[scope] = &lane{scope: scope, given: map[crdt.Device]uint64{}, due: map[crdt.Device]*identity.Receipt{}}
+		}
+	}
+}
+
+// same notes that the peer holds just what this side does.
+func (s *Session) same() {
+	s.met, s.healed = true, 0
+	s.out.doubt, s.out.plan = nil, nil
+	for _, scope := range s.scopes {
+		l, h := s.lanes[scope], s.view[scope]
+		for log, head := range h.Heads {
+			if s.held[log].Code == 0 {
+				s.out.given[log] = Known{head.Seq, short(head.Hash)}
+			}
+		}
+		for _, r := range h.Receipts {
+			if !s.blocked(r) {
+				l.given[r.Signer] = weight(r)
+			}
+		}
+		if own := h.receipt(s.own.Device); own != nil && l.given[s.own.Device] == weight(own) {
+			l.base, l.sure = own, own
+		}
+		for _, d := range s.devices(scope) {
+			s.out.told[d] = s.certificate(d)
+		}
+	}
+	s.out.sent = maps.Clone(s.out.given)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/sync/identity"
+	"github.com/vungxa/vungxa/sync/reconcile"
 )
 
 // Log is what a replica needs of the node's logs. Its methods are called from
@@ -18,10 +19,18 @@ type Log interface {
 	// then Ingest is given what was held there again. The map is the caller's.
 	Heads(scope crdt.Scope) (map[crdt.LogID]crdt.Head, error)
 
-	// Segment gives the entries from after+1 to a stored seal, as many as the
-	// limits of package wire allow; nil if there is no seal above after. So a
-	// node seals often enough that the entries between two seals fit a segment.
-	Segment(log crdt.LogID, after uint64) (*wire.Segment, error)
+	// Segment gives the entries from after+1 to a stored seal at or below upTo (0:
+	// anywhere), as many as the limits of package wire allow; nil if there is no such
+	// seal above after. So a node seals often enough that the entries between two
+	// seals fit a segment. Of a branch (crdt.BranchName) it gives entries of the log
+	// that the branch left, at the earliest the first that differs.
+	Segment(log crdt.LogID, after, upTo uint64) (*wire.Segment, error)
+
+	// Entry gives an entry in its carried form; nil if it isn't held.
+	Entry(log crdt.LogID, seq uint64) ([]byte, error)
+
+	// Salt gives the salt of a span of a log; nil if it isn't held.
+	Salt(log crdt.LogID, span uint64) (*wire.Salt, error)
 
 	// HashAt gives the chain hash of a log at a seq from 1; false if it isn't held.
 	HashAt(log crdt.LogID, seq uint64) (crdt.Hash, bool, error)
@@ -47,8 +56,10 @@ type Log interface {
 
 // Ingest stores verified segments; they are durable and seen by Heads when it
 // returns nil. Each fits the head of its log or lies partly below it: what is
-// held already is skipped, a hole is filled, a gap or another branch is an error; a
-// *reconcile.Refusal tells the peer why. A segment of the
+// held already is skipped, a hole is filled, a gap is an error. Where a segment differs
+// from what is held, it is a branch, and kept beside it. A *reconcile.Refusal says
+// that the segment won't be taken, and tells the peer why; any other error is this
+// node's own trouble, and ends the session. A segment of the
 // node's own log above its own head means that its store was restored: the
 // engine begins a new incarnation. On a hub this is the proposal to raft.
 type Ingest func(ctx context.Context, segments []*wire.Segment) error
@@ -56,6 +67,29 @@ type Ingest func(ctx context.Context, segments []*wire.Segment) error
 // Sign makes this node's receipt for a scope at these heads: on a hub with the
 // hub's epoch and the raft index that it has applied. It doesn't store it.
 type Sign func(ctx context.Context, scope crdt.Scope, heads []identity.LogHead) (*identity.Receipt, error)
+
+// Notes keeps what a replica remembers of a peer, and what has come of items that are
+// too long for one frame: nothing of it is believed, and all of it may be lost.
+type Notes interface {
+	// Note gives what is kept of a peer under a name; nil: nothing.
+	Note(peer crdt.Device, name string) ([]byte, error)
+	// PutNote keeps it durably and sealed, in place of what was kept; empty: nothing
+	// is kept any more. It is at most a little over 1 MiB, under one of seven names.
+	PutNote(peer crdt.Device, name string, value []byte) error
+}
+
+// Files are the attachments of a node.
+type Files interface {
+	// Lacks gives one that records here point to and that isn't held, other than
+	// those; nil: there is none.
+	Lacks(except map[[32]byte]bool) (*reconcile.Content, error)
+	// Piece gives at most so many bytes of one from an offset, and the length of the
+	// whole; none if it isn't held.
+	Piece(hash [32]byte, offset uint64, most int) (b []byte, total uint64, err error)
+	// Append keeps a piece durably behind those that are held. The last one ends in
+	// a comparison with the hash. A *reconcile.Refusal says that it wasn't taken.
+	Append(hash [32]byte, offset, total uint64, b []byte) error
+}
 
 // Hear is told when this node last had a sign of life of a device: its own
 // words, or entries or receipts of it that another carried here.
@@ -79,9 +113,12 @@ type Carrier interface {
 // One goroutine reads while another writes.
 type Conn interface {
 	PeerKey() ed25519.PublicKey
+	// Window is how many bytes suit the line, sent and not acknowledged.
+	Window() int
 	ReadFrame() ([]byte, error)
-	WriteFrame(frame []byte) error
-	// Close ends both, and unblocks a read or write that waits. What WriteFrame
+	// WriteFrames hands over all that is ready at once.
+	WriteFrames(frames [][]byte) error
+	// Close ends both, and unblocks a read or write that waits. What WriteFrames
 	// took before is still delivered if the line allows. It may be called twice.
 	Close() error
 }

@@ -16,13 +16,14 @@ import (
 // network carries frames between hosts in memory, with a delay, and loses whole
 // connections when it is told to.
 type network struct {
-	mu    sync.Mutex
-	hosts map[string]*host
-	conns []*conn
-	down  map[[2]string]bool // lines that can't be dialled
-	dials int
-	loss  *rand.Rand // cuts a connection at about one frame in odds; nil: never
-	odds  int
+	mu     sync.Mutex
+	hosts  map[string]*host
+	conns  []*conn
+	down   map[[2]string]bool // lines that can't be dialled
+	dials  int
+	loss   *rand.Rand // cuts a connection at about one frame in odds; nil: never
+	odds   int
+	window int
 }
 
 func newNetwork() *network {
@@ -129,7 +130,18 @@ func (c *conn) ReadFrame() ([]byte, error) {
 	}
 }
 
-func (c *conn) WriteFrame(f []byte) error {
+func (c *conn) Window() int { return c.net.window }
+
+func (c *conn) WriteFrames(frames [][]byte) error {
+	for _, f := range frames {
+		if err := c.writeFrame(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *conn) writeFrame(f []byte) error {
 	time.Sleep(time.Millisecond) // virtual: the line takes its time
 	if c.net.unlucky() {
 		c.lose()

@@ -195,6 +195,15 @@ func (r *Replica) failed(p *peer, why reconcile.Text, err error) {
 	r.note(p, false, why, fmt.Sprint(err))
 }
 
+// spent notes that a contact has used what it may: the next one comes late, and
+// nothing has failed.
+func (r *Replica) spent(p *peer, why reconcile.Text) {
+	p.mu.Lock()
+	p.failures, p.notBefore = 0, r.cfg.Now().Add(r.cfg.RetryMax)
+	p.mu.Unlock()
+	r.note(p, false, why, "")
+}
+
 // delay doubles from RetryMin to RetryMax; the second half of it is chance, so
 // that a thousand communes don't call in one second after the province was away.
 func (r *Replica) delay(failures int) time.Duration {

@@ -15,8 +15,8 @@ import (
 	"github.com/vungxa/vungxa/sync/reconcile"
 )
 
-// Config is what a Replica works with. Everything but Logger, RetryMin and
-// RetryMax must be set.
+// Config is what a Replica works with. Everything must be set for which nothing else
+// is said.
 type Config struct {
 	Root        ed25519.PublicKey // the authority that this node believes
 	Certificate []byte            // this device's own
@@ -29,14 +29,22 @@ type Config struct {
 	Sign    Sign
 	Hear    Hear
 	Carrier Carrier
+	Notes   Notes                                   // nil: every session begins anew
+	Files   Files                                   // nil: attachments stay where they are
+	Cut     func(crdt.LogID) (seq uint64, cut bool) // where devices' cuts end their logs; nil: nowhere
 
 	Now    func() time.Time
-	Rand   io.Reader // for jitter
-	Logger *slog.Logger
+	Rand   io.Reader    // for jitter
+	Logger *slog.Logger // nil: nothing is told
 
 	// RetryMin and RetryMax bound the wait between two calls of a peer: 1 s and
 	// 60 s unless set. Each failure doubles it.
 	RetryMin, RetryMax time.Duration
+
+	// Budget bounds the bytes of a contact, and Time how long it may last: past both
+	// only what is urgent goes on. 0: no limit.
+	Budget reconcile.Allowance
+	Time   time.Duration
 }
 
 // Peer is a device with which the operator wants to share. Of two devices one
@@ -192,6 +200,11 @@ type State struct {
 	// in English, for who administers the machine.
 	Why    reconcile.Text
 	Detail string
+	// Held are the logs that the peer doesn't take, and why.
+	Held map[crdt.LogID]reconcile.Held
+	// CounterBack: the peer has counted fewer contacts than before. Its store was
+	// restored, or another machine has its key.
+	CounterBack bool
 }
 
 // Peers gives the state of every line, in the order of the Config.

@@ -34,15 +34,26 @@ type drive struct {
 	s       *reconcile.Session
 	seen    snapshot        // the session's view
 	changed <-chan struct{} // the Log's, since then
+	dirty   bool            // something was stored since
+	viewed  time.Time
 
-	frames    chan []byte // read, one at a time
-	unread    chan error  // why there are no more
-	writes    chan []byte // to be written; holds one
+	frames    chan []byte   // read; what waits there is taken in before the view is read again
+	unread    chan error    // why there are no more
+	writes    chan [][]byte // to be written; holds one batch
 	wrote     chan struct{}
 	unwritten chan error // why writing has ended
 
-	own error // what went wrong on this node
+	kept []byte           // the memory as it was written last
+	keep <-chan time.Time // when it is written again
+	own  error            // what went wrong on this node
 }
+
+// How many frames may wait, and how long memory and view may be behind while they do.
+const (
+	framesWaiting = 64
+	memoryEvery   = 10 * time.Second
+	viewEvery     = time.Second
+)
 
 // hold runs a session until it ends, and notes why it did.
 func (r *Replica) hold(ctx context.Context, p *peer, conn Conn) {
@@ -53,6 +64,8 @@ func (r *Replica) hold(ctx context.Context, p *peer, conn Conn) {
 	switch {
 	case ctx.Err() != nil:
 		r.note(p, false, whyLost, fmt.Sprint(context.Cause(ctx)))
+	case errors.As(err, &refusal) && refusal.Code == reconcile.Budget:
+		r.spent(p, refusal.Reason)
 	case errors.As(err, &refusal) && refusal.Remote:
 		r.failed(p, reconcile.Text{
 			VI: fmt.Sprintf(whyRemote.VI, refusal.Reason.VI), EN: fmt.Sprintf(whyRemote.EN, refusal.Reason.EN),
@@ -66,12 +79,12 @@ func (r *Replica) hold(ctx context.Context, p *peer, conn Conn) {
 	}
 }
 
-// session runs a session and leaves nothing of it behind.
-func (r *Replica) session(ctx context.Context, p *peer, conn Conn) error {
+// session runs a session and leaves nothing of it behind but what is remembered.
+func (r *Replica) session(ctx context.Context, p *peer, conn Conn) (err error) {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	d := &drive{
-		r: r, p: p, conn: conn, frames: make(chan []byte), unread: make(chan error, 1),
-		writes: make(chan []byte, 1), wrote: make(chan struct{}, 1), unwritten: make(chan error, 1),
+		r: r, p: p, conn: conn, frames: make(chan []byte, framesWaiting), unread: make(chan error, 1),
+		writes: make(chan [][]byte, 1), wrote: make(chan struct{}, 1), unwritten: make(chan error, 1),
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -82,6 +95,7 @@ func (r *Replica) session(ctx context.Context, p *peer, conn Conn) error {
 	}
 	wg.Go(func() { d.read(running) })
 	wg.Go(func() { d.write(running) })
+	defer func() { err = errors.Join(err, d.end()) }()
 	return d.loop(ctx)
 }
 
@@ -90,15 +104,17 @@ func (d *drive) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errLocal, err)
 	}
-	d.seen, d.changed = seen, seen.changed
-	d.s, err = reconcile.New(reconcile.Config{
+	d.seen, d.changed, d.viewed = seen, seen.changed, d.r.cfg.Now()
+	config := reconcile.Config{
 		Root: d.r.cfg.Root, Own: d.r.cfg.Certificate, Scopes: d.r.cfg.Scopes,
 		PeerKey: d.conn.PeerKey(), Peer: d.p.Device, Known: d.r.cfg.Directory.Certificate,
-	}, seen.view)
-	if err != nil {
+		Cut: d.r.cfg.Cut, Window: d.conn.Window(), Budget: d.r.cfg.Budget,
+	}
+	d.recall(&config)
+	if d.s, err = reconcile.New(config, seen.view); err != nil {
 		return fmt.Errorf("%w: %w", errLocal, err)
 	}
-	return nil
+	return d.remember(d.s.Memory()) // the count of contacts is durable before the peer hears it
 }
 
 func (d *drive) read(ctx context.Context) {
@@ -119,8 +135,8 @@ func (d *drive) read(ctx context.Context) {
 func (d *drive) write(ctx context.Context) {
 	for {
 		select {
-		case frame := <-d.writes:
-			if err := d.conn.WriteFrame(frame); err != nil {
+		case frames := <-d.writes:
+			if err := d.conn.WriteFrames(frames); err != nil {
 				d.unwritten <- err
 				return
 			}
@@ -136,14 +152,19 @@ func (d *drive) loop(ctx context.Context) error {
 	late := errSilent // why it is over when the limit is reached
 	limit := time.NewTimer(helloWait)
 	defer limit.Stop()
+	spent := d.timer()
 	ended, known := ctx.Done(), false
 	for {
 		if err := d.act(ctx); err != nil {
 			return err
 		}
+		if d.behind() {
+			d.refresh(ctx)
+			continue
+		}
 		select {
 		case frame := <-d.frames:
-			d.s.Receive(frame)
+			d.s.Receive(frame, len(d.frames) > 0)
 			if _, ok := d.s.Peer(); ok && !known {
 				known = true
 				limit.Stop()
@@ -151,8 +172,13 @@ func (d *drive) loop(ctx context.Context) error {
 			}
 			if known {
 				d.r.heard(d.p)
+				d.soon()
 			}
 		case err := <-d.unread:
+			if len(d.frames) > 0 { // they came before the end
+				d.unread <- err
+				break
+			}
 			return fmt.Errorf("read: %w", err)
 		case <-d.wrote:
 			d.s.Written()
@@ -160,7 +186,14 @@ func (d *drive) loop(ctx context.Context) error {
 			late = fmt.Errorf("write: %w", err)
 			limit.Reset(grace)
 		case <-d.changed:
-			d.refresh(ctx, d.s.Changed)
+			d.refresh(ctx)
+		case <-d.keep:
+			d.keep = nil
+			if err := d.remember(d.s.Memory()); err != nil {
+				d.trouble(err)
+			}
+		case <-spent:
+			d.s.Late()
 		case <-limit.C:
 			return late
 		case <-ended:
@@ -181,15 +214,23 @@ func (d *drive) act(ctx context.Context) error {
 	for a := d.s.Next(); a != nil; a = d.s.Next() {
 		switch a := a.(type) {
 		case reconcile.Send:
-			d.writes <- a.Frame // has room: the session waits for Written
+			d.writes <- a.Frames // has room: the session waits for Written
 		case reconcile.Read:
-			d.segment(a)
+			seg, err := d.r.cfg.Log.Segment(a.Log, a.After, a.UpTo)
+			d.answer(err, func() { d.s.Segment(seg) })
 		case reconcile.Look:
-			d.look(a.At)
+			hashes, err := d.look(a.At)
+			d.answer(err, func() { d.s.Hashes(hashes) })
+		case reconcile.Base:
+			d.base(a.At)
 		case reconcile.Ingest:
 			d.ingest(ctx, a)
 		case reconcile.Keep:
-			d.keep(ctx, a)
+			d.store(a)
+		case reconcile.Stage:
+			d.answer(d.stage(a.Staged), d.s.Kept)
+		case reconcile.Seek, reconcile.Fetch, reconcile.Append:
+			d.content(a)
 		case reconcile.Close:
 			return errors.Join(a.Refusal, d.own)
 		}
@@ -197,28 +238,37 @@ func (d *drive) act(ctx context.Context) error {
 	return nil
 }
 
-func (d *drive) segment(a reconcile.Read) {
-	seg, err := d.r.cfg.Log.Segment(a.Log, a.After)
+// answer gives an answer, unless this node could find none.
+func (d *drive) answer(err error, give func()) {
 	if err != nil {
 		d.trouble(err)
 		return
 	}
-	d.s.Segment(seg)
+	give()
 }
 
-func (d *drive) look(at []crdt.Pos) {
+func (d *drive) look(at []crdt.Pos) ([]crdt.Hash, error) {
 	hashes := make([]crdt.Hash, len(at))
 	for i, p := range at {
 		h, held, err := d.r.cfg.Log.HashAt(p.Log, p.Seq)
 		if err != nil {
-			d.trouble(err)
-			return
+			return nil, err
 		}
 		if held {
 			hashes[i] = h
 		}
 	}
-	d.s.Hashes(hashes)
+	return hashes, nil
+}
+
+func (d *drive) base(at crdt.Pos) {
+	entry, err := d.r.cfg.Log.Entry(at.Log, at.Seq)
+	if err != nil {
+		d.trouble(err)
+		return
+	}
+	salt, err := d.r.cfg.Log.Salt(at.Log, wire.Span(at.Seq))
+	d.answer(err, func() { d.s.Based(entry, salt) })
 }
 
 func (d *drive) ingest(ctx context.Context, a reconcile.Ingest) {
@@ -226,30 +276,33 @@ func (d *drive) ingest(ctx context.Context, a reconcile.Ingest) {
 	if err == nil {
 		err = d.r.cfg.Ingest(ctx, []*wire.Segment{a.Segment})
 	}
-	var refusal *reconcile.Refusal
-	if errors.As(err, &refusal) {
-		d.s.Refuse(refusal)
-		return
-	}
-	if err != nil {
-		d.trouble(err)
-		return
-	}
-	d.relayed(a.Segment.Log.Device)
-	d.refresh(ctx, d.s.Stored)
+	d.stored(err, a.Segment.Log.Device)
 }
 
-func (d *drive) keep(ctx context.Context, a reconcile.Keep) {
+func (d *drive) store(a reconcile.Keep) {
 	err := d.certify(a.Certificate)
-	if err == nil {
-		err = d.r.cfg.Log.StoreReceipt(a.Receipt)
-	}
-	if err != nil {
-		d.trouble(err)
+	if err != nil || a.Receipt == nil {
+		d.stored(err, d.p.Device)
 		return
 	}
-	d.relayed(a.Receipt.Signer)
-	d.refresh(ctx, d.s.Stored)
+	d.stored(d.r.cfg.Log.StoreReceipt(a.Receipt), a.Receipt.Signer)
+}
+
+// stored answers that something of a device's was stored, or why it wasn't.
+func (d *drive) stored(err error, by crdt.Device) {
+	var refusal *reconcile.Refusal
+	switch {
+	case errors.As(err, &refusal) && refusal.Code != reconcile.Unavailable:
+		d.s.Declined(refusal)
+	case err != nil:
+		d.trouble(err)
+	default:
+		d.dirty = true
+		d.s.Stored()
+		if by != d.p.Device { // it was heard from through the peer
+			d.r.cfg.Hear.Heard(by, d.r.nowMS())
+		}
+	}
 }
 
 // certify keeps a certificate durably before it is believed. There may be none.
@@ -264,47 +317,71 @@ func (d *drive) certify(cert []byte) error {
 	return err
 }
 
+// content does what is wanted of attachments.
+func (d *drive) content(a reconcile.Action) {
+	files := d.r.cfg.Files
+	if files == nil {
+		files = noFiles{}
+	}
+	switch a := a.(type) {
+	case reconcile.Seek:
+		wanted, err := files.Lacks(a.Except)
+		d.answer(err, func() { d.s.Sought(wanted) })
+	case reconcile.Fetch:
+		b, total, err := files.Piece(a.Hash, a.Offset, a.Max)
+		d.answer(err, func() { d.s.Fetched(b, total) })
+	case reconcile.Append:
+		err := files.Append(a.Hash, a.Offset, a.Total, a.Bytes)
+		var refusal *reconcile.Refusal
+		if errors.As(err, &refusal) {
+			d.s.Declined(refusal)
+			return
+		}
+		d.answer(err, d.s.Kept)
+	}
+}
+
+// noFiles is a node without attachments.
+type noFiles struct{}
+
+func (noFiles) Lacks(map[[32]byte]bool) (*reconcile.Content, error) { return nil, nil }
+func (noFiles) Piece([32]byte, uint64, int) ([]byte, uint64, error) { return nil, 0, nil }
+func (noFiles) Append([32]byte, uint64, uint64, []byte) error {
+	return reconcile.Refuse(reconcile.Missing, "attachments")
+}
+
+// behind says whether the view is to be read again: something was stored, and
+// nothing waits, or has waited for long.
+func (d *drive) behind() bool {
+	return d.dirty && d.own == nil && (len(d.frames) == 0 || d.r.cfg.Now().Sub(d.viewed) >= viewEvery)
+}
+
 // refresh reads what is held and gives it to the session.
-func (d *drive) refresh(ctx context.Context, give func(reconcile.View)) {
+func (d *drive) refresh(ctx context.Context) {
+	d.dirty = false
 	seen, err := d.r.look(ctx)
 	if err != nil {
 		d.trouble(err)
 		return
 	}
-	if seen.below(d.seen) {
-		d.trouble(errHole)
-		return
-	}
-	d.seen, d.changed = seen, seen.changed
-	give(seen.view)
-}
-
-// errHole ends a session whose peer was told of entries that turn out to be damaged:
-// the next one begins with what is held without a gap, and so asks for them.
-var errHole = errors.New("a log has a hole, which the next session asks for")
-
-// below says whether a log is held less far than it was.
-func (s snapshot) below(before snapshot) bool {
-	for scope, h := range before.view {
-		for log, head := range h.Heads {
-			if s.view[scope].Heads[log].Seq < head.Seq {
-				return true
-			}
-		}
-	}
-	return false
+	d.seen, d.changed, d.viewed = seen, seen.changed, d.r.cfg.Now()
+	d.s.Changed(seen.view)
+	d.s.MoreContent()
 }
 
 // trouble ends the session because this node can't go on; the peer is told so.
 func (d *drive) trouble(err error) {
-	d.own = fmt.Errorf("%w: %w", errLocal, err)
+	if d.own == nil {
+		d.own = fmt.Errorf("%w: %w", errLocal, err)
+	}
 	d.changed = nil // nothing is read again
 	d.s.Refuse(reconcile.Refuse(reconcile.Unavailable, "store"))
 }
 
-// relayed notes that a device was heard from through the peer.
-func (d *drive) relayed(device crdt.Device) {
-	if device != d.p.Device {
-		d.r.cfg.Hear.Heard(device, d.r.nowMS())
+// timer tells when the time of the contact is used; nil: never.
+func (d *drive) timer() <-chan time.Time {
+	if d.r.cfg.Time <= 0 {
+		return nil
 	}
+	return time.After(d.r.cfg.Time)
 }

@@ -41,7 +41,7 @@ func warm() {
 	if _, err = n.Heads(scope); err != nil {
 		panic(err)
 	}
-	s, err := n.Segment(p.Log, 0)
+	s, err := n.Segment(p.Log, 0, 0)
 	if err != nil {
 		panic(err)
 	}
@@ -75,6 +75,20 @@ type station struct {
 
 	mu    sync.Mutex
 	heard map[crdt.Device]int64
+	notes map[string][]byte // kept over restarts, as a disk does
+}
+
+func (s *station) Note(peer crdt.Device, name string) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.notes[peer.String()+name], nil
+}
+
+func (s *station) PutNote(peer crdt.Device, name string, value []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.notes[peer.String()+name] = value
+	return nil
 }
 
 func (s *station) Heard(d crdt.Device, atMS int64) {
@@ -106,7 +120,7 @@ func newStation(t *testing.T, net *network, name string, role identity.Role) *st
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &station{t: t, net: net, name: name, node: n, heard: map[crdt.Device]int64{}}
+	return &station{t: t, net: net, name: name, node: n, heard: map[crdt.Device]int64{}, notes: map[string][]byte{}}
 }
 
 // keeper counts the certificates that its node is given to keep.
@@ -136,7 +150,7 @@ func (s *station) start() {
 	s.r, err = replica.New(replica.Config{
 		Root: identity.Public(root), Certificate: s.node.Certificate, Directory: s.node.Directory,
 		Scopes: s.node.Claims.Scopes, Peers: s.peers,
-		Log: &keeper{Node: s.node, kept: &s.kept}, Ingest: ingest, Sign: s.node.Sign, Hear: s, Carrier: s.net.host(s.name, s.node.Claims.PeerKey),
+		Log: &keeper{Node: s.node, kept: &s.kept}, Ingest: ingest, Sign: s.node.Sign, Hear: s, Notes: s, Carrier: s.net.host(s.name, s.node.Claims.PeerKey),
 		Now: time.Now, Rand: rand.NewChaCha8([32]byte{1}), RetryMax: s.retry,
 	})
 	if err != nil {

@@ -42,8 +42,12 @@ type Node struct {
 	changed     chan struct{}
 }
 
-// log is a chain; hashes[i] is the chain hash of entries[i], whose seq is i+1.
+// log is a chain, or the rest of one that has left it: hashes[i] is the chain hash of
+// entries[i], whose seq is below+i+1.
 type log struct {
+	of      crdt.LogID // under which its entries are written
+	below   uint64
+	prev    crdt.Hash // at below, of a branch
 	entries [][]byte
 	hashes  []crdt.Hash
 	seals   []wire.Seal // rising
@@ -163,7 +167,7 @@ func (n *Node) Heads(scope crdt.Scope) (map[crdt.LogID]crdt.Head, error) {
 		if id.Scope != scope {
 			continue
 		}
-		if id.Device == n.Claims.Device {
+		if id.Device == n.Claims.Device && id == l.of {
 			if err := n.seal(id, l); err != nil {
 				return nil, err
 			}
@@ -190,22 +194,50 @@ func (n *Node) seal(id crdt.LogID, l *log) error {
 func (n *Node) sign(m []byte) []byte { return ed25519.Sign(n.Keys.Seal, m) }
 
 // Segment is replica.Log's.
-func (n *Node) Segment(id crdt.LogID, after uint64) (*wire.Segment, error) {
+func (n *Node) Segment(id crdt.LogID, after, upTo uint64) (*wire.Segment, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	l := n.log(id)
+	after = max(after, l.below)
 	var end *wire.Seal
 	for i, s := range l.seals {
-		if s.Seq > after && (end == nil || s.Seq-after <= uint64(n.SegmentEntries)) {
+		if s.Seq > after && (upTo == 0 || s.Seq <= upTo) && (end == nil || s.Seq-after <= uint64(n.SegmentEntries)) {
 			end = &l.seals[i]
 		}
 	}
 	if end == nil {
 		return nil, nil
 	}
-	return &wire.Segment{
-		Log: id, First: after + 1, Entries: slices.Clone(l.entries[after:end.Seq]), Seal: *end, Salts: maps.Clone(l.salts),
-	}, nil
+	s := &wire.Segment{
+		Log: l.of, First: after + 1, Entries: slices.Clone(l.entries[after-l.below : end.Seq-l.below]), Seal: *end, Salts: map[uint64]wire.Salt{},
+	}
+	for span := wire.Span(s.First); span <= wire.Span(s.Last()); span++ {
+		if salt, ok := l.salts[span]; ok {
+			s.Salts[span] = salt
+		}
+	}
+	return s, nil
+}
+
+// Entry is replica.Log's.
+func (n *Node) Entry(id crdt.LogID, seq uint64) ([]byte, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	l := n.log(id)
+	if seq <= l.below || seq > l.len() {
+		return nil, nil
+	}
+	return l.entries[seq-1-l.below], nil
+}
+
+// Salt is replica.Log's.
+func (n *Node) Salt(id crdt.LogID, span uint64) (*wire.Salt, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if salt, ok := n.log(id).salts[span]; ok {
+		return &salt, nil
+	}
+	return nil, nil
 }
 
 // HashAt is replica.Log's.
@@ -213,7 +245,7 @@ func (n *Node) HashAt(id crdt.LogID, seq uint64) (crdt.Hash, bool, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	l := n.log(id)
-	return l.hashAt(seq), seq > 0 && seq <= l.len(), nil
+	return l.hashAt(seq), seq > l.below && seq <= l.len(), nil
 }
 
 // Ingest is a replica.Ingest.
@@ -242,19 +274,22 @@ func (n *Node) ingest(seg *wire.Segment) error {
 	if _, err := seg.Open(); err != nil {
 		return err
 	}
-	l := n.log(seg.Log)
-	if seg.First > l.len()+1 {
-		return fmt.Errorf("log %s: held up to %d, given from %d", seg.Log, l.len(), seg.First)
+	l, err := n.chain(seg)
+	if err != nil {
+		return err
 	}
 	for i, b := range seg.Entries {
 		seq := seg.First + uint64(i)
+		if seq <= l.below {
+			continue
+		}
 		if seq <= l.len() {
-			if !bytes.Equal(l.entries[seq-1], b) {
+			if !bytes.Equal(l.entries[seq-1-l.below], b) {
 				return fmt.Errorf("log %s: another branch at %d", seg.Log, seq)
 			}
 			continue
 		}
-		if e, err := wire.DecodeEntry(b); err != nil || e.Prev != l.hashAt(seq-1) {
+		if e, err := wire.DecodeEntry(b); err != nil || e.Prev != l.before(seq-1) {
 			return fmt.Errorf("log %s: another branch below %d: %w", seg.Log, seq, errors.Join(err))
 		}
 		l.add(b)
@@ -264,6 +299,60 @@ func (n *Node) ingest(seg *wire.Segment) error {
 		l.seals = append(l.seals, seg.Seal)
 	}
 	return nil
+}
+
+// chain gives the log, or the branch of it, that a segment goes on from. A segment
+// that differs from what is held begins a branch; of two the one with the smaller
+// first hash has the log's name.
+func (n *Node) chain(seg *wire.Segment) (*log, error) {
+	first, err := wire.DecodeEntry(seg.Entries[0])
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range n.logs {
+		below := seg.First - 1
+		fits := l.of == seg.Log && below <= l.len() && (below == 0 && l.below == 0 || below >= l.below && below > 0 && l.before(below) == first.Prev)
+		if at := min(l.len(), seg.Last()); fits && (at <= below || l.hashAt(at) == wire.ChainHash(seg.Entries[at-seg.First])) {
+			return l, nil
+		}
+	}
+	l := n.log(seg.Log)
+	if seg.First > l.len()+1 || seg.First > 1 && l.hashAt(seg.First-1) != first.Prev {
+		return nil, fmt.Errorf("log %s: held up to %d, given from %d on another branch", seg.Log, l.len(), seg.First)
+	}
+	return n.part(l, seg, first.Prev)
+}
+
+// part begins a branch where a segment first differs from what is held.
+func (n *Node) part(l *log, seg *wire.Segment, prev crdt.Hash) (*log, error) {
+	at := seg.First
+	for at <= l.len() && at <= seg.Last() && l.hashAt(at) == wire.ChainHash(seg.Entries[at-seg.First]) {
+		at++
+		prev = l.hashAt(at - 1)
+	}
+	if at > l.len() || at > seg.Last() {
+		return l, nil
+	}
+	ours, theirs := l.hashAt(at), wire.ChainHash(seg.Entries[at-seg.First])
+	if known := n.logs[crdt.BranchName(seg.Log, theirs)]; known != nil {
+		return known, nil
+	}
+	b := &log{of: seg.Log, below: at - 1, prev: prev, salts: maps.Clone(l.salts)}
+	if bytes.Compare(ours[:], theirs[:]) < 0 {
+		n.logs[crdt.BranchName(seg.Log, theirs)] = b
+		b.entries, b.hashes = nil, nil
+		return b, nil
+	}
+	b.entries, b.hashes = slices.Clone(l.entries[at-1:]), slices.Clone(l.hashes[at-1:])
+	for _, s := range l.seals {
+		if s.Seq >= at {
+			b.seals = append(b.seals, s)
+		}
+	}
+	n.logs[crdt.BranchName(seg.Log, ours)] = b
+	l.entries, l.hashes = l.entries[:at-1:at-1], l.hashes[:at-1:at-1]
+	l.seals = slices.DeleteFunc(l.seals, func(s wire.Seal) bool { return s.Seq >= at })
+	return l, nil
 }
 
 // Receipts is replica.Log's.
@@ -305,6 +394,9 @@ func (n *Node) StoreReceipt(r *identity.Receipt) error {
 // StoreCertificate is replica.Log's: a directory is all that this node keeps.
 func (n *Node) StoreCertificate(cert []byte) error {
 	_, err := n.Directory.Add(cert)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.change()
 	return err
 }
 
@@ -336,19 +428,27 @@ func (n *Node) change() {
 func (n *Node) log(id crdt.LogID) *log {
 	l := n.logs[id]
 	if l == nil {
-		l = &log{salts: map[uint64]wire.Salt{}}
+		l = &log{of: id, salts: map[uint64]wire.Salt{}}
 		n.logs[id] = l
 	}
 	return l
 }
 
-func (l *log) len() uint64 { return uint64(len(l.entries)) }
+func (l *log) len() uint64 { return l.below + uint64(len(l.entries)) }
 
 func (l *log) hashAt(seq uint64) crdt.Hash {
-	if seq == 0 || seq > l.len() {
+	if seq <= l.below || seq > l.len() {
 		return crdt.Hash{}
 	}
-	return l.hashes[seq-1]
+	return l.hashes[seq-1-l.below]
+}
+
+// before is hashAt, also of the entry at which a branch left its log.
+func (l *log) before(seq uint64) crdt.Hash {
+	if seq == l.below {
+		return l.prev
+	}
+	return l.hashAt(seq)
 }
 
 func (l *log) sealed() uint64 {

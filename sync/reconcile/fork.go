@@ -1,0 +1,166 @@
+package reconcile
+
+import (
+	"slices"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/sync/identity"
+)
+
+// probePlaces is how many places of a log one probe names.
+const probePlaces = 24
+
+// parting finds where a log of this side parts from the peer's: one log at a time.
+type parting struct {
+	active bool
+	log    crdt.LogID
+	low    uint64   // a seq at which both are the same; 0 is one
+	high   uint64   // and one at which they are not
+	listed []uint64 // asked about
+	begun  map[crdt.LogID]bool
+	sent   map[crdt.LogID]bool // own branches that are to be sent from where they part
+}
+
+// begins says whether the search may begin: once a session and log.
+func (p *parting) begins(log crdt.LogID) bool { return !p.active && !p.begun[log] }
+
+func (p *parting) busy(log crdt.LogID) bool { return p.active && p.log == log }
+
+// probe begins to look for where a log parts, below a seq.
+func (s *Session) probe(log crdt.LogID, high uint64) {
+	if high == 0 || !s.parting.begins(log) {
+		return
+	}
+	if s.parting.begun == nil {
+		s.parting.begun, s.parting.sent = map[crdt.LogID]bool{}, map[crdt.LogID]bool{}
+	}
+	s.parting.begun[log] = true
+	s.parting.active, s.parting.log, s.parting.low, s.parting.high = true, log, 0, high
+	s.out.plan = nil
+	s.probeOn()
+}
+
+// places lists where to compare next, at doubling distances below the place that
+// differs, or all if they are few.
+func (p *parting) places() (at []uint64) {
+	if p.high-p.low <= probePlaces {
+		for seq := p.low + 1; seq < p.high; seq++ {
+			at = append(at, seq)
+		}
+		return at
+	}
+	for d := uint64(1); d < p.high-p.low && len(at) < probePlaces; d *= 2 {
+		at = append(at, p.high-d)
+	}
+	slices.Reverse(at)
+	return at
+}
+
+func (s *Session) probeOn() {
+	p := &s.parting
+	p.listed = p.places()
+	if len(p.listed) == 0 {
+		s.partsAt(p.log, p.low)
+		return
+	}
+	at := make([]crdt.Pos, len(p.listed))
+	for i, seq := range p.listed {
+		at[i] = crdt.Pos{Log: p.log, Seq: seq}
+	}
+	s.question(Look{At: at}, func() {
+		m := probe{Kind: kindProbe, Log: s.fullName(p.log)}
+		for i, h := range s.hashes {
+			if i < len(p.listed) && h != (crdt.Hash{}) {
+				m.At = append(m.At, place{Seq: p.listed[i], Hash: short(h)})
+			}
+		}
+		if len(m.At) == 0 { // nothing of it can be compared any more
+			p.active = false
+			s.holdBack(p.log, Refuse(Fork, "log %s", p.log))
+			return
+		}
+		s.say(m)
+	})
+}
+
+// takeProbe compares places of the peer's branch with what is held here.
+func (s *Session) takeProbe(m *probe) {
+	log, ok := s.resolve(m.Log)
+	if !ok {
+		s.say(found{Kind: kindFound, Log: m.Log})
+		return
+	}
+	at := make([]crdt.Pos, len(m.At))
+	for i, p := range m.At {
+		at[i] = crdt.Pos{Log: log, Seq: p.Seq}
+	}
+	s.question(Look{At: at}, func() {
+		var same uint64
+		for i, p := range m.At {
+			if i < len(s.hashes) && s.hashes[i] != (crdt.Hash{}) && short(s.hashes[i]) == p.Hash {
+				same = p.Seq
+			}
+		}
+		s.say(found{Kind: kindFound, Log: m.Log, Seq: same})
+	})
+}
+
+func (s *Session) takeFound(m *found) {
+	p := &s.parting
+	log, ok := s.resolve(m.Log)
+	if !ok || !p.busy(log) || m.Seq > 0 && !slices.Contains(p.listed, m.Seq) {
+		return // of a search that is over
+	}
+	for _, seq := range p.listed {
+		if seq > m.Seq {
+			p.high = min(p.high, seq)
+		}
+	}
+	p.low = max(p.low, m.Seq)
+	s.probeOn()
+}
+
+// partsAt notes the last entry that both hold: what follows here is a branch that
+// the peer lacks.
+func (s *Session) partsAt(log crdt.LogID, seq uint64) {
+	s.parting.active = false
+	s.out.given[log] = Known{Seq: seq}
+	s.out.sent[log] = s.out.given[log]
+	s.out.whole[log], s.out.plan = true, nil
+}
+
+func (s *Session) holdBack(log crdt.LogID, r *Refusal) {
+	s.held[log] = Held{Code: r.Code, Reason: r.Reason, Where: r.Where, Own: s.head(log).Seq, Certificate: s.certificate(log.Device)}
+	s.out.plan = nil
+}
+
+// branch takes a segment that is not what is held of its log. If it begins right
+// after an entry that is, it is stored beside that; and what is held here goes to the
+// peer from there on.
+func (s *Session) branch(seg *wire.Segment, prev crdt.Hash) {
+	from := seg.First - 1
+	refuse := func() { s.declineLog(seg, Refuse(Fork, "log %s, seq %d", seg.Log, seg.First), from) }
+	take := func() {
+		s.question(Ingest{Certificate: s.news(seg.Log.Device), Segment: seg}, func() {
+			if s.no != nil {
+				s.declineLog(seg, s.no, from)
+				return
+			}
+			s.stale, s.in.other = true, true
+			if s.parting.sent == nil {
+				s.parting.begun, s.parting.sent = map[crdt.LogID]bool{}, map[crdt.LogID]bool{}
+			}
+			if !s.parting.sent[seg.Log] {
+				s.parting.sent[seg.Log], s.parting.begun[seg.Log] = true, true
+				s.unsend(seg.Log)
+				s.partsAt(seg.Log, from)
+			}
+		})
+	}
+	if from == 0 {
+		take()
+		return
+	}
+	s.look([]identity.LogHead{{Log: seg.Log, Head: crdt.Head{Seq: from, Hash: prev}}}, take, refuse)
+}

@@ -1,0 +1,499 @@
+package reconcile
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/sync/identity"
+)
+
+// Memory is what a node remembers of a peer between sessions. It saves bytes and
+// round trips and is never trusted: a memory that is wrong in any way costs an
+// exchange of heads. Only the counters are for more: whoever keeps them durably
+// before a session begins finds that a second machine speaks with the peer's key.
+type Memory struct {
+	Mine, Its uint64 // contacts: this node's with the peer, and the peer's own count
+
+	Known                  bool // the rest was said by the peer
+	Peer, Own              Hash // the certificates of both
+	Scopes                 []crdt.Scope
+	Given                  map[crdt.LogID]Known // how far the peer holds each log
+	Receipts               map[crdt.Scope]map[crdt.Device]uint64
+	Certificates           map[crdt.Device]Hash
+	Base                   map[crdt.Scope]*identity.Receipt // own receipts that the peer has
+	Held                   map[crdt.LogID]Held
+	Took, Count, Acked     uint64 // items since both said hello: taken, sent, known to be taken
+	Doubt                  []Doubt
+	Unfinished             map[uint8]Span       // segments that were being sent, by lane
+	Carried                map[crdt.LogID]Known // given to a courier or a bundle, not known to have arrived
+	Live                   bool                 // written while the session ran: all that is new is in doubt
+	CounterBack, Forgotten bool                 // what the last session noticed: a count that went back, a peer without a memory
+}
+
+// Known is a head as far as it is remembered of a peer. The zero hash is unknown.
+type Known struct {
+	Seq  uint64
+	Hash Hash
+}
+
+// Held is why a log is held back from a peer, until the log grows or its device's
+// certificate changes.
+type Held struct {
+	Code        Code
+	Reason      Text
+	Where       string
+	UpTo        uint64 // what the peer takes of it
+	Own         uint64 // how far this node held it when it was refused
+	Certificate Hash   // its device's
+}
+
+// Doubt is an item that was sent and not acknowledged: a segment up to a row, a
+// receipt (and the weight of the one that the peer had before), or a certificate.
+type Doubt struct {
+	Ordinal uint64
+	Row     Row
+	Scope   crdt.Scope
+	Signer  crdt.Device
+	Before  uint64
+	Own     *identity.Receipt // if it is the newest own one
+	Device  crdt.Device       // of a certificate
+}
+
+// Span is a segment of a log.
+type Span struct {
+	Log       crdt.LogID
+	After, To uint64
+}
+
+// recall begins with what is remembered, if it can still be true.
+func (s *Session) recall() {
+	m := s.config.Memory
+	if m == nil {
+		s.memory.Mine = 1
+		return
+	}
+	s.memory = *m
+	s.memory.Mine++
+	cert, ok := s.config.Known(s.config.Peer)
+	if !m.Known || !ok || hashOf(cert) != m.Peer || hashOf(s.config.Own) != m.Own {
+		return
+	}
+	claims, err := s.dir.Add(cert)
+	if err != nil || !claims.PeerKey.Equal(s.config.PeerKey) || claims.Device == s.own.Device {
+		return
+	}
+	s.share(m.Scopes)
+	if !slices.Equal(s.scopes, m.Scopes) || len(s.scopes) == 0 {
+		return
+	}
+	s.peer, s.informed = claims, true
+	s.remember(m)
+}
+
+func (s *Session) remember(m *Memory) {
+	maps.Copy(s.out.given, m.Given)
+	maps.Copy(s.out.told, m.Certificates)
+	maps.Copy(s.out.unfinished, m.Unfinished)
+	for scope, weights := range m.Receipts {
+		if l := s.lanes[scope]; l != nil {
+			maps.Copy(l.given, weights)
+		}
+	}
+	for scope, r := range m.Base {
+		if l := s.lanes[scope]; l != nil {
+			l.base, l.sure = r, r
+		}
+	}
+	for log, h := range m.Held {
+		if s.head(log).Seq == h.Own && s.certificate(log.Device) == h.Certificate {
+			s.held[log] = h
+		}
+	}
+	s.out.sent = maps.Clone(s.out.given)
+	s.out.doubt = m.Doubt
+}
+
+// settleDoubts takes the peer's word for how many items it took. It says whether
+// that is what this side remembers.
+func (s *Session) settleDoubts(took uint64) bool {
+	m := &s.memory
+	remembered := took >= m.Acked && took <= m.Count
+	m.Count, m.Acked = took, took
+	if !remembered {
+		return false
+	}
+	for _, d := range s.out.doubt {
+		s.settleDoubt(d, d.Ordinal <= took)
+	}
+	s.out.doubt = nil
+	s.rebuildSent()
+	return true
+}
+
+func (s *Session) settleDoubt(d Doubt, taken bool) {
+	l := s.lanes[d.Scope]
+	switch {
+	case d.Row.Seq > 0 && taken:
+		s.peerTook(&item{row: d.Row})
+	case l != nil && taken && d.Own != nil:
+		l.base = d.Own
+	case l != nil && taken && d.Signer == s.own.Device:
+		l.base = nil // it has one of which only the weight is remembered
+	case l != nil && !taken:
+		l.given[d.Signer] = min(l.given[d.Signer], d.Before)
+	case d.Device != (crdt.Device{}) && !taken:
+		delete(s.out.told, d.Device)
+	}
+}
+
+// Memory gives what is to be remembered of the peer now. While the session runs
+// it is Live.
+func (s *Session) Memory() *Memory {
+	m := s.memory
+	m.Live = !s.closed
+	if m.Known = s.informed && !s.violated(); !m.Known {
+		m.Took, m.Count, m.Acked, m.Doubt = 0, 0, 0, nil
+		return &m
+	}
+	cert, _ := s.dir.Certificate(s.peer.Device)
+	m.Peer, m.Own, m.Scopes = hashOf(cert), hashOf(s.config.Own), s.scopes
+	m.Given, m.Certificates, m.Held = maps.Clone(s.out.given), maps.Clone(s.out.told), maps.Clone(s.held)
+	m.Receipts, m.Base = map[crdt.Scope]map[crdt.Device]uint64{}, map[crdt.Scope]*identity.Receipt{}
+	for scope, l := range s.lanes {
+		m.Receipts[scope] = maps.Clone(l.given)
+		if l.sure != nil {
+			m.Base[scope] = l.sure
+		}
+	}
+	m.Took += s.in.done
+	m.Count += s.out.count
+	m.Acked += s.out.acked
+	m.Doubt, m.Unfinished = s.doubts()
+	for _, d := range slices.Collect(maps.Keys(m.Certificates)) {
+		if !s.names(d) {
+			delete(m.Certificates, d)
+		}
+	}
+	return &m
+}
+
+// violated says whether the session ended because one side broke the protocol: what
+// is remembered may be the reason.
+func (s *Session) violated() bool { return s.refusal != nil && s.refusal.violates() }
+
+func (r *Refusal) violates() bool {
+	return r.Code != Cut && r.Code != Unavailable && r.Code != Budget
+}
+
+// names says whether anything that is held or was given is a device's.
+func (s *Session) names(d crdt.Device) bool {
+	for log := range s.out.given {
+		if log.Device == d {
+			return true
+		}
+	}
+	for _, l := range s.lanes {
+		if l.given[d] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// End notes that the connection has ended, and gives what is to be remembered, and
+// kept of items that have come in part.
+func (s *Session) End() (*Memory, []Staged) {
+	s.closed = true
+	var rest []Staged
+	for _, p := range s.in.lanes {
+		if len(p.Bytes) > 0 {
+			rest = append(rest, p.Staged)
+		}
+	}
+	return s.Memory(), rest
+}
+
+// doubts are the items that were sent and may not have arrived, and the segments of
+// which a part was.
+func (s *Session) doubts() (doubts []Doubt, unfinished map[uint8]Span) {
+	unfinished = maps.Clone(s.out.unfinished)
+	doubts = slices.Clone(s.out.doubt)
+	newest := map[crdt.Scope]int{}
+	for _, it := range s.out.flight {
+		d := Doubt{Ordinal: s.memory.Count + it.ordinal, Row: it.row, Device: it.device}
+		if it.receipt != nil {
+			d.Scope, d.Signer, d.Before = it.receipt.Scope, it.receipt.Signer, it.before
+			if d.Signer == s.own.Device {
+				if i, ok := newest[d.Scope]; ok {
+					doubts[i].Own = nil
+				}
+				d.Own, newest[d.Scope] = it.receipt, len(doubts)
+			}
+		}
+		doubts = append(doubts, d)
+	}
+	for lane, it := range s.out.current {
+		if it != nil && it.at > it.from && it.row.Seq > 0 {
+			unfinished[uint8(lane)] = Span{Log: it.row.Log, After: it.after, To: it.row.Seq}
+		}
+	}
+	return doubts, unfinished
+}
+
+// MaxMemory is the size of an encoded memory in bytes.
+const MaxMemory = 1 << 20
+
+const memoryFormat = 1
+
+// The bytes of a memory are a node's own business. They are canonical CBOR, so that
+// equal memories are equal bytes.
+type wireMemory struct {
+	_            struct{} `cbor:",toarray"`
+	Format       uint
+	Mine, Its    uint64
+	Flags        uint
+	Peer, Own    Hash
+	Scopes       []crdt.Scope
+	Given        []wireKnown
+	Receipts     []wireWeight
+	Certificates []wireCertificate
+	Base         [][]byte
+	Held         []wireHeld
+	Took         uint64
+	Count        uint64
+	Acked        uint64
+	Doubt        []wireDoubt
+	Unfinished   []wireSpan
+	Carried      []wireKnown
+}
+
+type wireLog struct {
+	_           struct{} `cbor:",toarray"`
+	Scope       crdt.Scope
+	Device      crdt.Device
+	Incarnation crdt.Incarnation
+	Class       crdt.Class
+}
+
+type wireKnown struct {
+	_    struct{} `cbor:",toarray"`
+	Log  wireLog
+	Seq  uint64
+	Hash Hash
+}
+
+type wireWeight struct {
+	_       struct{} `cbor:",toarray"`
+	Scope   crdt.Scope
+	Signer  crdt.Device
+	Entries uint64
+}
+
+type wireCertificate struct {
+	_      struct{} `cbor:",toarray"`
+	Device crdt.Device
+	Hash   Hash
+}
+
+type wireHeld struct {
+	_           struct{} `cbor:",toarray"`
+	Log         wireLog
+	Code        uint
+	VI, EN      string
+	Where       string
+	UpTo, Own   uint64
+	Certificate Hash
+}
+
+type wireDoubt struct {
+	_       struct{} `cbor:",toarray"`
+	Ordinal uint64
+	Row     []wireKnown // none or one
+	Scope   crdt.Scope
+	Signer  crdt.Device
+	Before  uint64
+	Own     []byte
+	Device  crdt.Device
+}
+
+type wireSpan struct {
+	_         struct{} `cbor:",toarray"`
+	Lane      uint8
+	Log       wireLog
+	After, To uint64
+}
+
+func (l wireLog) id() crdt.LogID {
+	return crdt.LogID{Scope: l.Scope, Device: l.Device, Incarnation: l.Incarnation, Class: l.Class}
+}
+
+func wireLogOf(l crdt.LogID) wireLog {
+	return wireLog{Scope: l.Scope, Device: l.Device, Incarnation: l.Incarnation, Class: l.Class}
+}
+
+const (
+	flagKnown = 1 << iota
+	flagLive
+	flagCounterBack
+	flagForgotten
+)
+
+// Encode gives a memory's bytes.
+func (m *Memory) Encode() ([]byte, error) {
+	w := wireMemory{Format: memoryFormat, Mine: m.Mine, Its: m.Its, Peer: m.Peer, Own: m.Own, Scopes: m.Scopes}
+	for i, set := range []bool{m.Known, m.Live, m.CounterBack, m.Forgotten} {
+		if set {
+			w.Flags |= 1 << i
+		}
+	}
+	w.Given, w.Carried = wireGiven(m.Given), wireGiven(m.Carried)
+	for _, scope := range slices.Sorted(maps.Keys(m.Receipts)) {
+		for _, d := range sortedDevices(m.Receipts[scope]) {
+			w.Receipts = append(w.Receipts, wireWeight{Scope: scope, Signer: d, Entries: m.Receipts[scope][d]})
+		}
+	}
+	for _, d := range sortedDevices(m.Certificates) {
+		w.Certificates = append(w.Certificates, wireCertificate{Device: d, Hash: m.Certificates[d]})
+	}
+	for _, scope := range slices.Sorted(maps.Keys(m.Base)) {
+		b, err := m.Base[scope].Encode()
+		if err != nil {
+			return nil, fmt.Errorf("memory of a peer: %w", err)
+		}
+		w.Base = append(w.Base, b)
+	}
+	for _, log := range slices.SortedFunc(maps.Keys(m.Held), crdt.LogID.Compare) {
+		h := m.Held[log]
+		w.Held = append(w.Held, wireHeld{
+			Log: wireLogOf(log), Code: uint(h.Code), VI: h.Reason.VI, EN: h.Reason.EN, Where: h.Where, UpTo: h.UpTo, Own: h.Own, Certificate: h.Certificate,
+		})
+	}
+	w.Took, w.Count, w.Acked = m.Took, m.Count, m.Acked
+	for _, d := range m.Doubt {
+		x := wireDoubt{Ordinal: d.Ordinal, Scope: d.Scope, Signer: d.Signer, Before: d.Before, Device: d.Device}
+		if d.Row.Seq > 0 {
+			x.Row = []wireKnown{{Log: wireLogOf(d.Row.Log), Seq: d.Row.Seq, Hash: d.Row.Hash}}
+		}
+		if d.Own != nil {
+			b, err := d.Own.Encode()
+			if err != nil {
+				return nil, fmt.Errorf("memory of a peer: %w", err)
+			}
+			x.Own = b
+		}
+		w.Doubt = append(w.Doubt, x)
+	}
+	for _, lane := range slices.Sorted(maps.Keys(m.Unfinished)) {
+		u := m.Unfinished[lane]
+		w.Unfinished = append(w.Unfinished, wireSpan{Lane: lane, Log: wireLogOf(u.Log), After: u.After, To: u.To})
+	}
+	b, err := wire.Marshal(w)
+	if err == nil && len(b) > MaxMemory {
+		err = fmt.Errorf("memory of a peer: %d bytes; at most %d", len(b), MaxMemory)
+	}
+	return b, err
+}
+
+func wireGiven(given map[crdt.LogID]Known) (out []wireKnown) {
+	for _, log := range slices.SortedFunc(maps.Keys(given), crdt.LogID.Compare) {
+		out = append(out, wireKnown{Log: wireLogOf(log), Seq: given[log].Seq, Hash: given[log].Hash})
+	}
+	return out
+}
+
+func sortedDevices[V any](m map[crdt.Device]V) []crdt.Device {
+	return slices.SortedFunc(maps.Keys(m), func(a, b crdt.Device) int { return cmp.Compare(string(a[:]), string(b[:])) })
+}
+
+// DecodeMemory reads what Encode writes. Whoever can't read a memory goes on with
+// none.
+func DecodeMemory(b []byte) (*Memory, error) {
+	var w wireMemory
+	if err := wire.Unmarshal(b, MaxMemory, &w); err != nil {
+		return nil, fmt.Errorf("memory of a peer: %w", err)
+	}
+	if w.Format != memoryFormat {
+		return nil, fmt.Errorf("memory of a peer: format %d; this program knows %d", w.Format, memoryFormat)
+	}
+	m := &Memory{
+		Mine: w.Mine, Its: w.Its, Known: w.Flags&flagKnown != 0, Live: w.Flags&flagLive != 0,
+		CounterBack: w.Flags&flagCounterBack != 0, Forgotten: w.Flags&flagForgotten != 0,
+		Peer: w.Peer, Own: w.Own, Scopes: w.Scopes, Given: givenOf(w.Given), Carried: givenOf(w.Carried),
+		Receipts: map[crdt.Scope]map[crdt.Device]uint64{}, Certificates: map[crdt.Device]Hash{}, Base: map[crdt.Scope]*identity.Receipt{},
+		Held: map[crdt.LogID]Held{}, Unfinished: map[uint8]Span{},
+	}
+	for _, r := range w.Receipts {
+		if m.Receipts[r.Scope] == nil {
+			m.Receipts[r.Scope] = map[crdt.Device]uint64{}
+		}
+		m.Receipts[r.Scope][r.Signer] = r.Entries
+	}
+	for _, c := range w.Certificates {
+		m.Certificates[c.Device] = c.Hash
+	}
+	for _, b := range w.Base {
+		r, err := identity.DecodeReceipt(b)
+		if err != nil {
+			return nil, fmt.Errorf("memory of a peer: %w", err)
+		}
+		m.Base[r.Scope] = r
+	}
+	for _, h := range w.Held {
+		m.Held[h.Log.id()] = Held{
+			Code: Code(h.Code), Reason: Text{VI: h.VI, EN: h.EN}, Where: h.Where, UpTo: h.UpTo, Own: h.Own, Certificate: h.Certificate,
+		}
+	}
+	m.Took, m.Count, m.Acked = w.Took, w.Count, w.Acked
+	for _, d := range w.Doubt {
+		x := Doubt{Ordinal: d.Ordinal, Scope: d.Scope, Signer: d.Signer, Before: d.Before, Device: d.Device}
+		if len(d.Row) > 0 {
+			x.Row = Row{d.Row[0].Log.id(), Known{d.Row[0].Seq, d.Row[0].Hash}}
+		}
+		if len(d.Own) > 0 {
+			r, err := identity.DecodeReceipt(d.Own)
+			if err != nil {
+				return nil, fmt.Errorf("memory of a peer: %w", err)
+			}
+			x.Own = r
+		}
+		m.Doubt = append(m.Doubt, x)
+	}
+	for _, u := range w.Unfinished {
+		m.Unfinished[u.Lane] = Span{Log: u.Log.id(), After: u.After, To: u.To}
+	}
+	return m, nil
+}
+
+type wireStaged struct {
+	_     struct{} `cbor:",toarray"`
+	Lane  uint8
+	Name  Hash
+	Total uint64
+	Bytes []byte
+}
+
+// Encode gives the bytes of what is staged.
+func (p Staged) Encode() ([]byte, error) {
+	return wire.Marshal(wireStaged{Lane: p.Lane, Name: p.Name, Total: p.Total, Bytes: p.Bytes})
+}
+
+// DecodeStaged reads what Encode writes.
+func DecodeStaged(b []byte) (Staged, error) {
+	var w wireStaged
+	if err := wire.Unmarshal(b, MaxItem+64, &w); err != nil {
+		return Staged{}, fmt.Errorf("what was staged: %w", err)
+	}
+	return Staged{Lane: w.Lane, Name: w.Name, Total: w.Total, Bytes: w.Bytes}, nil
+}
+
+func givenOf(list []wireKnown) map[crdt.LogID]Known {
+	given := map[crdt.LogID]Known{}
+	for _, k := range list {
+		given[k.Log.id()] = Known{Seq: k.Seq, Hash: k.Hash}
+	}
+	return given
+}
