@@ -81,10 +81,10 @@ func (v *victim) notes(t *testing.T, sentence string) {
 	})
 }
 
-// oversized announces a frame of 2 GiB, below what package link would send.
+// oversized announces a frame of 65,535 bytes, below what package link would send.
 func (v *victim) oversized(t *testing.T) {
 	s := v.stream(t)
-	if _, err := s.Write([]byte{0x7f, 0xff, 0xff, 0xff, 'x'}); err != nil {
+	if _, err := s.Write([]byte{0xff, 0xff, 'x'}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.SetReadDeadline(time.Now().Add(patience)); err != nil {
@@ -130,7 +130,7 @@ func (v *victim) stream(t *testing.T) network.MuxedStream {
 	t.Cleanup(func() { _ = conn.Close() }) // the victim may have closed it
 	s, err := conn.OpenStream(t.Context())
 	must(err)
-	_, err = multistream.SelectOneOf([]string{"/vungxa/sync/0"}, s)
+	_, err = multistream.SelectOneOf([]string{"/vungxa/sync/1"}, s)
 	must(err)
 	return s
 }

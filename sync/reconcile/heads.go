@@ -203,17 +203,19 @@ func (s *Session) takeLevel(m *level) {
 		return
 	}
 	s.theirs = word{valid: true, digest: m.Digest, done: m.Done}
+	s.answering = true // it doesn't know yet that both hold the same
 }
 
 // speak says how this side stands, when it has nothing more to send and that has
 // changed since its last word; and finds out from the peer's whether both hold the
 // same. It says whether there was anything to do.
 func (s *Session) speak() bool {
-	if s.met || !s.first || !s.informed || s.busy || s.stale || s.in.taking || s.unsettled() {
+	if s.met && !s.answering || !s.first || !s.informed || s.busy || s.stale || s.in.taking || s.unsettled() {
 		return false
 	}
+	s.answering = false
 	now := word{valid: true, digest: s.digest(), done: s.in.done}
-	agreed := s.theirs.valid && s.theirs.digest == now.digest && s.theirs.done == s.out.count
+	agreed := s.theirs.digest == now.digest
 	if !s.ours.valid || s.ours.digest != now.digest || s.ours.done != now.done {
 		s.ours = now
 		s.acknowledged()

@@ -17,6 +17,8 @@ import (
 type world struct {
 	t     *rapid.T
 	nodes []*memlog.Node
+	disk  disk
+	old   []disk // as it was at times
 	ends  []*end
 	saved []crdt.Pos // every save that was answered
 	acked []ack      // everything that a node ever told another to be durable
@@ -28,7 +30,7 @@ type ack struct {
 }
 
 func newWorld(t *rapid.T) *world {
-	w := &world{t: t, nodes: []*memlog.Node{
+	w := &world{t: t, disk: disk{}, nodes: []*memlog.Node{
 		newNode(t, "laptop", identity.RoleLaptop), newNode(t, "box", identity.RoleBox), newNode(t, "hub", identity.RoleHub),
 	}}
 	for i, n := range w.nodes {
@@ -37,15 +39,21 @@ func newWorld(t *rapid.T) *world {
 	return w
 }
 
-// dial connects two nodes, whether or not they are connected already.
+// dial connects two nodes; a connection that they have gives way.
 func (w *world) dial() {
 	i := rapid.IntRange(0, 2).Draw(w.t, "line")
-	if len(w.ends) >= 8 {
-		return
+	w.connect(w.nodes[i], w.nodes[(i+1)%3])
+}
+
+func (w *world) connect(a, b *memlog.Node) {
+	for _, e := range slices.Clone(w.ends) {
+		if e.node == a && e.far.node == b {
+			w.drop(e)
+		}
 	}
-	a, b := connect(w.t, w.nodes[i], w.nodes[(i+1)%3])
-	a.hook, b.hook = w.watch(a), w.watch(b)
-	w.ends = append(w.ends, a, b)
+	x, y := resume(w.t, w.disk, a, b)
+	x.hook, y.hook = w.watch(x), w.watch(y)
+	w.ends = append(w.ends, x, y)
 }
 
 // watch holds every frame to what its sender promises by it: it holds what it
@@ -60,7 +68,7 @@ func (w *world) watch(e *end) func([]byte) {
 			if got, _, _ := e.node.HashAt(h.Log, h.Head.Seq); got != h.Head.Hash {
 				w.t.Fatalf("%s sends %s naming log %s, seq %d, which it doesn't hold", e.node.Claims.Name, said.Kind, h.Log, h.Head.Seq)
 			}
-			if said.Kind == "heads" || said.Signer == e.node.Claims.Device {
+			if said.Signer == e.node.Claims.Device {
 				w.acked = append(w.acked, ack{e.node, h})
 			}
 		}
@@ -71,7 +79,8 @@ func (w *world) save() {
 	n := w.nodes[rapid.IntRange(0, 2).Draw(w.t, "who saves")]
 	class := crdt.Class(rapid.IntRange(1, 3).Draw(w.t, "class"))
 	for range rapid.IntRange(1, 5).Draw(w.t, "saves") {
-		p, err := n.Save(scope, class, fmt.Sprint(len(w.saved)))
+		text := noise(len(w.saved), rapid.SampledFrom([]int{1, 1, 1, 300, 3000}).Draw(w.t, "length"))
+		p, err := n.Save(scope, class, text)
 		if err != nil {
 			w.t.Fatalf("save: %v", err)
 		}
@@ -98,35 +107,76 @@ func (w *world) cut() {
 	}
 }
 
+// drop ends a connection as a cut line does: both sides go on living.
 func (w *world) drop(e *end) {
+	for _, x := range []*end{e, e.far} {
+		x.finish()
+		hangUp(x)
+	}
 	w.ends = slices.DeleteFunc(w.ends, func(x *end) bool { return x == e || x == e.far })
 }
 
 // crash ends all that a node had begun. What it was storing is durable or not,
-// as it happens; nobody was told.
+// as it happens; nobody was told, and nothing of the session is remembered but what
+// was written before.
 func (w *world) crash() {
 	n := w.nodes[rapid.IntRange(0, 2).Draw(w.t, "who crashes")]
 	for _, e := range slices.Clone(w.ends) {
 		if e.node != n {
 			continue
 		}
-		if rapid.Bool().Draw(w.t, "durable") {
-			e.store(e.todo)
+		if e.todo != nil && rapid.Bool().Draw(w.t, "durable") {
+			e.must(e.store(e.todo))
 		}
+		e.kept, e.closed = nil, true
 		w.drop(e)
+	}
+}
+
+// remember writes down what an end remembers, as is done now and then.
+func (w *world) remember() {
+	if len(w.ends) > 0 {
+		e := w.ends[rapid.IntRange(0, len(w.ends)-1).Draw(w.t, "who remembers")]
+		e.remember(e.s.Memory())
+	}
+}
+
+// backUp keeps what all disks remember of peers, and misremember brings one of it
+// back, of another peer, or spoilt.
+func (w *world) backUp() {
+	w.old = append(w.old, w.disk.clone())
+}
+
+func (w *world) misremember() {
+	if len(w.old) == 0 {
+		return
+	}
+	n := w.nodes[rapid.IntRange(0, 2).Draw(w.t, "who misremembers")]
+	for _, e := range slices.Clone(w.ends) {
+		if e.node == n {
+			w.drop(e)
+		}
+	}
+	old := w.old[rapid.IntRange(0, len(w.old)-1).Draw(w.t, "what")]
+	for _, peer := range w.nodes {
+		from := w.nodes[rapid.IntRange(0, 2).Draw(w.t, "of whom")]
+		if k := old[[2]crdt.Device{n.Claims.Device, from.Claims.Device}]; k != nil {
+			again := *k
+			w.disk[[2]crdt.Device{n.Claims.Device, peer.Claims.Device}] = &again
+		}
 	}
 }
 
 // calm connects every line once more and lets everything finish.
 func (w *world) calm() {
-	w.ends = nil
+	for len(w.ends) > 0 {
+		w.drop(w.ends[0])
+	}
 	for i := range 3 {
 		if i == 2 && rapid.Bool().Draw(w.t, "no direct line") {
 			break
 		}
-		a, b := connect(w.t, w.nodes[i], w.nodes[(i+1)%3])
-		a.hook, b.hook = w.watch(a), w.watch(b)
-		w.ends = append(w.ends, a, b)
+		w.connect(w.nodes[i], w.nodes[(i+1)%3])
 	}
 	settle(w.t, w.ends...)
 }
@@ -135,6 +185,9 @@ func (w *world) check() {
 	for _, e := range w.ends {
 		if e.refusal != nil || e.closed {
 			w.t.Fatalf("%s refused: %v", e.node.Claims.Name, e.refusal)
+		}
+		if !e.s.Met() || len(e.s.HeldBack()) > 0 {
+			w.t.Fatalf("%s doesn't know that it holds what %s does; it holds back %v", e.node.Claims.Name, e.far.node.Claims.Name, e.s.HeldBack())
 		}
 	}
 	same(w.t, w.nodes...)
@@ -171,9 +224,9 @@ func (w *world) ticked(at, signer *memlog.Node, receipts []*identity.Receipt, p 
 func TestHistories(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
-		deeds := []func(){w.save, w.dial, w.cut, w.crash, w.calm}
+		deeds := []func(){w.save, w.save, w.dial, w.dial, w.cut, w.crash, w.calm, w.remember, w.backUp, w.misremember}
 		for range rapid.IntRange(5, 60).Draw(t, "deeds") {
-			if d := rapid.IntRange(0, 30).Draw(t, "deed"); d < len(deeds) {
+			if d := rapid.IntRange(0, 35).Draw(t, "deed"); d < len(deeds) {
 				deeds[d]()
 			} else {
 				w.step()

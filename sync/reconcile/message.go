@@ -255,7 +255,6 @@ type delta struct {
 type heads struct {
 	_      struct{} `cbor:",toarray"`
 	Kind   uint8
-	Answer uint8
 	Done   uint64
 	Scopes []scopeHeads
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/vungxa/vungxa/crdt"
@@ -172,6 +173,33 @@ func (e *end) remember(m *reconcile.Memory) {
 	b, err := m.Encode()
 	e.must(err)
 	e.kept.memory = b
+}
+
+// finish does what the session has asked for, as a driver does before it looks at
+// the line again.
+func (e *end) finish() {
+	for e.todo != nil && !e.closed {
+		e.work()
+	}
+}
+
+func (d disk) clone() disk {
+	c := disk{}
+	for k, v := range d {
+		again := *v
+		c[k] = &again
+	}
+	return c
+}
+
+// noise is a text that doesn't compress, of about so many bytes.
+func noise(seed, n int) string {
+	r := rand.New(rand.NewPCG(uint64(seed), 1))
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(33 + r.IntN(90))
+	}
+	return string(b)
 }
 
 // hangUp ends both sides of a connection, as a cut line does: both go on living.

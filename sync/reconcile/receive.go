@@ -122,7 +122,7 @@ func (s *Session) take(m message, kind uint8, size int) {
 
 // came takes an item in that is whole.
 func (s *Session) came(m message, size int) {
-	if !s.informed && !isHeads(m) {
+	if !s.informed && s.said == kindHello && !isHeads(m) {
 		s.Refuse(Refuse(Order, "an item before the heads"))
 		return
 	}

@@ -141,17 +141,18 @@ type Session struct {
 	busy  bool                     // another frame waits to be read
 	tags  map[[4]byte]crdt.LogID   // of the view; nil: to be made
 
-	said     uint8        // the own first word: kindHello or kindResume
-	first    bool         // whether the peer's came
-	informed bool         // what the peer holds is known or believed
-	scopes   []crdt.Scope // that are shared, sorted
-	lanes    map[crdt.Scope]*lane
-	theirs   word // the peer's newest word of how it stands
-	ours     word
-	met      bool // both hold the same, or did and know what has changed since
-	stated   bool // heads were sent that wait for the peer's
-	healed   int  // how often
-	plain    bool // nothing is left out of segments: the memory was wrong
+	said      uint8        // the own first word: kindHello or kindResume
+	first     bool         // whether the peer's came
+	informed  bool         // what the peer holds is known or believed
+	scopes    []crdt.Scope // that are shared, sorted
+	lanes     map[crdt.Scope]*lane
+	theirs    word // the peer's newest word of how it stands
+	ours      word
+	answering bool // the peer has said how it stands, and waits for the same
+	met       bool // both hold the same, or did and know what has changed since
+	stated    bool // heads were sent that wait for the peer's
+	healed    int  // how often
+	plain     bool // nothing is left out of segments: the memory was wrong
 
 	out     sending
 	in      receiving
