@@ -77,7 +77,7 @@ func (s *Session) probeOn() {
 		}
 		if len(m.At) == 0 { // nothing of it can be compared any more
 			p.active = false
-			s.holdBack(p.log, Refuse(Fork, "log %s", p.log))
+			s.holdBack(p.log, Refuse(Fork, "log %s", p.log), 0)
 			return
 		}
 		s.say(m)
@@ -130,8 +130,11 @@ func (s *Session) partsAt(log crdt.LogID, seq uint64) {
 	s.out.whole[log], s.out.plan = true, nil
 }
 
-func (s *Session) holdBack(log crdt.LogID, r *Refusal) {
-	s.held[log] = Held{Code: r.Code, Reason: r.Reason, Where: r.Where, Own: s.head(log).Seq, Certificate: s.certificate(log.Device)}
+// holdBack sends the peer no more of a log than it takes.
+func (s *Session) holdBack(log crdt.LogID, r *Refusal, upTo uint64) {
+	s.held[log] = Held{
+		Times: s.times[log] + 1, Code: r.Code, Reason: r.Reason, Where: r.Where, UpTo: upTo, Own: s.head(log).Seq, Certificate: s.certificate(log.Device),
+	}
 	s.out.plan = nil
 }
 

@@ -41,8 +41,10 @@ type Known struct {
 }
 
 // Held is why a log is held back from a peer, until the log grows or its device's
-// certificate changes.
+// certificate changes. It is tried again in the next sessions, since what was refused
+// may have been damaged on the way, and then no more.
 type Held struct {
+	Times       uint64
 	Code        Code
 	Reason      Text
 	Where       string
@@ -94,6 +96,9 @@ func (s *Session) recall() {
 	s.remember(m)
 }
 
+// refusedOften is in how many sessions a log is refused before it is tried no more.
+const refusedOften = 3
+
 func (s *Session) remember(m *Memory) {
 	maps.Copy(s.out.given, m.Given)
 	maps.Copy(s.out.told, m.Certificates)
@@ -109,7 +114,11 @@ func (s *Session) remember(m *Memory) {
 		}
 	}
 	for log, h := range m.Held {
-		if s.head(log).Seq == h.Own && s.certificate(log.Device) == h.Certificate {
+		switch {
+		case s.head(log).Seq != h.Own || s.certificate(log.Device) != h.Certificate:
+		case h.Times < refusedOften:
+			s.times[log] = h.Times
+		default:
 			s.held[log] = h
 		}
 	}
@@ -306,6 +315,7 @@ type wireHeld struct {
 	VI, EN      string
 	Where       string
 	UpTo, Own   uint64
+	Times       uint64
 	Certificate Hash
 }
 
@@ -369,7 +379,7 @@ func (m *Memory) Encode() ([]byte, error) {
 	for _, log := range slices.SortedFunc(maps.Keys(m.Held), crdt.LogID.Compare) {
 		h := m.Held[log]
 		w.Held = append(w.Held, wireHeld{
-			Log: wireLogOf(log), Code: uint(h.Code), VI: h.Reason.VI, EN: h.Reason.EN, Where: h.Where, UpTo: h.UpTo, Own: h.Own, Certificate: h.Certificate,
+			Log: wireLogOf(log), Code: uint(h.Code), VI: h.Reason.VI, EN: h.Reason.EN, Where: h.Where, UpTo: h.UpTo, Own: h.Own, Times: h.Times, Certificate: h.Certificate,
 		})
 	}
 	w.Took, w.Count, w.Acked = m.Took, m.Count, m.Acked
@@ -444,7 +454,7 @@ func DecodeMemory(b []byte) (*Memory, error) {
 	}
 	for _, h := range w.Held {
 		m.Held[h.Log.id()] = Held{
-			Code: Code(h.Code), Reason: Text{VI: h.VI, EN: h.EN}, Where: h.Where, UpTo: h.UpTo, Own: h.Own, Certificate: h.Certificate,
+			Code: Code(h.Code), Reason: Text{VI: h.VI, EN: h.EN}, Where: h.Where, UpTo: h.UpTo, Own: h.Own, Times: h.Times, Certificate: h.Certificate,
 		}
 	}
 	m.Took, m.Count, m.Acked = w.Took, w.Count, w.Acked

@@ -119,7 +119,8 @@ type end struct {
 	refusal *reconcile.Refusal
 	frames  int // sent so far
 	bytes   int
-	hook    func(frame []byte) // sees every frame that is sent
+	hook    func(frame []byte)          // sees every frame that is sent
+	spoil   func(frame []byte) [][]byte // what comes here in its place
 }
 
 // connect begins a session between two nodes that have never met.
@@ -340,6 +341,10 @@ func (e *end) write() bool {
 		}
 		e.frames++
 		e.bytes += len(frame)
+		if spoil := e.far.spoil; spoil != nil {
+			e.far.in = append(e.far.in, spoil(frame)...)
+			continue
+		}
 		e.far.in = append(e.far.in, frame)
 	}
 	e.unsent = nil

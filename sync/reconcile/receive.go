@@ -89,6 +89,9 @@ func (s *Session) take(m message, kind uint8, size int) {
 	case *resume:
 		s.takeResume(m)
 		return
+	case *staged:
+		s.out.staged[m.Lane] = *m
+		return
 	}
 	if !s.first {
 		s.Refuse(Refuse(Order, "kind %d before hello", kind))
@@ -113,8 +116,6 @@ func (s *Session) take(m message, kind uint8, size int) {
 		s.takeFound(m)
 	case *get:
 		s.takeGet(m)
-	case *staged:
-		s.out.staged[m.Lane] = *m
 	case *whole:
 		s.takeWhole(m)
 	}
@@ -298,10 +299,10 @@ func (s *Session) takeHello(m *hello) {
 
 // anew forgets what was believed of the peer, which starts from nothing.
 func (s *Session) anew() {
-	held := s.held
+	held, staged := s.held, s.out.staged
 	s.memory.Took, s.memory.Count, s.memory.Acked = 0, 0, 0
 	s.out, s.informed, s.met, s.healed = newSending(), false, false, 0
-	s.held = map[crdt.LogID]Held{}
+	s.held, s.out.staged = map[crdt.LogID]Held{}, staged
 	for log, h := range held {
 		if slices.Contains(s.scopes, log.Scope) {
 			s.held[log] = h
@@ -487,10 +488,7 @@ func (s *Session) takeRefused(m *refused) {
 		s.out.toldAgain[log.Device] = true
 		return
 	}
-	s.held[log] = Held{
-		Code: r.Code, Reason: r.Reason, Where: r.Where, UpTo: min(m.Seq, s.head(log).Seq), Own: s.head(log).Seq, Certificate: s.certificate(log.Device),
-	}
-	s.out.plan = nil
+	s.holdBack(log, r, min(m.Seq, s.head(log).Seq))
 }
 
 // HeldBack are the logs that the peer doesn't take, and why.

@@ -156,7 +156,8 @@ type Session struct {
 
 	out     sending
 	in      receiving
-	held    map[crdt.LogID]Held // logs held back from this peer, and why
+	held    map[crdt.LogID]Held   // logs held back from this peer, and why
+	times   map[crdt.LogID]uint64 // in how many sessions before they were refused
 	parting parting
 	content content
 
@@ -217,7 +218,7 @@ func New(config Config, view View) (*Session, error) {
 	config.Scopes = slices.Sorted(slices.Values(config.Scopes))
 	config.Window = max(config.Window, MinWindow)
 	s := &Session{
-		config: config, own: own, dir: dir, view: view, fresh: map[crdt.LogID]crdt.Head{}, held: map[crdt.LogID]Held{},
+		config: config, own: own, dir: dir, view: view, fresh: map[crdt.LogID]crdt.Head{}, held: map[crdt.LogID]Held{}, times: map[crdt.LogID]uint64{},
 		lanes: map[crdt.Scope]*lane{}, out: newSending(), content: newContent(),
 	}
 	for i, scope := range config.Scopes {
@@ -265,12 +266,12 @@ func (s *Session) greet() error {
 	if err != nil {
 		return err
 	}
-	s.outbox = append(s.outbox, cut(frame)...)
-	for lane := range s.in.lanes {
+	for lane := range s.in.lanes { // before the peer begins anew what it was sending
 		if p := &s.in.lanes[lane]; p.kept > 0 {
 			s.say(staged{Kind: kindStaged, Lane: uint8(lane), Name: p.Name, Total: p.Total, Bytes: uint64(p.kept)})
 		}
 	}
+	s.outbox = append(s.outbox, cut(frame)...)
 	return nil
 }
 
