@@ -92,3 +92,14 @@ func Decode(frame []byte) (again []byte, ok bool) {
 	again, err := wire.Marshal(m)
 	return again, err == nil
 }
+
+// InParts gives any message as parts, however short.
+func InParts(lane uint8, b []byte) [][]byte {
+	return [][]byte{mustEncode(firstPart{Kind: kindPart, Lane: lane, Bytes: b, Total: uint64(len(b)), Name: hashOf(b)})}
+}
+
+// Longer is a message with an element more than this program knows.
+func Longer(b []byte) []byte {
+	c := append([]byte{b[0] + 1}, b[1:]...)
+	return append(c, 0xf5)
+}
