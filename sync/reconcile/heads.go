@@ -216,7 +216,8 @@ func (s *Session) speak() bool {
 	s.answering = false
 	now := word{valid: true, digest: s.digest(), done: s.in.done}
 	agreed := s.theirs.digest == now.digest
-	if !s.ours.valid || s.ours.digest != now.digest || s.ours.done != now.done {
+	promised := s.ours.more && s.out.count == 0 // and nothing came of it
+	if !s.ours.valid || s.ours.digest != now.digest || s.ours.done != now.done || promised {
 		s.ours = now
 		s.acknowledged()
 		frame, err := encode(level{Kind: kindLevel, Done: now.done, Digest: now.digest})
