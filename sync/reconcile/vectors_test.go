@@ -1,0 +1,95 @@
+package reconcile_test
+
+import (
+	"crypto/ed25519"
+	"encoding/hex"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/sync/identity"
+	"github.com/vungxa/vungxa/sync/reconcile"
+)
+
+var update = flag.Bool("update", false, "write the test vectors into PROTOCOL.md")
+
+const (
+	protocol     = "../PROTOCOL.md"
+	vectorsBegin = "<!-- vectors: go test ./sync/reconcile -run Vectors -update -->\n"
+	vectorsEnd   = "<!-- end of vectors -->"
+)
+
+// The vectors in PROTOCOL.md are what this package says.
+func TestVectors(t *testing.T) {
+	b, err := os.ReadFile(protocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(b), vectorsBegin)
+	got, after, ended := strings.Cut(rest, vectorsEnd)
+	if !found || !ended {
+		t.Fatalf("%s has no place for vectors", protocol)
+	}
+	want := vectors(t)
+	if *update {
+		if err := os.WriteFile(protocol, []byte(before+vectorsBegin+want+vectorsEnd+after), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if got != want {
+		t.Errorf("%s has other vectors; if the format was meant to change, run with -update. Now:\n%s", protocol, want)
+	}
+}
+
+func vectors(t *testing.T) string {
+	laptop, box := newNode(t, "laptop", identity.RoleLaptop), newNode(t, "box", identity.RoleBox)
+	d := disk{}
+	var out strings.Builder
+	add := func(name string, b []byte) {
+		text := hex.EncodeToString(b)
+		out.WriteString(name + "\n")
+		for len(text) > 0 {
+			n := min(len(text), 120)
+			out.WriteString("  " + text[:n] + "\n")
+			text = text[n:]
+		}
+	}
+	out.WriteString("```\n")
+	for _, k := range []struct {
+		name string
+		key  ed25519.PrivateKey
+	}{
+		{"authority", root}, {"laptop seal", laptop.Keys.Seal}, {"laptop peer", laptop.Keys.Peer},
+		{"box seal", box.Keys.Seal}, {"box peer", box.Keys.Peer},
+	} {
+		add("key of "+k.name, k.key.Seed())
+	}
+	var a, b *end
+	talk := func(before string) {
+		a, b = resume(t, d, laptop, box)
+		a.hook = func(f []byte) { add(before+", laptop: "+parse(t, f).Kind, f) }
+		b.hook = func(f []byte) { add(before+", box: "+parse(t, f).Kind, f) }
+		flights(t, a, b)
+	}
+	save(t, laptop, crdt.ClassRecords, 1)
+	talk("first")
+	hangUp(a, b)
+	talk("idle")
+	save(t, laptop, crdt.ClassRecords, 1)
+	flights(t, a, b)
+	hangUp(a, b)
+	if _, err := laptop.Save(scope, crdt.ClassUrgent, noise(1, 1500)); err != nil {
+		t.Fatal(err)
+	}
+	talk("long")
+	refusal, err := reconcile.Refuse(reconcile.Cut, "operator").Frame()
+	if err != nil {
+		t.Fatal(err)
+	}
+	add("refuse", refusal)
+	out.WriteString("```\n")
+	return out.String()
+}
