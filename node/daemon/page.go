@@ -7,15 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/api"
 	"github.com/vungxa/vungxa/node/auth"
@@ -175,6 +178,10 @@ func (d *Daemon) Info() api.Info {
 		}
 		if !s.Connected && s.Why.VI != "" {
 			peer.WhyNot = &s.Why.VI
+		}
+		for _, log := range slices.SortedFunc(maps.Keys(s.Held), crdt.LogID.Compare) { // one is said, the rest goes on
+			why := s.Held[log].Reason.VI
+			peer.WhyNot = &why
 		}
 		info.Peers = append(info.Peers, peer)
 	}

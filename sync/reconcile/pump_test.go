@@ -111,6 +111,8 @@ type end struct {
 	kept    *kept            // nil: nothing is
 	dirty   bool             // something was stored since the last view
 	window  int
+	aloof   bool     // it stores nothing, and says that it did
+	noForks bool     // its store keeps one branch of a log
 	files   *files   // attachments; nil: none
 	in      [][]byte // frames on their way here
 	far     *end
@@ -272,6 +274,16 @@ func (e *end) work() bool {
 		e.s.Based(entry, salt)
 	case reconcile.Ingest, reconcile.Keep:
 		e.dirty = true
+		if i, ok := a.(reconcile.Ingest); ok && e.noForks && e.parts(i.Segment) {
+			e.s.Declined(reconcile.Refuse(reconcile.Fork, "one branch is kept"))
+			e.drain()
+			return true
+		}
+		if e.aloof {
+			e.s.Stored()
+			e.drain()
+			return true
+		}
 		if err := e.store(a); err != nil {
 			e.s.Declined(reconcile.Refuse(reconcile.Fork, "%v", err))
 			e.drain()
@@ -294,6 +306,17 @@ func (e *end) work() bool {
 	}
 	e.drain()
 	return true
+}
+
+// parts says whether a segment differs from what is held.
+func (e *end) parts(s *wire.Segment) bool {
+	at := min(heads(e.t, e.node)[s.Log].Seq, s.Last())
+	if at < s.First {
+		return false
+	}
+	hash, _, err := e.node.HashAt(s.Log, at)
+	e.must(err)
+	return hash != wire.ChainHash(s.Entries[at-s.First])
 }
 
 // store makes durable what an action holds.

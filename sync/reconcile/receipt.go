@@ -26,7 +26,7 @@ func Newer(r, held *identity.Receipt) bool {
 	if held == nil {
 		return true
 	}
-	lost := func(h identity.LogHead) bool { return !covers(r, h.Log, h.Head.Seq) }
+	lost := func(h identity.LogHead) bool { return !covers(r, h.Log, h.Head.Seq) && !parted(r.Heads, h) }
 	return weight(r) > weight(held) && !slices.ContainsFunc(held.Heads, lost)
 }
 
@@ -39,7 +39,7 @@ func (h Holding) Owes(own crdt.Device) ([]identity.LogHead, bool) {
 	standing := maps.Clone(h.Heads)
 	if said != nil {
 		for _, s := range said.Heads {
-			if standing[s.Log].Seq < s.Head.Seq {
+			if standing[s.Log].Seq < s.Head.Seq && !parted(h.list(), s) {
 				standing[s.Log] = s.Head
 			}
 		}
@@ -54,6 +54,20 @@ func (h Holding) Owes(own crdt.Device) ([]identity.LogHead, bool) {
 		}
 	}
 	return heads, owes
+}
+
+// parted says whether a head is of what is a branch of its log by now.
+func parted(heads []identity.LogHead, h identity.LogHead) bool {
+	return slices.ContainsFunc(heads, func(b identity.LogHead) bool {
+		return b.Log.Device == h.Log.Device && b.Log.Class == h.Log.Class|crdt.ClassBranch && b.Log.Class != h.Log.Class && b.Head.Seq >= h.Head.Seq
+	})
+}
+
+func (h Holding) list() (heads []identity.LogHead) {
+	for log, head := range h.Heads {
+		heads = append(heads, identity.LogHead{Log: log, Head: head})
+	}
+	return heads
 }
 
 func covers(r *identity.Receipt, log crdt.LogID, seq uint64) bool {

@@ -477,18 +477,23 @@ func (s *Session) takeRefused(m *refused) {
 	if !ok {
 		return
 	}
-	if r.Code == Fork && s.parting.begins(log) {
-		s.unsend(log)
+	rows := s.unsend(log)
+	if r.Code == Fork && m.Seq > 0 && slices.Contains(rows, log) && s.parting.begins(log) {
 		s.probe(log, min(m.Seq, s.head(log).Seq))
 		return
 	}
-	s.unsend(log)
 	if told := s.out.told[log.Device]; r.Code == Certificate && told != (Hash{}) && !s.out.toldAgain[log.Device] {
 		delete(s.out.told, log.Device) // it was wrong that the peer has it
 		s.out.toldAgain[log.Device] = true
 		return
 	}
-	s.holdBack(log, r, min(m.Seq, s.head(log).Seq))
+	for _, row := range rows {
+		upTo := min(m.Seq, s.head(log).Seq)
+		if row != log {
+			upTo = 0
+		}
+		s.holdBack(row, r, upTo)
+	}
 }
 
 // HeldBack are the logs that the peer doesn't take, and why.

@@ -556,23 +556,32 @@ func (s *Session) peerHolds(log crdt.LogID, k Known) {
 	s.out.flight = slices.DeleteFunc(s.out.flight, func(it *item) bool { return it.row.Seq > 0 && it.row.Log == log && it.row.Seq <= k.Seq })
 }
 
-// unsend drops what was sent of a log and is to be sent anew or not at all.
-func (s *Session) unsend(of crdt.LogID) {
+// unsend drops what was sent of a log and is to be sent anew or not at all. It gives
+// the rows that it was sent of: the log, or branches of it.
+func (s *Session) unsend(of crdt.LogID) (rows []crdt.LogID) {
 	o := &s.out
-	drop := func(it *item) bool { return it != nil && it.of == of && it.row.Seq > 0 }
-	for _, it := range o.flight {
-		if drop(it) {
-			it.row.Seq = 0 // it stays for the count
-			o.sent[it.row.Log] = o.given[it.row.Log]
+	drop := func(it *item) {
+		if it == nil || it.of != of || it.row.Seq == 0 {
+			return
 		}
+		if !slices.Contains(rows, it.row.Log) {
+			rows = append(rows, it.row.Log)
+		}
+		it.row.Seq = 0 // it stays for the count
+		o.sent[it.row.Log] = o.given[it.row.Log]
+	}
+	for _, it := range o.flight {
+		drop(it)
 	}
 	for _, it := range o.current {
-		if drop(it) {
-			it.row.Seq = 0
-		}
+		drop(it)
 	}
-	o.sent[of] = o.given[of]
+	if len(rows) == 0 {
+		rows = []crdt.LogID{of}
+		o.sent[of] = o.given[of]
+	}
 	o.plan = nil
+	return rows
 }
 
 // rebuildSent works out what the peer will hold from what it holds and what is on

@@ -43,6 +43,7 @@ type drive struct {
 	wrote     chan struct{}
 	unwritten chan error // why writing has ended
 
+	held int              // how many logs the peer doesn't take
 	kept []byte           // the memory as it was written last
 	keep <-chan time.Time // when it is written again
 	own  error            // what went wrong on this node
@@ -173,6 +174,10 @@ func (d *drive) loop(ctx context.Context) error {
 			if known {
 				d.r.heard(d.p)
 				d.soon()
+			}
+			if n := d.s.HeldCount(); n != d.held {
+				d.held = n
+				d.r.noteHeld(d.p, d.s.Memory())
 			}
 		case err := <-d.unread:
 			if len(d.frames) > 0 { // they came before the end

@@ -17,7 +17,7 @@ const icons = { connected: 'linked', down: 'unlinked', cut: 'cut' } as const
 
 export function contactText(peer: Peer, t: Translate): string {
   const last = peer.last_contact_ms === null ? t('line.never') : t('line.lastContact', { at: showMoment(peer.last_contact_ms) })
-  const why = peer.connected || peer.why_not === null || peer.why_not === '' ? '' : ` · ${t('line.reason', { why: peer.why_not })}`
+  const why = peer.why_not === null || peer.why_not === '' ? '' : ` · ${t('line.reason', { why: peer.why_not })}`
   return last + why
 }
 
