@@ -178,6 +178,8 @@ func (s *Session) Memory() *Memory {
 			m.Base[scope] = l.sure
 		}
 	}
+	m.Carried = maps.Clone(m.Carried)
+	maps.DeleteFunc(m.Carried, func(log crdt.LogID, k Known) bool { return s.out.given[log].Seq >= k.Seq })
 	m.Took += s.in.done
 	m.Count += s.out.count
 	m.Acked += s.out.acked
