@@ -94,6 +94,7 @@ func (d *Daemon) openReplica() error {
 		Root: d.self.authority, Certificate: d.self.certificate, Directory: d.self.directory,
 		Scopes: d.self.config.Scopes, Peers: peers,
 		Log: d.engine, Ingest: d.ingest, Sign: d.receipt, Hear: d.engine, Notes: d.engine, Carrier: replica.Over(d.host),
+		Cut: func(log crdt.LogID) (uint64, bool) { return d.engine.Authority(log.Scope).Cut(log) },
 		Now: d.opts.Now, Rand: d.opts.Rand, Logger: d.opts.Log, RetryMax: retryMax,
 	})
 	return err

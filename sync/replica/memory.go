@@ -66,10 +66,11 @@ func (d *drive) putNote(name string, b []byte) error {
 func (d *drive) remember(m *reconcile.Memory) error {
 	d.r.noteHeld(d.p, m)
 	b, err := m.Encode()
-	if err != nil {
-		return fmt.Errorf("%w: %w", errLocal, err)
+	if err != nil { // more logs than it holds: then every session begins anew
+		d.r.cfg.Logger.Info("what is known of a peer can't be remembered; it is forgotten", "peer", d.p.Device, "error", err)
+		b = nil
 	}
-	if bytes.Equal(b, d.kept) {
+	if d.kept != nil && bytes.Equal(b, d.kept) {
 		return nil
 	}
 	d.kept = b
