@@ -122,7 +122,7 @@ func (s *Session) state() {
 		s.Refuse(Refuse(Unavailable, "heads: %v", err))
 		return
 	}
-	s.acknowledged()
+	s.counted()
 	s.put(laneControl, &item{bytes: b})
 }
 
@@ -219,7 +219,7 @@ func (s *Session) speak() bool {
 	promised := s.ours.more && s.out.count == 0 // and nothing came of it
 	if !s.ours.valid || s.ours.digest != now.digest || s.ours.done != now.done || promised {
 		s.ours = now
-		s.acknowledged()
+		s.counted()
 		frame, err := encode(level{Kind: kindLevel, Done: now.done, Digest: now.digest})
 		if err != nil {
 			s.Refuse(Refuse(Unavailable, "a digest that can't be encoded"))

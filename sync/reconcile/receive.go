@@ -342,10 +342,21 @@ func (s *Session) takeAck(m *ack) {
 		return
 	}
 	for lane, n := range m.Parts {
-		if it := s.out.current[lane]; it != nil && n <= uint64(it.at) {
+		it := s.out.coming(lane)
+		if it != nil && n <= uint64(it.at) {
 			it.acked = max(it.acked, int(n))
 		}
 	}
+}
+
+// coming is the item of a lane that the peer is taking in: the oldest that it hasn't
+// counted.
+func (o *sending) coming(lane int) *item {
+	i := slices.IndexFunc(o.flight, func(it *item) bool { return it.lane == lane })
+	if i >= 0 {
+		return o.flight[i]
+	}
+	return o.current[lane]
 }
 
 // ackDue says whether what came is to be acknowledged; alone is at how many bytes
@@ -389,6 +400,17 @@ func (s *Session) acknowledge() {
 		return
 	}
 	s.add(frame)
+}
+
+// counted notes that the peer is told how many items were taken. What came of
+// unfinished ones still has to be acknowledged.
+func (s *Session) counted() {
+	for _, in := range s.in.lanes {
+		if in.open {
+			return
+		}
+	}
+	s.acknowledged()
 }
 
 func (s *Session) acknowledged() {

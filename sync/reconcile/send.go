@@ -68,7 +68,7 @@ type Row struct {
 // inFlight is how many bytes were sent and not acknowledged.
 func (o *sending) inFlight() (n int) {
 	for _, it := range o.flight {
-		n += len(it.bytes) - it.from
+		n += len(it.bytes) - max(it.from, it.acked)
 	}
 	for _, it := range o.current {
 		if it != nil {

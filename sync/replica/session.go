@@ -169,6 +169,7 @@ func (d *drive) loop(ctx context.Context) error {
 			if _, ok := d.s.Peer(); ok && !known {
 				known = true
 				limit.Stop()
+				d.r.noteHeld(d.p, d.s.Memory())
 				d.r.note(d.p, true, reconcile.Text{}, "")
 			}
 			if known {

@@ -68,6 +68,7 @@ type station struct {
 	peers  []replica.Peer
 	ingest replica.Ingest // nil: the node's
 	retry  time.Duration  // the longest; 0: 60 s
+	files  *shelf         // attachments; nil: none
 
 	r    *replica.Replica
 	stop context.CancelFunc
@@ -146,9 +147,14 @@ func (s *station) start() {
 	if ingest == nil {
 		ingest = s.node.Ingest
 	}
+	var files replica.Files
+	if s.files != nil {
+		files = s.files
+	}
 	var err error
 	s.r, err = replica.New(replica.Config{
-		Root: identity.Public(root), Certificate: s.node.Certificate, Directory: s.node.Directory,
+		Files: files,
+		Root:  identity.Public(root), Certificate: s.node.Certificate, Directory: s.node.Directory,
 		Scopes: s.node.Claims.Scopes, Peers: s.peers,
 		Log: &keeper{Node: s.node, kept: &s.kept}, Ingest: ingest, Sign: s.node.Sign, Hear: s, Notes: s, Carrier: s.net.host(s.name, s.node.Claims.PeerKey),
 		Now: time.Now, Rand: rand.NewChaCha8([32]byte{1}), RetryMax: s.retry,
