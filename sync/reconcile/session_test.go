@@ -115,6 +115,25 @@ func TestBacklogsOnBothSides(t *testing.T) {
 	}
 }
 
+// Items that are longer than the window, both ways and on several lanes, pass it.
+func TestLongItemsPassASmallWindow(t *testing.T) {
+	laptop, box := newNode(t, "laptop", identity.RoleLaptop), newNode(t, "box", identity.RoleBox)
+	laptop.SegmentEntries, box.SegmentEntries = 2, 2
+	for i := range 6 {
+		for _, n := range []*memlog.Node{laptop, box} {
+			if _, err := n.Save(scope, crdt.Class(1+i%3), noise(i, 11_000+700*i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	a, b := connect(t, laptop, box)
+	settle(t, a, b)
+	same(t, laptop, box)
+	if !a.s.Met() || !b.s.Met() {
+		t.Error("both hold the same and don't know it")
+	}
+}
+
 func parse(t check, frame []byte) reconcile.Parsed {
 	t.Helper()
 	said, err := reconcile.Parse(frame)
