@@ -7,7 +7,6 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/vungxa/vungxa/crdt"
-	"github.com/vungxa/vungxa/sync/identity"
 )
 
 // receiving is the half of a session that comes from the peer.
@@ -173,83 +172,6 @@ func (s *Session) taken() {
 	}
 }
 
-func (s *Session) takeFirst(m *firstPart, size int) {
-	if !s.first && m.Lane != laneControl {
-		return // it is dropped, or out of order, which the first word will show
-	}
-	in := s.incoming(int(m.Lane))
-	switch {
-	case m.Offset == 0:
-		if in.kept > 0 {
-			s.in.unstage = append(s.in.unstage, m.Lane)
-		}
-		*in = incoming{Staged: Staged{Lane: m.Lane, Name: m.Name, Total: m.Total}}
-	case in.open || in.Name != m.Name || in.Total != m.Total || uint64(in.kept) != m.Offset:
-		s.Refuse(Refuse(Order, "lane %d goes on at %d with what is not there", m.Lane, m.Offset))
-		return
-	}
-	in.Bytes, in.open = in.Bytes[:m.Offset:m.Offset], true
-	s.takePart(int(m.Lane), m.Bytes, size)
-}
-
-func (s *Session) takePart(lane int, b []byte, size int) {
-	in := s.incoming(lane)
-	if !in.open && !s.first {
-		return // of what is dropped
-	}
-	if !in.open || uint64(len(b)) > in.Total-uint64(len(in.Bytes)) {
-		s.Refuse(Refuse(Order, "lane %d: a part of nothing", lane))
-		return
-	}
-	in.Bytes = append(in.Bytes, b...)
-	if s.first {
-		s.in.unacked += size
-		s.in.other = true
-	}
-	if uint64(len(in.Bytes)) < in.Total {
-		return
-	}
-	whole := in.Staged
-	if in.kept > 0 {
-		s.in.unstage = append(s.in.unstage, uint8(lane))
-	}
-	*in = incoming{}
-	if hashOf(whole.Bytes) != whole.Name {
-		s.Refuse(Refuse(Malformed, "an item on lane %d that is not the one announced", lane))
-		return
-	}
-	s.takeWholeItem(whole.Bytes, lane)
-}
-
-// incoming is what comes on a lane.
-func (s *Session) incoming(lane int) *incoming {
-	if !s.first {
-		return &s.in.hello
-	}
-	return &s.in.lanes[lane]
-}
-
-// takeWholeItem takes a message in that came in parts: an item, or a long hello.
-func (s *Session) takeWholeItem(b []byte, lane int) {
-	m, refusal := decode(b)
-	if refusal != nil {
-		s.Refuse(refusal)
-		return
-	}
-	kind, _ := kindOf(b)
-	switch {
-	case kind == kindHello && lane == laneControl:
-		s.takeHello(m.(*hello))
-	case s.dropped(kind):
-	case !isItem(kind):
-		s.Refuse(Refuse(Order, "kind %d in parts", kind))
-	case !s.first:
-		s.Refuse(Refuse(Order, "kind %d before hello", kind))
-	default:
-		s.came(m, 0)
-	}
-}
-
 func (s *Session) takeHello(m *hello) {
 	if s.first {
 		s.Refuse(Refuse(Order, "a second hello"))
@@ -333,96 +255,6 @@ func (s *Session) takeResume(m *resume) {
 		s.same()
 	case !remembered: // one of the two has a memory of another time
 		s.informed, s.stated, s.out.heads = false, true, headsAll
-	}
-}
-
-func (s *Session) takeAck(m *ack) {
-	if refusal := s.takenUpTo(m.Done); refusal != nil {
-		s.Refuse(refusal)
-		return
-	}
-	for lane, n := range m.Parts {
-		it := s.out.coming(lane)
-		if it != nil && n <= uint64(it.at) {
-			it.acked = max(it.acked, int(n))
-		}
-	}
-}
-
-// coming is the item of a lane that the peer is taking in: the oldest that it hasn't
-// counted.
-func (o *sending) coming(lane int) *item {
-	i := slices.IndexFunc(o.flight, func(it *item) bool { return it.lane == lane })
-	if i >= 0 {
-		return o.flight[i]
-	}
-	return o.current[lane]
-}
-
-// ackDue says whether what came is to be acknowledged; alone is at how many bytes
-// while nothing waits to be read, busy while something does.
-func (s *Session) ackDue(alone, busy int) bool {
-	if !s.first || s.stale && !s.busy || s.in.taking || !s.in.other && len(s.in.owed) == 0 {
-		return false
-	}
-	return s.in.unacked >= alone && !s.busy || s.in.unacked >= busy
-}
-
-// acknowledge says what was taken and what of unfinished items is durable; that is
-// made so before.
-func (s *Session) acknowledge() {
-	for lane := range s.in.lanes {
-		if in := &s.in.lanes[lane]; len(in.Bytes) > in.kept {
-			n := len(in.Bytes)
-			s.question(Stage{in.Staged}, func() { in.kept = n })
-			return
-		}
-	}
-	if len(s.in.unstage) > 0 {
-		lane := s.in.unstage[0]
-		s.in.unstage = s.in.unstage[1:]
-		if s.in.lanes[lane].kept == 0 {
-			s.question(Stage{Staged{Lane: lane}}, nil)
-			return
-		}
-	}
-	m := ack{Kind: kindAck, Done: s.in.done}
-	for lane, in := range s.in.lanes {
-		if in.open && in.kept > 0 {
-			m.Parts = append(m.Parts, make([]uint64, lane-len(m.Parts))...)
-			m.Parts = append(m.Parts, uint64(in.kept))
-		}
-	}
-	s.acknowledged()
-	frame, err := encode(m)
-	if err != nil {
-		s.Refuse(Refuse(Unavailable, "an acknowledgement that can't be encoded"))
-		return
-	}
-	s.add(frame)
-}
-
-// counted notes that the peer is told how many items were taken. What came of
-// unfinished ones still has to be acknowledged.
-func (s *Session) counted() {
-	for _, in := range s.in.lanes {
-		if in.open {
-			return
-		}
-	}
-	s.acknowledged()
-}
-
-func (s *Session) acknowledged() {
-	s.in.said, s.in.unacked, s.in.other = s.in.done, 0, false
-	clear(s.in.owed)
-}
-
-// covered notes that an own receipt says what an acknowledgement would.
-func (in *receiving) covered(r *identity.Receipt) {
-	maps.DeleteFunc(in.owed, func(log crdt.LogID, seq uint64) bool { return covers(r, log, seq) })
-	if len(in.owed) == 0 && !in.other {
-		in.unacked = 0
 	}
 }
 

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 
 	"github.com/vungxa/vungxa/crdt"
@@ -270,107 +269,6 @@ func (s *Session) begin(lane int) {
 	}
 }
 
-// readNext asks for the next segment of a log.
-func (s *Session) readNext(log crdt.LogID) {
-	a := Read{Log: log, After: s.out.sent[log].Seq}
-	if again, wanted := s.out.wanted[log]; wanted {
-		a.After = again.After
-	} else if u, begun := s.out.unfinished[uint8(log.Class&3)]; begun && u.Log == log && u.After == a.After {
-		a.UpTo = u.To
-	}
-	if h, ok := s.held[log]; ok && (a.UpTo == 0 || a.UpTo > h.UpTo) {
-		a.UpTo = h.UpTo
-	}
-	s.question(a, nil)
-}
-
-// Segment answers Read; nil: there is none.
-func (s *Session) Segment(seg *wire.Segment) {
-	a, ok := s.ask.(Read)
-	s.ask, s.asked = nil, false
-	if !ok || s.refusal != nil {
-		return
-	}
-	if seg == nil && a.UpTo > 0 { // no seal there any more
-		delete(s.out.unfinished, uint8(a.Log.Class&3))
-		if h, held := s.held[a.Log]; held {
-			h.UpTo = s.out.sent[a.Log].Seq
-			s.held[a.Log] = h
-		}
-		s.out.plan = nil
-		return
-	}
-	if seg == nil || len(seg.Entries) == 0 || seg.First != a.After+1 && (a.After > 0 || a.Log.Class&crdt.ClassBranch == 0) {
-		s.Refuse(Refuse(Unavailable, "log %s: no segment above %d", a.Log, a.After))
-		return
-	}
-	first, err := wire.DecodeEntry(seg.Entries[0])
-	if err != nil {
-		s.Refuse(Refuse(Unavailable, "log %s, seq %d", a.Log, seg.First))
-		return
-	}
-	known := s.out.sent[a.Log]
-	_, again := s.out.wanted[a.Log]
-	if !again && known.Seq > 0 && known.Hash != (Hash{}) && known.Hash != short(first.Prev) {
-		s.probe(a.Log, known.Seq)
-		return
-	}
-	exact := !again && !s.plain && !s.out.whole[a.Log] && a.Log == seg.Log && known.Seq > 0 && known.Seq == seg.First-1
-	if !exact {
-		s.putSegment(a.Log, seg, nil, again)
-		return
-	}
-	s.question(Base{At: crdt.Pos{Log: a.Log, Seq: a.After}}, func() {
-		s.putSegment(a.Log, seg, s.base, again)
-	})
-}
-
-// putSegment makes a segment the next item of its lane. For a reader who is known
-// to hold the entry before, what follows from that is left out.
-func (s *Session) putSegment(row crdt.LogID, seg *wire.Segment, before *crdt.Entry, again bool) {
-	it := &item{
-		lane: int(row.Class & 3), of: seg.Log, after: seg.First - 1,
-		row: Row{row, Known{seg.Last(), short(seg.Seal.Hash)}},
-	}
-	var err error
-	if it.bytes, err = s.encodeSegment(seg, before); err != nil {
-		s.Refuse(Refuse(Unavailable, "log %s, seq %d: it can't be encoded", row, seg.First))
-		return
-	}
-	if again {
-		it.row = Row{}
-		s.sendAgain(row, seg.Last())
-	}
-	s.put(it.lane, s.resting(seg.Log.Device, it))
-}
-
-func (s *Session) encodeSegment(seg *wire.Segment, before *crdt.Entry) ([]byte, error) {
-	if before == nil {
-		b, err := wire.EncodeSegment(seg)
-		if err != nil {
-			return nil, err
-		}
-		return encode(carrier{Kind: kindSegment, Item: b})
-	}
-	b, err := wire.EncodeSegmentOnto(seg, before)
-	if err != nil {
-		return nil, err
-	}
-	return encode(after{Kind: kindAfter, Log: s.name(seg.Log), First: seg.First, Item: b})
-}
-
-// sendAgain goes on with what the peer wants again.
-func (s *Session) sendAgain(log crdt.LogID, last uint64) {
-	w := s.out.wanted[log]
-	w.After = last
-	if last >= w.To {
-		delete(s.out.wanted, log)
-		s.out.plan = nil
-		return
-	}
-	s.out.wanted[log] = w
-}
-
 // put makes an item, and those that rest on it, the next of a lane.
 func (s *Session) put(lane int, it *item) {
 	if it == nil || s.refusal != nil {
@@ -517,81 +415,5 @@ func (s *Session) replan(it *item) {
 	p.weighed = false
 	if log := it.row.Log; it.row.Seq > 0 && !s.lacks(log) {
 		p.logs[it.lane] = slices.DeleteFunc(p.logs[it.lane], func(l crdt.LogID) bool { return l == log })
-	}
-}
-
-// takenUpTo notes that the peer has taken so many items.
-func (s *Session) takenUpTo(done uint64) *Refusal {
-	o := &s.out
-	if done > o.count {
-		return Refuse(Order, "%d items taken of %d", done, o.count)
-	}
-	o.acked = max(o.acked, done)
-	n := 0
-	for ; n < len(o.flight) && o.flight[n].ordinal <= done; n++ {
-		s.peerTook(o.flight[n])
-	}
-	o.flight = o.flight[n:]
-	return nil
-}
-
-func (s *Session) peerTook(it *item) {
-	if it.row.Seq > s.out.given[it.row.Log].Seq {
-		s.out.given[it.row.Log] = it.row.Known
-	}
-	if r := it.receipt; r != nil && r.Signer == s.own.Device {
-		s.lanes[r.Scope].sure = r
-	}
-}
-
-// peerHolds notes that the peer says it has stored a log up to a head.
-func (s *Session) peerHolds(log crdt.LogID, k Known) {
-	if s.out.given[log].Seq < k.Seq {
-		s.out.given[log] = k
-	}
-	if s.out.sent[log].Seq < k.Seq {
-		s.out.sent[log] = k
-		s.out.plan = nil
-	}
-	s.out.flight = slices.DeleteFunc(s.out.flight, func(it *item) bool { return it.row.Seq > 0 && it.row.Log == log && it.row.Seq <= k.Seq })
-}
-
-// unsend drops what was sent of a log and is to be sent anew or not at all. It gives
-// the rows that it was sent of: the log, or branches of it.
-func (s *Session) unsend(of crdt.LogID) (rows []crdt.LogID) {
-	o := &s.out
-	drop := func(it *item) {
-		if it == nil || it.of != of || it.row.Seq == 0 {
-			return
-		}
-		if !slices.Contains(rows, it.row.Log) {
-			rows = append(rows, it.row.Log)
-		}
-		it.row.Seq = 0 // it stays for the count
-		o.sent[it.row.Log] = o.given[it.row.Log]
-	}
-	for _, it := range o.flight {
-		drop(it)
-	}
-	for _, it := range o.current {
-		drop(it)
-	}
-	if len(rows) == 0 {
-		rows = []crdt.LogID{of}
-		o.sent[of] = o.given[of]
-	}
-	o.plan = nil
-	return rows
-}
-
-// rebuildSent works out what the peer will hold from what it holds and what is on
-// its way.
-func (s *Session) rebuildSent() {
-	o := &s.out
-	o.sent, o.plan = maps.Clone(o.given), nil
-	for _, it := range o.flight {
-		if it.row.Seq > o.sent[it.row.Log].Seq {
-			o.sent[it.row.Log] = it.row.Known
-		}
 	}
 }
