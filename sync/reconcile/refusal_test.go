@@ -119,11 +119,6 @@ func (b *bench) sendReceipt(r *identity.Receipt) {
 	b.feed(reconcile.ReceiptFrame(raw))
 }
 
-// known is everything that could have changed on the box.
-func (b *bench) known() string {
-	return fmt.Sprint(state(b, b.box), b.box.Directory.All())
-}
-
 // twin is a device with the laptop's keys and another history: a clone.
 func (b *bench) twin(entries int) *memlog.Node {
 	n := newNode(b, "laptop", identity.RoleLaptop)
