@@ -58,7 +58,7 @@ type Peer struct {
 	Connected     bool    `json:"connected"`
 	Cut           bool    `json:"cut" doc:"The demonstration has cut the line to it."`
 	LastContactMS *int64  `json:"last_contact_ms"`
-	WhyNot        *string `json:"why_not" doc:"Why there is no connection, as far as is known."`
+	WhyNot        *string `json:"why_not" doc:"Why there is no connection, or what the peer does not take, as far as is known."`
 }
 
 type nodeAnswer struct {

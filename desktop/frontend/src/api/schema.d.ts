@@ -525,7 +525,7 @@ export interface components {
             name: string;
             /** @description box, laptop or province */
             role: string;
-            /** @description Why there is no connection, as far as is known. */
+            /** @description Why there is no connection, or what the peer does not take, as far as is known. */
             why_not: string | null;
         };
         Problem: {
