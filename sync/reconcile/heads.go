@@ -138,7 +138,7 @@ func (s *Session) takeHeads(m *heads) {
 		s.Refuse(refusal)
 		return
 	}
-	s.out.given = map[crdt.LogID]Known{}
+	s.out.given, s.out.told = map[crdt.LogID]Known{}, map[crdt.Device]Hash{}
 	s.out.doubt, s.out.plan = nil, nil
 	for _, scope := range s.scopes {
 		clear(s.lanes[scope].given)

@@ -284,6 +284,10 @@ func (s *Session) want(log crdt.LogID, from, to uint64) {
 	if before, asked := s.in.asked[log]; asked && before == from {
 		return
 	}
+	if len(s.in.asked) >= MaxLogs {
+		s.Refuse(Refuse(Limit, "entries of %d logs that don't fit what is held", len(s.in.asked)))
+		return
+	}
 	s.in.asked[log] = from
 	s.met = false
 	s.say(want{Kind: kindWant, Log: s.fullName(log), From: from, To: to})
@@ -296,10 +300,10 @@ func (s *Session) takeWant(m *want) {
 		return
 	}
 	s.met = false
-	s.out.whole[log], s.out.plan = true, nil
-	if head := s.head(log).Seq; m.From > head {
+	if m.From > s.head(log).Seq {
 		return // perhaps held once; the heads will tell
 	}
+	s.out.whole[log], s.out.plan = true, nil
 	if m.To > 0 {
 		s.out.wanted[log] = Span{Log: log, After: m.From - 1, To: min(m.To, s.head(log).Seq)}
 		return
@@ -328,7 +332,7 @@ func (s *Session) takeRefused(m *refused) {
 		return // a receipt; what was given of it is told at the next session
 	}
 	log, ok := s.resolve(m.Of)
-	if !ok {
+	if !ok || s.head(log).Seq == 0 {
 		return
 	}
 	rows := s.unsend(log)

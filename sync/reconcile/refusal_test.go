@@ -424,3 +424,19 @@ func TestNewerProgram(t *testing.T) {
 		t.Errorf("%d items were taken; want 4", m.Took)
 	}
 }
+
+// Words about logs that nobody holds leave nothing behind, however many they are.
+func TestWordsAboutUnknownLogs(t *testing.T) {
+	b := newBench(t)
+	b.greet()
+	for i := range 2000 {
+		name := []any{0, [16]byte{1}, [8]byte{byte(i >> 8), byte(i)}, 2}
+		b.feed(reconcile.Frame(7, 11, "", "", "", name, 3), reconcile.Frame(6, name, 1, 0), reconcile.Frame(6, name, 1, 9))
+	}
+	if b.e.refusal != nil || b.e.s.HeldCount() > 0 {
+		t.Errorf("%v; %d logs are held back", b.e.refusal, b.e.s.HeldCount())
+	}
+	if m, err := b.e.s.Memory().Encode(); err != nil || len(m) > 4096 {
+		t.Errorf("%d bytes are remembered, %v", len(m), err)
+	}
+}
