@@ -8,6 +8,11 @@
 // accepted if it is on the list. A new connection of a peer replaces its old one,
 // because only the caller knows that the old one is dead.
 //
-// The package declares what it needs of others (Log, Carrier, Conn, Hear, and the
-// functions of Config); node/engine, sync/link and sync/hub provide it.
+// What a session remembers of its peer, and what has come of items that were cut off,
+// is kept as Notes: when it begins (so that the count of contacts is durable before
+// the peer hears it), every ten seconds while something moves, and when it ends. A
+// memory that can't be read or kept is forgotten.
+//
+// The package declares what it needs of others (Log, Notes, Files, Carrier, Conn,
+// Hear, and the functions of Config); node/engine, sync/link and sync/hub provide it.
 package replica
