@@ -13,7 +13,7 @@ import (
 	"github.com/vungxa/vungxa/sync/replica/memlog"
 )
 
-var campaign = flag.Int("cuts", 40, "how many random cuts to try")
+var campaign = flag.Int("cuts", 20, "how many random cuts to try")
 
 // A frame arrives whole or not at all, so that a cut at any byte is a cut after some
 // frame, and cuts after every frame are all there are.
@@ -167,7 +167,7 @@ func TestWrongFrames(t *testing.T) {
 	}
 	for name, spoil := range wrongs {
 		t.Run(name, func(t *testing.T) {
-			for n := range 12 {
+			for n := range 5 {
 				r := rand.New(rand.NewPCG(uint64(n), 9))
 				o := newOffice(t, 2)
 				a, b := resume(t, o.disk, o.laptop, o.box)

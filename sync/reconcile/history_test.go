@@ -242,7 +242,7 @@ func TestHistories(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
 		deeds := []func(){w.save, w.save, w.dial, w.dial, w.cut, w.crash, w.calm, w.remember, w.backUp, w.misremember, w.lose}
-		for range rapid.IntRange(5, 40).Draw(t, "deeds") {
+		for range rapid.IntRange(5, 30).Draw(t, "deeds") {
 			if d := rapid.IntRange(0, 35).Draw(t, "deed"); d < len(deeds) {
 				deeds[d]()
 			} else {
