@@ -51,6 +51,7 @@ const localErasure = "erasure"
 const (
 	erasureOrdered byte = 0
 	erasureDone    byte = 1
+	erasureObeyed  byte = 2 // in records and logs, but not yet by what lies beside them
 )
 
 // erasedOps is which operations of which entries are not to be stored, by their
@@ -142,27 +143,21 @@ func (e *Engine) ErasureOf(_ context.Context, number, collection string, id crdt
 // Erase carries an order out, durably, and keeps it: what comes later of what it
 // names (from another device, a stick, a backup) is taken away before it is stored.
 // Whoever calls it has checked that the order is one. Carrying one out again changes
-// nothing.
+// nothing. An order counts as carried out when Config.Forget has done its part, too;
+// until then each start, and Obey, tries again.
 func (e *Engine) Erase(er Erasure) error {
 	e.write.Lock()
 	defer e.write.Unlock()
-	return e.erase(er)
-}
-
-func (e *Engine) erase(er Erasure) error {
-	b, err := wire.Marshal(er)
-	if err != nil {
+	if err := e.erase(er); err != nil {
 		return err
 	}
-	sum := sha256.Sum256(b)
-	name := hex.EncodeToString(sum[:])
-	note := func(state byte) error {
-		return e.cfg.Store.Update(func(tx *store.Tx) error {
-			return tx.PutLocal(localErasure, name, append([]byte{state}, b...))
-		})
-	}
-	if err := note(erasureOrdered); err != nil {
-		return fmt.Errorf("keep an order to erase: %w", err)
+	return e.forget(er)
+}
+
+// erase has records and logs obey an order.
+func (e *Engine) erase(er Erasure) error {
+	if err := e.noteErasure(er, erasureOrdered); err != nil {
+		return err
 	}
 	e.erased.add(er)
 	byEntry := map[crdt.Pos][]ErasedOp{}
@@ -175,7 +170,42 @@ func (e *Engine) erase(er Erasure) error {
 			return fmt.Errorf("erase in entry %d of %v: %w", p.Seq, p.Log, err)
 		}
 	}
-	return note(erasureDone)
+	return e.noteErasure(er, erasureObeyed)
+}
+
+func (e *Engine) noteErasure(er Erasure, state byte) error {
+	b, err := wire.Marshal(er)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(b)
+	err = e.cfg.Store.Update(func(tx *store.Tx) error {
+		return tx.PutLocal(localErasure, hex.EncodeToString(sum[:]), append([]byte{state}, b...))
+	})
+	if err != nil {
+		return fmt.Errorf("keep an order to erase: %w", err)
+	}
+	return nil
+}
+
+// forget has what lies beside the store's items obey orders, too.
+func (e *Engine) forget(orders ...Erasure) error {
+	noted, orphans, err := e.orphaned()
+	if err == nil && e.cfg.Forget != nil {
+		err = e.cfg.Forget(orphans)
+	}
+	if err == nil && len(noted) > 0 {
+		err = e.unnoteFiles(noted)
+	}
+	for _, er := range orders {
+		if err == nil {
+			err = e.noteErasure(er, erasureDone)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("records and logs obey an order to erase, and something beside them doesn't yet: %w", err)
+	}
+	return nil
 }
 
 func comparePos(a, b crdt.Pos) int {
@@ -193,9 +223,14 @@ func (b *batch) erase(p crdt.Pos, ops []ErasedOp) error {
 		if err != nil {
 			return err
 		}
-		if t != nil && eraseWrite(t.record, o.dot()) {
-			t.dirty = true
+		if t == nil {
+			continue
 		}
+		payload, was := eraseWrite(t.record, o.dot())
+		if err := b.pointedTo(payload); err != nil {
+			return err
+		}
+		t.dirty = t.dirty || was
 	}
 	l, err := b.log(p.Log)
 	if err != nil {
@@ -208,6 +243,9 @@ func (b *batch) erase(p crdt.Pos, ops []ErasedOp) error {
 	if err != nil {
 		return err
 	}
+	if err := b.pointedToIn(s.Raw, ops); err != nil {
+		return err
+	}
 	if s.Raw, err = eraseRaw(s.Raw, b.engine.erased[p]); err != nil {
 		return err
 	}
@@ -218,16 +256,16 @@ func (b *batch) erase(p crdt.Pos, ops []ErasedOp) error {
 	return b.tx.PutLocal(localSalt, saltName(p.Log, wire.Span(p.Seq)), []byte{})
 }
 
-// eraseWrite takes the payload of one write out of a record, and says whether it was
-// there.
-func eraseWrite(r *crdt.Record, dot crdt.Dot) bool {
+// eraseWrite takes the payload of one write out of a record, and gives it; was says
+// whether the write was there.
+func eraseWrite(r *crdt.Record, dot crdt.Dot) (payload []byte, was bool) {
 	is := func(w crdt.Write) bool { return w.Dot == dot }
 	for field, c := range r.Cells {
 		if i := slices.IndexFunc(c.Writes, is); i >= 0 {
-			c.Writes = slices.Clone(c.Writes)
+			payload, c.Writes = c.Writes[i].Value, slices.Clone(c.Writes)
 			c.Writes[i].Value = nil
 			r.Cells[field] = c
-			return true
+			return payload, true
 		}
 	}
 	for _, set := range r.Sets {
@@ -238,28 +276,28 @@ func eraseWrite(r *crdt.Record, dot crdt.Dot) bool {
 				if len(c.Writes) == 0 {
 					delete(set, elem) // the element itself is the payload
 				}
-				return true
+				return []byte(elem), true
 			}
 		}
 	}
-	return false
+	return nil, false
 }
 
-// Erasures are the orders that were carried out here, for whoever keeps them beside
+// Erasures are the orders that were given here, for whoever keeps them beside
 // a backup.
 func (e *Engine) Erasures() (all []Erasure, err error) {
-	err = e.eachErasure(func(er Erasure, _ bool) { all = append(all, er) })
+	err = e.eachErasure(func(er Erasure, _ byte) { all = append(all, er) })
 	return all, err
 }
 
-func (e *Engine) eachErasure(f func(er Erasure, done bool)) error {
+func (e *Engine) eachErasure(f func(er Erasure, state byte)) error {
 	return e.cfg.Store.View(func(tx *store.Tx) error {
 		return tx.Locals(localErasure, func(name string, b []byte) error {
 			var er Erasure
 			if err := wire.Unmarshal(b[min(1, len(b)):], store.MaxValue, &er); err != nil {
 				return node.Errorf(node.Damaged, "Lệnh xoá dữ liệu %s đã lưu bị hỏng: %w", "the stored order to erase %s is damaged: %w", name, err)
 			}
-			f(er, b[0] == erasureDone)
+			f(er, b[0])
 			return nil
 		})
 	})
@@ -268,27 +306,55 @@ func (e *Engine) eachErasure(f func(er Erasure, done bool)) error {
 // loadErased reads what is not to be stored.
 func (e *Engine) loadErased() error {
 	e.erased = erasedOps{}
-	return e.eachErasure(func(er Erasure, _ bool) { e.erased.add(er) })
+	return e.eachErasure(func(er Erasure, _ byte) { e.erased.add(er) })
 }
 
 // obeyAll carries out, before anything is shown, the orders that a crash cut off and
 // those that the configuration brings: a store that was restored has forgotten them.
+// What only lies beside what is shown is told of by Unobeyed, and keeps nobody from
+// working.
 func (e *Engine) obeyAll() error {
-	due := slices.Clone(e.cfg.Erasures)
-	err := e.eachErasure(func(er Erasure, done bool) {
-		if !done {
+	_, err := e.obey(e.cfg.Erasures)
+	return err
+}
+
+// Obey tries again what was left of orders to erase.
+func (e *Engine) Obey() error {
+	left, err := e.obey(nil)
+	return errors.Join(err, left)
+}
+
+// obey carries out what is to be; left is why something beside records and logs
+// doesn't obey yet.
+func (e *Engine) obey(due []Erasure) (left, err error) {
+	e.write.Lock()
+	defer e.write.Unlock()
+	due, obeyed := slices.Clone(due), []Erasure(nil)
+	err = e.eachErasure(func(er Erasure, state byte) {
+		switch state {
+		case erasureOrdered:
+			due = append(due, er)
+		case erasureObeyed:
+			obeyed = append(obeyed, er)
+		}
+	})
+	for _, er := range due {
+		if err == nil {
+			err = e.erase(er)
+		}
+	}
+	if all := append(due, obeyed...); err == nil && len(all) > 0 {
+		left = e.forget(all...)
+	}
+	return left, err
+}
+
+// Unobeyed are the orders that were given here and not wholly carried out.
+func (e *Engine) Unobeyed() (due []Erasure, err error) {
+	err = e.eachErasure(func(er Erasure, state byte) {
+		if state != erasureDone {
 			due = append(due, er)
 		}
 	})
-	if err != nil {
-		return err
-	}
-	e.write.Lock()
-	defer e.write.Unlock()
-	for _, er := range due {
-		if err := e.erase(er); err != nil {
-			return err
-		}
-	}
-	return nil
+	return due, err
 }

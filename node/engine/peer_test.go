@@ -11,6 +11,7 @@ import (
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/node/attach"
 	"github.com/vungxa/vungxa/node/schema"
 	"github.com/vungxa/vungxa/sync/identity"
 )
@@ -59,6 +60,7 @@ type peer struct {
 	role     identity.Role
 	dir      string
 	erasures []Erasure // that its configuration brings
+	forget   func([]attach.Hash) error
 	now      time.Time
 	others   map[crdt.Device]identity.Role
 	opened   byte                                         // how often
@@ -99,7 +101,7 @@ func (p *peer) openWith(yaml string) {
 	}
 	p.opened++
 	p.Bare, err = OpenBare(p.dir, p.key, Config{
-		Erasures: p.erasures,
+		Erasures: p.erasures, Forget: p.forget,
 		Pack:     pack, Role: p.role, Scopes: []crdt.Scope{testScope},
 		RoleOf: func(d crdt.Device) (identity.Role, bool) { r, ok := p.others[d]; return r, ok },
 		Now:    func() time.Time { return p.now },
