@@ -132,7 +132,7 @@ bench-peers: ## the store's work on bbolt and SQLite (RECORDS), the wire's on Au
 
 N ?= 100
 SEED ?= 1
-powercut: ## cut the power under a store N times (100), under whole nodes half as often, from SEED; needs root
+powercut: ## cut the power N times (100) from SEED: of a store, and a sixth each under a province and a laptop at work; needs root
 	@go test -count=1 -timeout 0 -run '^TestPowerCut' -v ./node/systemtest -powercuts $(N) -seed $(SEED)
 
 kill9: ## kill province, box and laptop at random N times (100), from SEED

@@ -57,10 +57,16 @@ func newCommune(t *testing.T) *commune {
 	t.Cleanup(func() {
 		for _, p := range c.places() {
 			p.kill()
+			if p.process != nil && t.Failed() {
+				t.Logf("%s said at last: %s", p.name, tail(p.process.err.String(), 4<<10))
+			}
 		}
 	})
 	return c
 }
+
+// tail is the end of a text.
+func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 
 func (c *commune) must(err error) {
 	c.t.Helper()
@@ -156,7 +162,7 @@ func (p *place) settled() error {
 		return err
 	}
 	if s.Unsent.Count != 0 {
-		return fmt.Errorf("%d saves unsent", s.Unsent.Count)
+		return fmt.Errorf("%d saves unsent; its lines: %+v", s.Unsent.Count, s.Peers)
 	}
 	for _, collection := range collections {
 		for _, tick := range []string{"here", "office"} {
