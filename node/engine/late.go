@@ -26,10 +26,11 @@ type lateItem struct {
 // that holds all that lies at or below the floor may judge that it was deleted.
 func (b *batch) late(entry *crdt.Entry, i int) bool {
 	a := b.now.of(entry.Log.Scope)
-	if a == nil || len(a.Floor) == 0 || !entry.Late(i, a.Floor) {
+	floor := a.Passed()
+	if len(floor) == 0 || !entry.Late(i, floor) {
 		return false
 	}
-	for _, p := range a.Floor {
+	for _, p := range floor {
 		if l, err := b.log(p.Log); err != nil || l.Head.Seq < p.Seq {
 			return false
 		}
