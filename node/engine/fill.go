@@ -256,10 +256,62 @@ func (e *Engine) Mend() error {
 	}
 	e.write.Lock()
 	defer e.write.Unlock()
+	if err := e.mendSeals(); err != nil {
+		return fmt.Errorf("mend seals: %w", err)
+	}
 	if err := e.leaveHoles(); err != nil {
 		return fmt.Errorf("begin new logs: %w", err)
 	}
 	return e.mendRecords()
+}
+
+// mendSeals seals anew where seals of this device can't be read, and takes those of
+// others away that a newer one covers: nobody misses them.
+func (e *Engine) mendSeals() error {
+	var seals []crdt.Pos
+	err := e.cfg.Store.View(func(tx *store.Tx) (err error) {
+		seals, err = tx.DamagedSeals()
+		return err
+	})
+	for _, at := range seals {
+		if err == nil {
+			err = e.cfg.Store.Update(func(tx *store.Tx) error { return e.mendSeal(tx, at) })
+		}
+	}
+	return err
+}
+
+func (e *Engine) mendSeal(tx *store.Tx, at crdt.Pos) error {
+	l, err := tx.Log(at.Log)
+	if err != nil {
+		return err
+	}
+	head, known := l.Sealed, true
+	if at.Seq < l.Sealed.Seq {
+		head.Seq = at.Seq
+		if head.Hash, known, err = sealedHash(tx, l, at.Seq); err != nil {
+			return err
+		}
+	}
+	switch {
+	case known && at.Log.Device == e.cfg.Device:
+		seal, err := wire.Sign(at.Log, head, e.cfg.Sign)
+		if err != nil {
+			return fmt.Errorf("seal a log: %w", err)
+		}
+		return tx.Seal(&l, seal)
+	case at.Seq < l.Sealed.Seq:
+		return tx.DropSeal(l, at.Seq)
+	}
+	return nil // a peer has it
+}
+
+// sealedHash is knownHash; of what compaction took away nothing is known.
+func sealedHash(tx *store.Tx, l store.Log, seq uint64) (hash crdt.Hash, known bool, err error) {
+	if seq <= l.Dropped.Seq {
+		return hash, false, nil
+	}
+	return knownHash(tx, l, seq)
 }
 
 func (e *Engine) leaveHoles() error {

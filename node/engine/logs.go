@@ -100,12 +100,9 @@ func (e *Engine) Segment(id crdt.LogID, after uint64) (*wire.Segment, error) {
 		}
 		s := &wire.Segment{Log: id, First: after + 1}
 		size := 0
-		err = tx.Seals(l, after, func(seal wire.Seal) (bool, error) {
+		err = tx.SoundSeals(l, after, func(seal wire.Seal) (bool, error) {
 			piece, n, err := entries(tx, l, after+uint64(len(s.Entries))+1, seal.Seq)
 			size += n
-			if node.CodeOf(err) == node.Damaged && len(s.Entries) > 0 {
-				return false, nil // it ends before the hole
-			}
 			fits := size <= sendBytes && len(s.Entries)+len(piece) <= wire.MaxSegmentEntries
 			if err != nil || (len(s.Entries) > 0 && !fits) {
 				return false, err
@@ -113,6 +110,9 @@ func (e *Engine) Segment(id crdt.LogID, after uint64) (*wire.Segment, error) {
 			s.Entries, s.Seal = append(s.Entries, piece...), seal
 			return fits, nil
 		})
+		if node.CodeOf(err) == node.Damaged && len(s.Entries) > 0 {
+			err = nil // it ends before the hole
+		}
 		if err != nil || len(s.Entries) == 0 {
 			return err
 		}
@@ -165,7 +165,8 @@ func (e *Engine) HashAt(id crdt.LogID, seq uint64) (hash crdt.Hash, held bool, e
 }
 
 // Segments calls yield with everything that is sealed, log by log: what a
-// snapshot of a hub holds.
+// snapshot of a hub holds. What can't be read is an error (node.Damaged): nothing is
+// left out.
 func (e *Engine) Segments(yield func(*wire.Segment) error) error {
 	var logs []store.Log
 	err := e.cfg.Store.View(func(tx *store.Tx) error {
