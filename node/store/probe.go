@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +19,9 @@ import (
 // Badger answers much damage with a panic, often in a goroutine of its own, which
 // no one can recover from. So a store that looks suspect is opened by a copy of the
 // program first. It gets the key through a pipe, never by an argument or the
-// environment, and the store is opened here only if the copy came through.
+// environment, and the store is opened here only if the copy came through. The pipe
+// stays open until then: where it ends, whoever asked is gone, and the copy must not
+// keep the store from who comes next.
 
 // probeAsked is set in the environment of the copy.
 const probeAsked = "VUNGXA_STORE_PROBE"
@@ -35,14 +38,26 @@ func Probe() (code int, asked bool) {
 	if os.Getenv(probeAsked) == "" {
 		return 0, false
 	}
-	if err := try(os.Stdin); err != nil {
+	b, err := readOrder(os.Stdin)
+	if err == nil {
+		go endWith(os.Stdin)
+		err = try(b)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1, true
 	}
 	return 0, true
 }
 
-// order is what the copy is told, on its standard input.
+// endWith ends the copy with whoever asked for it.
+func endWith(asker io.Reader) {
+	_, _ = io.Copy(io.Discard, asker) // nothing more is said
+	os.Exit(1)
+}
+
+// order is what the copy is told, on its standard input, after its length (four
+// bytes, big endian).
 type order struct {
 	_         struct{} `cbor:",toarray"`
 	Directory string   // Badger's
@@ -51,12 +66,18 @@ type order struct {
 	Without   Rules
 }
 
-// try opens Badger and touches everything in it.
-func try(r io.Reader) error {
-	b, err := io.ReadAll(io.LimitReader(r, 1<<16))
-	if err != nil {
-		return err
+func readOrder(r io.Reader) ([]byte, error) {
+	var size [4]byte
+	if _, err := io.ReadFull(r, size[:]); err != nil {
+		return nil, err
 	}
+	b := make([]byte, min(binary.BigEndian.Uint32(size[:]), 1<<16))
+	_, err := io.ReadFull(r, b)
+	return b, err
+}
+
+// try opens Badger and touches everything in it.
+func try(b []byte) error {
 	var o order
 	if err := wire.Unmarshal(b, 1<<16, &o); err != nil {
 		return err
@@ -101,8 +122,7 @@ func (s *Store) probe() error {
 	}
 	copy := exec.Command(program)
 	copy.Env = append(os.Environ(), probeAsked+"=1", "GOTRACEBACK=none")
-	copy.Stdin = bytes.NewReader(in)
-	out, err := copy.CombinedOutput()
+	out, err := runAsking(copy, in)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return node.Errorf(node.Damaged,
@@ -110,6 +130,23 @@ func (s *Store) probe() error {
 			"the store %s is too damaged to be opened: %w; use `vungxa repair`, or restore a backup", s.dir, errors.New(firstLine(out)))
 	}
 	return err
+}
+
+// runAsking runs a copy of the program with its order, and gives what it said.
+func runAsking(copy *exec.Cmd, order []byte) ([]byte, error) {
+	var said bytes.Buffer
+	copy.Stdout, copy.Stderr = &said, &said
+	asking, err := copy.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := copy.Start(); err != nil {
+		return nil, err
+	}
+	// What it says of an order that it didn't read to the end is more to the point.
+	_, _ = asking.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(order))), order...))
+	err = copy.Wait() // which closes the pipe
+	return said.Bytes(), err
 }
 
 func firstLine(b []byte) string {
