@@ -71,7 +71,7 @@ func (d *Daemon) openHub() (err error) {
 		return err
 	}
 	d.hub, err = hub.Open(hub.Config{
-		Epoch: epoch, Dir: filepath.Join(d.dir, dirRaft), Member: string(member), Store: d.engine, Sealer: raftSealer{d.ring.Keys()}, Log: d.opts.Log,
+		Epoch: epoch, Dir: filepath.Join(d.dir, dirRaft), Member: string(member), Store: hubStore{d.engine}, Sealer: raftSealer{d.ring.Keys()}, Log: d.opts.Log,
 	})
 	if err != nil {
 		return err

@@ -442,6 +442,37 @@ func TestSnapshotOfADamagedStore(t *testing.T) {
 	}
 }
 
+// A hole in the store puts a snapshot off, and the hub goes on: raft keeps its log,
+// and the next try takes the snapshot when the hole is filled.
+func TestASnapshotIsPutOffForAHole(t *testing.T) {
+	dir, log := t.TempDir(), newTestLog(1)
+	n := start(t, dir, short)
+	for range 3 {
+		n.propose(log.next(t))
+	}
+	hole := fmt.Errorf("entry 2 can't be read: %w", ErrHole)
+	n.store.set(func() { n.store.hole = hole })
+	before := must(n.wal.FirstIndex())
+	if err := n.Snapshot(); err == nil || !strings.Contains(err.Error(), "until a peer or `vungxa repair` has filled it") {
+		t.Errorf("a snapshot of a store with a hole: %v; want the sentence", err)
+	}
+	if first := must(n.wal.FirstIndex()); first != before {
+		t.Errorf("raft's log begins at %d, and began at %d: what could fill the hole is cut off", first, before)
+	}
+	if names := must(filepath.Glob(filepath.Join(dir, "raft", "snapshots", "*"))); len(names) > 0 {
+		t.Errorf("there is %v; want no snapshot", names)
+	}
+	n.propose(log.next(t))
+	n.holds(4)
+	n.store.set(func() { n.store.hole = nil })
+	if err := n.Snapshot(); err != nil {
+		t.Errorf("a snapshot when the hole is filled: %v", err)
+	}
+	if first := must(n.wal.FirstIndex()); first == before {
+		t.Error("the snapshot shortens no log: the test shows nothing")
+	}
+}
+
 // A raft directory that is older than the store would give old indices to new
 // commands, and the store would pass over them.
 func TestStoreAheadOfRaft(t *testing.T) {
