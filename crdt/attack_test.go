@@ -296,7 +296,7 @@ func TestCutUndoesNoHonestOverwriting(t *testing.T) {
 			}
 		}
 		is, _ := Reader{Authority: h.authority}.Existence(x.record, func(f uint32, elem string) []Write {
-			return History(x.entries(), x.hash, x.record.Ref.ID(), f, elem)
+			return h.authority.History(x.entries(), x.hash, x.record.Ref.ID(), f, elem)
 		})
 		if is != Deleted {
 			t.Errorf("%s: existence %d; want deleted", name, is)

@@ -21,6 +21,7 @@ type Authority struct {
 	void      []*link // the others that are held, each after the one that it names
 	covered   map[LogID][]cover
 	heads     map[LogID][]headStep
+	floors    map[LogID][]cover // the steps of the floor
 	witnesses map[LogID][]Witness
 	cuts      []Cut
 	verdicts  map[Dot]ruled
@@ -28,7 +29,8 @@ type Authority struct {
 	adopted   map[Pos]int        // of how many dots of an entry
 }
 
-// cover is a checkpoint that says the hub holds a log further than any before it.
+// cover is a checkpoint that says the hub holds a log further than any before it, or
+// that moves its floor.
 type cover struct {
 	at  Cite
 	seq uint64
@@ -57,7 +59,7 @@ func (a *Authority) Clone() *Authority {
 	c.chain, c.void = slices.Clone(a.chain), slices.Clone(a.void)
 	c.Lapsed, c.verdicts, c.adopted = maps.Clone(a.Lapsed), maps.Clone(a.verdicts), maps.Clone(a.adopted)
 	c.heads, c.witnesses, c.rejected = cloneLists(a.heads), cloneLists(a.witnesses), cloneLists(a.rejected)
-	c.covered = cloneLists(a.covered)
+	c.covered, c.floors = cloneLists(a.covered), cloneLists(a.floors)
 	return &c
 }
 
@@ -147,9 +149,15 @@ func (a *Authority) take(c *link) {
 		a.heads, a.witnesses = map[LogID][]headStep{}, map[LogID][]Witness{}
 		a.verdicts, a.rejected = map[Dot]ruled{}, map[LogID][]uint64{}
 		a.adopted, a.Lapsed, a.covered = map[Pos]int{}, map[Device]bool{}, map[LogID][]cover{}
+		a.floors = map[LogID][]cover{}
 	}
 	a.Scope, a.Newest, a.TimeMS = c.Scope, c.At, c.TimeMS
 	a.chain = append(a.chain, c)
+	for _, p := range c.Floor {
+		if p.Seq > seqOf(a.Floor, p.Log) {
+			a.floors[p.Log] = append(a.floors[p.Log], cover{at: c.At, seq: p.Seq})
+		}
+	}
 	a.Floor = union(a.Floor, c.Floor)
 	for _, h := range c.Heads {
 		a.heads[h.Log] = append(a.heads[h.Log], headStep{at: c.At, head: Head{Seq: h.Seq, Hash: h.Hash}})

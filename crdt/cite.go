@@ -112,26 +112,3 @@ func (a *Authority) Complete(e *Entry) {
 		e.Pins = slices.Insert(slices.Clone(e.Pins), i, pin)
 	}
 }
-
-// Covered looks again at the claims that left the branch to a checkpoint, after
-// one has come, and says whether anything counts now.
-func (r *Record) Covered(a *Authority, held Held) bool {
-	var logs []LogID
-	r.each(func(c Cell) Cell {
-		c.Pending = slices.Clone(c.Pending)
-		for i, p := range c.Pending {
-			head, ok := a.headAt(p.Over.Log, a.pinning(Pos{p.By.Log, p.By.Seq}, p.Cite))
-			if p.Pin == (Head{}) && ok && head.Seq >= p.Over.Seq {
-				c.Pending[i].Pin = head
-				logs = append(logs, p.Over.Log)
-			}
-		}
-		slices.SortFunc(c.Pending, compareClaims)
-		return c
-	})
-	changed := false
-	for _, l := range logs {
-		changed = r.Arrived(l, held) || changed
-	}
-	return changed
-}

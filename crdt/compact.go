@@ -10,9 +10,10 @@ import (
 // whole record can be forgotten: it was deleted, nothing was written to it that
 // the deletion hadn't seen, and all of it lies at or below the floor.
 //
-// The caller holds the heads that the checkpoint with this floor names: whatever
-// a counted device wrote before it acknowledged the floor is among them, so that
-// nothing of theirs is still to come that a deletion below the floor hadn't seen.
+// The caller holds all that lies below the newest floor, and the heads that its
+// checkpoint names: whatever a counted device wrote before it acknowledged the floor
+// is among them, so that nothing of theirs is still to come that a deletion below the
+// floor hadn't seen, or whose claims can't be compared any more.
 func (r *Record) Compact(floor []Pos) (keep bool) {
 	r.close(floor)
 	was, _ := r.Existence()

@@ -102,7 +102,7 @@ func (d *desk) entries() []*Entry {
 // reader reads the test field under an authority, with all of the past.
 func (d *desk) reader(a *Authority) Reader {
 	return Reader{Authority: a, Prior: func() []Write {
-		return History(d.entries(), d.hash, d.record.Ref.ID(), testField, "")
+		return a.History(d.entries(), d.hash, d.record.Ref.ID(), testField, "")
 	}}
 }
 

@@ -23,7 +23,7 @@ type Reach struct {
 	// what entries that cite them say counts otherwise from now on.
 	Cited []Cite
 	// Heads are the logs of which the hub has said more: forks may be decided, and
-	// claims that leave the branch to a checkpoint may count.
+	// claims that leave the branch to a checkpoint, or that the floor passes, may count.
 	Heads []LogID
 	// Voids says that checkpoints which are held go void, or hold again: a store that
 	// keeps no index of all the above looks at every record, and Forks are settled anew.
@@ -73,6 +73,9 @@ func (a *Authority) Reach(c *Checkpoint) Reach {
 // named is the logs whose heads a checkpoint stands for.
 func (l *link) named() []LogID {
 	named := map[LogID]bool{}
+	for _, p := range l.Floor {
+		named[p.Log] = true
+	}
 	for at := l; at != nil && at.At.Epoch == l.At.Epoch; at = at.prev {
 		for _, h := range at.Heads {
 			named[h.Log] = true
@@ -126,6 +129,9 @@ func (a *Authority) reach(c *Checkpoint) Reach {
 			r.Writes = append(r.Writes, Range{h.Log, from, h.Seq})
 		}
 		r.Heads = append(r.Heads, h.Log)
+	}
+	for _, p := range c.Floor {
+		r.Heads = append(r.Heads, p.Log)
 	}
 	for _, w := range c.Witnesses {
 		r.Writes = append(r.Writes, Range{w.Log, lastWitness(a.witnesses[w.Log]).Seq + 1, w.Seq})

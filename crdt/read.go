@@ -15,7 +15,7 @@ type Reader struct {
 	// Compare orders values for Max and Min; nil: as bytes.
 	Compare func(a, b []byte) int
 	// Prior gives every write of the cell that is read which is still held, by
-	// History. It is asked only where what stands doesn't tell: a write is hidden,
+	// Authority.History. It is asked only where what stands doesn't tell: a write is hidden,
 	// or the policy is Serial. Nil: nothing of the past is held.
 	Prior func() []Write
 	// Whole asks Prior of every cell that was ever overwritten, so that all that is

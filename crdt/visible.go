@@ -195,13 +195,15 @@ func without(all []Write, hidden []Hidden) []Write {
 
 // History gives the writes that entries made to one cell of a record, for a
 // Reader's Prior. The entries' names are those of Forks.Resolve.
-func History(entries []*Entry, held Held, id RecordID, field uint32, elem string) []Write {
+func (a *Authority) History(entries []*Entry, held Held, id RecordID, field uint32, elem string) []Write {
 	var past []Write
 	for _, e := range entries {
 		for i := range e.Ops {
 			op := &e.Ops[i]
 			if op.Field == field && string(op.Elem) == elem && op.Record.ID() == id {
-				w, _ := e.write(i, held)
+				own := *e
+				a.Complete(&own)
+				w, _ := own.write(i, a.Past(e.Pos(), held))
 				past = append(past, w)
 			}
 		}

@@ -205,7 +205,7 @@ func (b *batch) merge(entry *crdt.Entry, only *recordName) error {
 			b.lates = append(b.lates, written{entry, i})
 			continue
 		}
-		t.record.Apply(entry, i, b.held)
+		t.record.Apply(entry, i, b.now.of(entry.Log.Scope).Past(entry.Pos(), b.held))
 		t.dirty = true
 	}
 	return b.failed

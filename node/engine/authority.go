@@ -233,13 +233,18 @@ func (e *Engine) reached(tx *store.Tx, scope crdt.Scope, reach crdt.Reach) ([]st
 			}
 		}
 		ofDevice := func(s crdt.Subject) bool { return s.Kind == crdt.SubjectDevice && s.Device == l.ID.Device }
-		if !slices.Contains(reach.Heads, l.ID) && !slices.ContainsFunc(reach.Subjects, ofDevice) {
+		if !slices.ContainsFunc(reach.Subjects, ofDevice) {
 			return nil
 		}
 		return waiting(tx, l.ID, places)
 	})
 	if err != nil {
 		return nil, err
+	}
+	for _, log := range reach.Heads {
+		if err := waiting(tx, log, places); err != nil {
+			return nil, err
+		}
 	}
 	for _, r := range reach.Writes { // of a log that was cut, nothing may be held
 		if err := waiting(tx, r.Log, places); err != nil {

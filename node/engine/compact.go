@@ -34,6 +34,13 @@ func (e *Engine) Compact(ctx context.Context, retention time.Duration) (dropped 
 		if a == nil {
 			continue
 		}
+		whole, err := e.holdsFloor(a)
+		if err != nil {
+			return dropped, err
+		}
+		if !whole {
+			continue
+		}
 		for _, floor := range a.Floor {
 			if floor.Log.Scope != scope {
 				continue
@@ -46,6 +53,23 @@ func (e *Engine) Compact(ctx context.Context, retention time.Duration) (dropped 
 		}
 	}
 	return dropped, nil
+}
+
+// holdsFloor says whether all is held that lies below the floor: until then an entry
+// may come whose claims have to be compared with what would be dropped.
+func (e *Engine) holdsFloor(a *crdt.Authority) (whole bool, err error) {
+	whole = true
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		for _, p := range a.Floor {
+			l, err := tx.Log(p.Log)
+			if err != nil {
+				return err
+			}
+			whole = whole && l.Head.Seq >= p.Seq
+		}
+		return nil
+	})
+	return whole, err
 }
 
 func (e *Engine) compactLog(ctx context.Context, a *crdt.Authority, floor crdt.Pos, until int64) (dropped int, err error) {

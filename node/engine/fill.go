@@ -404,7 +404,7 @@ func (b *batch) mended(collection string, id crdt.RecordID, damage error) (*crdt
 	r := crdt.NewRecord(first.Log.Scope, collection, ops[0].op().Record)
 	for _, w := range ops {
 		b.now.of(w.entry.Log.Scope).Complete(w.entry)
-		r.Apply(w.entry, w.index, b.held)
+		r.Apply(w.entry, w.index, b.now.of(w.entry.Log.Scope).Past(w.entry.Pos(), b.held))
 	}
 	return r, b.failed
 }

@@ -31,7 +31,7 @@ func (e *Engine) reader(tx *store.Tx, r *crdt.Record, under authorities) *reader
 
 // prior is the writes of a cell whose entries are held.
 func (x *reader) prior(field uint32, elem string) []crdt.Write {
-	return crdt.History(x.entries(), heldIn(x.tx, &x.err), x.record.Ref.ID(), field, elem)
+	return x.Authority.History(x.entries(), heldIn(x.tx, &x.err), x.record.Ref.ID(), field, elem)
 }
 
 func (x *reader) entries() []*crdt.Entry {
