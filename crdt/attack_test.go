@@ -96,6 +96,9 @@ func TestDemotedOfficerCitesAnOldEpoch(t *testing.T) {
 	d.epoch = 9
 	d.write(aTime+2, "sau nữa")
 	want(t, d.read(h.authority, LWW), "được 5")
+	d.epoch = 4 // nor is one that goes back below what the log has named
+	d.write(aTime+2, "lùi nữa")
+	want(t, d.read(h.authority, LWW), "được 5")
 	d.epoch, d.officer = 4, "B" // another officer's grant
 	d.write(aTime+3, "người khác")
 	want(t, d.read(h.authority, LWW), "người khác")
@@ -622,6 +625,32 @@ func TestClockAtItsMaximum(t *testing.T) {
 	c.Absorb(math.MaxUint64, maxMillis)
 	if last := c.Last; c.Next(maxMillis) < last {
 		t.Error("a full clock goes back")
+	}
+}
+
+// A claim that cites nothing and lies far before all that the hub has said is suspect,
+// committed or not, and sorts by itself.
+func TestClaimFarInThePast(t *testing.T) {
+	d, other := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	e := d.write(1, "1970")
+	other.write(aTime, "nay")
+	other.receive(e)
+	if r := other.read(&Authority{}, LWW); r.Review {
+		t.Error("suspect before anything was said")
+	}
+	h := newHub(t)
+	for _, fill := range []func(*Checkpoint){nil, witness(d.log, 1, aTime)} {
+		h.next(aTime, fill)
+		r := other.read(h.authority, LWW)
+		want(t, r, "nay", "1970")
+		if !r.Siblings[1].Time.Suspect || !r.Review || r.Siblings[0].Time.Suspect || r.Siblings[1].Time.At != StampAt(1) {
+			t.Errorf("%+v", r.Siblings)
+		}
+	}
+	for claim, suspect := range map[int64]bool{aTime - MaxClaimBehind: false, aTime - MaxClaimBehind - 1: true} {
+		if got := h.authority.Effective(Write{Dot: Dot{Log: testLog(2), Seq: 1}, Stamp: StampAt(claim)}); got.Suspect != suspect || got.At != StampAt(claim) {
+			t.Errorf("%d days before: %+v", (aTime-claim)/day, got)
+		}
 	}
 }
 
