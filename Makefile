@@ -82,10 +82,10 @@ staticcheck: ## staticcheck, in the version that go.mod pins
 	$(call step,staticcheck,go tool staticcheck ./...)
 
 unit: bin/testsum ## Go tests of what starts no goroutine, and of whole processes
-	$(call step,unit,$(gotest) $$($(WORKSHOP)/packages.sh alone) | bin/testsum -o bin/test/unit)
+	$(call step,unit,$(WORKSHOP)/in-memory.sh $(gotest) $$($(WORKSHOP)/packages.sh alone) | bin/testsum -o bin/test/unit)
 
 race: bin/testsum ## Go tests of what does, with the race detector
-	$(call step,race,$(gotest) -race $$($(WORKSHOP)/packages.sh beside) | bin/testsum -o bin/test/race)
+	$(call step,race,$(WORKSHOP)/in-memory.sh $(gotest) -race $$($(WORKSHOP)/packages.sh beside) | bin/testsum -o bin/test/race)
 
 cross: ## build for every kind of machine, and weigh the binaries
 	$(call step,cross,$(WORKSHOP)/cross.sh $(MAIN))

@@ -141,7 +141,7 @@ var collections = []string{"dossiers", "petitions"}
 // heard of it, and each has the same.
 func (c *commune) settled() {
 	c.t.Helper()
-	eventually(c.t, "everything received by the province", func() error {
+	inTheEnd(c.t, "everything received by the province", func() error {
 		for _, p := range c.places() {
 			if err := p.settled(); err != nil {
 				return fmt.Errorf("%s: %w", p.name, err)

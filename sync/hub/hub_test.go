@@ -153,16 +153,19 @@ func TestLargeProposalsAreSplit(t *testing.T) {
 	n, log := start(t, t.TempDir(), nil), newTestLog(1)
 	log.size = 60_000
 	first := n.Index()
-	last := n.propose(log.take(t, 40)...)
-	n.holds(40)
-	if _, calls := n.store.counted(); calls < 3 || calls > 6 {
-		t.Errorf("2.4 MB in %d commands, indices %d to %d; want about 3", calls, first, last)
+	last := n.propose(log.take(t, 20)...)
+	n.holds(20)
+	if _, calls := n.store.counted(); calls < 2 || calls > 3 {
+		t.Errorf("1.2 MB in %d commands, indices %d to %d; want about 2", calls, first, last)
 	}
 	log = newTestLog(2)
 	log.size = 5_000
-	commands, err := encodeCommands(log.take(t, 500))
+	commands, err := encodeCommands(log.take(t, 230))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(commands) < 2 {
+		t.Errorf("%d commands; want more than one", len(commands))
 	}
 	for _, c := range commands {
 		if len(c) > MaxCommand {
@@ -328,7 +331,7 @@ func TestSnapshotFillsAnEmptyStore(t *testing.T) {
 	dir, log := t.TempDir(), newTestLog(1)
 	log.size = 50_000 // more than one batch of Restore
 	n := start(t, dir, short)
-	n.propose(log.take(t, 50)...)
+	n.propose(log.take(t, 22)...)
 	if err := n.Snapshot(); err != nil {
 		t.Fatal(err)
 	}
@@ -346,12 +349,12 @@ func TestSnapshotFillsAnEmptyStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	n = start(t, dir, short)
-	n.holds(52)
+	n.holds(24)
 	if n.Index() != index {
 		t.Errorf("index %d; want %d", n.Index(), index)
 	}
 	n.propose(log.next(t))
-	n.holds(53)
+	n.holds(25)
 }
 
 // sink is a snapshot in memory.
