@@ -148,6 +148,7 @@ type self struct {
 	claims      identity.Claims
 	certificate []byte
 	directory   *identity.Directory
+	bad         []badFile // certificates of others
 }
 
 // readSelf reads all of a node's directory but its store.
@@ -185,29 +186,38 @@ func readPublic(dir string) (*self, error) {
 	return s, s.readCertificates(dir)
 }
 
-// readCertificates takes all in; the last one read is the node's own.
+// readCertificates takes all in, those of others first. One of them that can't be
+// read or believed is noted; without its own the node is nobody.
 func (s *self) readCertificates(dir string) (err error) {
 	names, err := filepath.Glob(filepath.Join(dir, dirCertificates, allCertificates))
 	if err != nil {
 		return err
 	}
-	for _, name := range append(names, filepath.Join(dir, fileCertificate)) {
-		if s.certificate, err = os.ReadFile(name); err != nil {
-			return badCertificate(dir, name, err)
+	add := func(name string) error {
+		if s.certificate, err = os.ReadFile(name); err == nil {
+			s.claims, err = s.directory.Add(s.certificate)
 		}
-		if s.claims, err = s.directory.Add(s.certificate); err != nil {
-			return badCertificate(dir, name, err)
+		return err
+	}
+	for _, name := range names {
+		if err := add(name); err != nil {
+			bad := badCertificate(dir, name, err)
+			s.bad = append(s.bad, bad)
 		}
+	}
+	own := filepath.Join(dir, fileCertificate)
+	if err := add(own); err != nil {
+		return badCertificate(dir, own, err).err
 	}
 	return nil
 }
 
 // badCertificate says what to do about a certificate that can't be read or believed.
-func badCertificate(dir, name string, err error) error {
+func badCertificate(dir, name string, err error) badFile {
 	if relative, relErr := filepath.Rel(dir, name); relErr == nil {
-		name = relative
+		name = filepath.ToSlash(relative)
 	}
-	return node.Errorf(node.Invalid,
-		"Chứng thư %s mất hoặc hỏng: %w. Hãy chép lại tệp này từ nơi đã cấp, hoặc phục hồi nút vào thư mục mới từ bản sao lưu (`vungxa restore`).",
-		"the certificate %s is gone or damaged: %w; copy the file again from who issued it, or make the node anew in another directory from a backup (`vungxa restore`)", name, err)
+	return badFile{name, node.Errorf(node.Damaged,
+		"Chứng thư %s mất hoặc hỏng: %w. Hãy chạy `vungxa repair --from BẢN_SAO_LƯU`, chép lại tệp này từ nơi đã cấp, hoặc phục hồi nút vào thư mục mới (`vungxa restore`).",
+		"the certificate %s is gone or damaged: %w; run `vungxa repair --from BACKUP`, copy the file again from who issued it, or make the node anew in another directory (`vungxa restore`)", name, err)}
 }

@@ -1,7 +1,12 @@
 package daemon
 
+import "context"
+
 // OnRotationStep sets what is told of every step of a change of the data key.
 func OnRotationStep(f func(string)) { rotationStep = f }
 
 // DeviceKeys are the node's keys in the clear.
 func (d *Daemon) DeviceKeys() Keys { return d.self.keys }
+
+// Collect is what is done behind each reading of the store.
+func (d *Daemon) Collect(ctx context.Context) { d.collect(ctx) }

@@ -22,6 +22,7 @@ import (
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/attach"
 	"github.com/vungxa/vungxa/node/engine"
 	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/node/store/backup"
@@ -167,7 +168,11 @@ func restoreStore(ctx context.Context, dir string, keys keyring.Keys, set *backu
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	files = nodeFiles{}
-	attached := &attachSink{ctx: ctx, dir: dir, keys: keys}
+	there, err := attach.OpenStore(filepath.Join(dir, dirAttachments), attach.Options{Keys: keys})
+	if err != nil {
+		return nil, err
+	}
+	attached := &attachSink{ctx: ctx, store: there}
 	err = s.Load(func(put func(key, value []byte) error) error {
 		return set.Restore(ctx, m, backup.Sink{Item: put, File: func(name string, offset uint64, piece []byte) error {
 			if strings.HasPrefix(name, backupAttach) {
@@ -179,7 +184,7 @@ func restoreStore(ctx context.Context, dir string, keys keyring.Keys, set *backu
 	if err = errors.Join(err, attached.end()); err != nil {
 		return nil, err
 	}
-	list, err := attachments(ctx, dir, keys)
+	list, _, err := attachments(ctx, there) // one that is damaged makes it another list
 	if err != nil {
 		return nil, err
 	}

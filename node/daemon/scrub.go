@@ -32,6 +32,7 @@ func (d *Daemon) scrub(ctx context.Context) error {
 			if err := d.engine.Mend(); err != nil {
 				d.opts.Log.Error("what is damaged can't be made anew", "error", err)
 			}
+			d.collect(ctx)
 		}
 		for !scrubDue(last, d.opts.Now()) {
 			select {

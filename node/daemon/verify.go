@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/engine"
@@ -13,7 +14,7 @@ import (
 
 // Finding is something wrong with what a node has stored.
 type Finding struct {
-	Part  string    `json:"part"`  // "store", "records", "backup"
+	Part  string    `json:"part"`  // "store", "records", "attachments", "certificates", "erasure", "backup"
 	Kind  string    `json:"kind"`  // of its part
 	Place string    `json:"place"` // kinds and numbers, nothing of a person's
 	What  node.Text `json:"what"`
@@ -24,7 +25,8 @@ type Finding struct {
 type Verified struct {
 	Keys     uint64 `json:"keys"`
 	Entries  uint64 `json:"entries"`
-	Records  bool   `json:"records"` // they were compared to the logs
+	Records  bool   `json:"records"`  // they were compared to the logs
+	Attached int    `json:"attached"` // attachments read
 	Backups  int    `json:"backups"`
 	Findings int    `json:"findings"`
 }
@@ -47,14 +49,51 @@ func (d *Daemon) Verify(ctx context.Context, tell func(Finding) error) (v Verifi
 	for _, x := range scrubbed.Damage {
 		count(ofStore(x))
 	}
-	if d.engine == nil {
-		return v, err
+	beside := []func() error{func() (failed error) {
+		v.Attached, failed = verifyAttached(ctx, d.attached, d.engine, count)
+		return failed
+	}}
+	if d.engine != nil {
+		v.Records = true
+		beside = append(beside, func() error {
+			return d.engine.Verify(ctx, func(f engine.Finding) { count(ofRecords(f)) })
+		}, func() error { return d.verifyCertificates(count) }, func() error { return d.verifyErasures(count) })
 	}
-	v.Records = true
-	if failed := d.engine.Verify(ctx, func(f engine.Finding) { count(ofRecords(f)) }); err == nil {
-		err = failed
+	for _, verify := range beside {
+		if err == nil {
+			err = verify()
+		}
 	}
 	return v, err
+}
+
+// verifyErasures tells of orders to erase that something here doesn't obey yet.
+func (d *Daemon) verifyErasures(count func(Finding)) error {
+	all, err := d.engine.Erasures()
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	left, err := d.engine.Unobeyed()
+	if err != nil {
+		return err
+	}
+	for _, er := range left {
+		count(Finding{Part: "erasure", Kind: "unfinished", Place: er.Number, What: node.Text{
+			VI: "Hồ sơ và nhật ký đã theo lệnh xóa này, nhưng bản cũ hoặc tệp đính kèm của dữ liệu đã xóa có thể còn trên đĩa.",
+			EN: "Records and logs obey this order to erase; older copies or attachments of what it names may still be on the disk.",
+		}, Do: node.Text{
+			VI: "Khởi động lại nút: nó sẽ làm tiếp. Nếu kho hỏng, hãy sửa bằng `vungxa repair`.", EN: "Start the node again: it goes on with it. If the store is damaged, mend it with `vungxa repair`.",
+		}})
+	}
+	aside, err := store.Aside(filepath.Join(d.dir, dirStore))
+	for _, name := range aside {
+		count(Finding{Part: "erasure", Kind: "aside", Place: filepath.Base(name), What: node.Text{
+			VI: "Kho cũ này có thể còn giữ dữ liệu đã có lệnh xóa.", EN: "This store that was put aside may hold what was ordered to be erased.",
+		}, Do: node.Text{
+			VI: "Khi đã yên tâm về kho mới, hãy xóa thư mục này.", EN: "When you are content with the new store, delete this directory.",
+		}})
+	}
+	return err
 }
 
 var storeWords = map[store.DamageKind]node.Text{
@@ -64,11 +103,11 @@ var storeWords = map[store.DamageKind]node.Text{
 	store.DamagedValue: {VI: "Một mục không còn như lúc ghi.", EN: "An item isn't as it was written."},
 }
 
+var repairDo = node.Text{VI: "Dừng nút rồi chạy `vungxa repair`.", EN: "Stop the node and run `vungxa repair`."}
+
 // ofStore tells of damage that the store found.
 func ofStore(x store.Damage) Finding {
-	f := Finding{Part: "store", Kind: string(x.Kind), Place: x.Place, What: storeWords[x.Kind], Do: node.Text{
-		VI: "Dừng nút rồi chạy `vungxa repair`.", EN: "Stop the node and run `vungxa repair`.",
-	}}
+	f := Finding{Part: "store", Kind: string(x.Kind), Place: x.Place, What: storeWords[x.Kind], Do: repairDo}
 	if x.Kind == store.DamagedLog {
 		f.Place = fmt.Sprintf("%v %d-%d", x.Log, x.From, x.To)
 	}

@@ -16,6 +16,7 @@ const localSecret = "secret"
 // and begins raft's log anew.
 var notExported = [][]byte{
 	{keyIndex}, metaKey("format"), metaKey("commit"), metaKey(metaGenerations), metaKey("incarnation"), metaKey("raft/"),
+	metaKey(metaBackup),
 	append([]byte{keyLocal}, localSecret...),
 	localKey("view", ""), // of the engine: what it computed, to compute less at its next start
 }

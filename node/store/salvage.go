@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/pb"
@@ -23,12 +23,16 @@ import (
 //
 // Of entries and seals any copy is the right one, since they are never written twice.
 // Of other items the newest copy is taken that could be read, which may not be the
-// newest that was written.
+// newest that was written. That one was deleted is said without a MAC, so it counts only
+// where a checksum says that nothing happened to it by accident.
 type Salvaged struct {
 	Tables, TablesBad int    // files that could be read, at least in part, and others
 	Values, ValuesBad uint64 // items with a good MAC, and items without
 
+	dir        string
+	opts       Options
 	scratch    string
+	kinds      []byte // that the pass takes
 	db         *badger.DB
 	macs       valueMACs
 	registries []*badger.KeyRegistry
@@ -45,6 +49,7 @@ func Salvage(ctx context.Context, dir string, opts Options) (_ *Salvaged, err er
 		return nil, err
 	}
 	s := &Salvaged{
+		dir: dir, opts: opts,
 		scratch: filepath.Clean(dir) + scratchSuffix,
 		macs:    valueMACs{newDigester(opts.Keys, purposeValue), opts.Keys.StoreID, opts.layout()},
 	}
@@ -60,18 +65,32 @@ func Salvage(ctx context.Context, dir string, opts Options) (_ *Salvaged, err er
 	if err != nil {
 		s.damaged = append(s.damaged, fileHeads)
 	}
-	gens, err := filepath.Glob(filepath.Join(dir, "g*"))
+	return s, s.pass(ctx, logKinds)
+}
+
+// Kinds of items that a pass takes: first logs, and what is in no log; of what is
+// computed from the entries only records, and those only where entries are gone.
+var (
+	logKinds    = []byte{keyEntry, keySeal, keyMeta, keyLocal, keyLog}
+	recordKinds = []byte{keyRecord}
+)
+
+// pass reads all files for items of some kinds.
+func (s *Salvaged) pass(ctx context.Context, kinds []byte) error {
+	s.kinds, s.Tables, s.TablesBad, s.batch = kinds, 0, 0, s.db.NewManagedWriteBatch()
+	gens, err := filepath.Glob(filepath.Join(s.dir, "g*"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, gen := range gens {
-		if generation(filepath.Base(gen)) {
-			if err := s.readGeneration(ctx, dir, gen, opts); err != nil {
-				return nil, fmt.Errorf("save what can be read: %w", err)
-			}
+		if !generation(filepath.Base(gen)) {
+			continue
+		}
+		if err := s.readGeneration(ctx, s.dir, gen, s.opts); err != nil {
+			return fmt.Errorf("save what can be read: %w", err)
 		}
 	}
-	return s, s.batch.Flush()
+	return s.batch.Flush()
 }
 
 func (s *Salvaged) makeScratch(opts Options) (err error) {
@@ -83,11 +102,8 @@ func (s *Salvaged) makeScratch(opts Options) (err error) {
 	}
 	key := opts.Keys.Derive("salvage 1")
 	// Not synced: after a crash it is made again.
-	if s.db, err = badger.OpenManaged(badgerOptions(s.scratch, key[:], opts).WithSyncWrites(false)); err != nil {
-		return err
-	}
-	s.batch = s.db.NewManagedWriteBatch()
-	return nil
+	s.db, err = badger.OpenManaged(badgerOptions(s.scratch, key[:], opts).WithSyncWrites(false))
+	return err
 }
 
 // Close takes the scratch away.
@@ -152,7 +168,7 @@ func (s *Salvaged) readFile(gen string, id uint64, suffix string, key *pb.DataKe
 	default:
 		s.Tables++
 		if s.ValuesBad > bad {
-			s.damaged = append(s.damaged, filepath.Base(name))
+			s.name(name)
 		}
 	}
 	return nil
@@ -160,7 +176,14 @@ func (s *Salvaged) readFile(gen string, id uint64, suffix string, key *pb.DataKe
 
 func (s *Salvaged) bad(name string) {
 	s.TablesBad++
-	s.damaged = append(s.damaged, filepath.Base(name))
+	s.name(name)
+}
+
+// name puts a file on the list of those that couldn't be read whole.
+func (s *Salvaged) name(file string) {
+	if file = filepath.Base(file); !slices.Contains(s.damaged, file) {
+		s.damaged = append(s.damaged, file)
+	}
 }
 
 // dataKey is Badger's own key, from its registry or the copy that the tables file
@@ -171,7 +194,7 @@ func (s *Salvaged) dataKey(dir, gen string, opts Options) (*pb.DataKey, error) {
 	if err == nil {
 		return key, nil
 	}
-	s.damaged = append(s.damaged, badger.KeyRegistryFileName)
+	s.name(badger.KeyRegistryFileName)
 	tables, tablesErr := readTables(filepath.Join(dir, fileTables), opts.Keys)
 	if tablesErr != nil || len(tables.Registry) == 0 {
 		return nil, node.Errorf(node.Damaged,
@@ -214,11 +237,14 @@ func (s *Salvaged) take(versioned []byte, meta byte, value []byte) error {
 		return nil
 	}
 	key, version := y.ParseKey(versioned), y.ParseTs(versioned)
-	if len(key) == 0 || bytes.HasPrefix(key, []byte("!badger!")) || !salvaged(key) || meta&metaPointer != 0 {
+	if len(key) == 0 || bytes.HasPrefix(key, []byte("!badger!")) || !bytes.Contains(s.kinds, key[:1]) || meta&metaPointer != 0 {
 		return nil
 	}
 	if meta&metaDeleted != 0 {
-		return nil // nothing that counts here is deleted and then missed
+		if key[0] == keyEntry || key[0] == keySeal {
+			return nil // any copy is the right one
+		}
+		return s.batch.DeleteAt(bytes.Clone(key), version)
 	}
 	plain, ok := s.macs.open(key, value)
 	if !ok {
@@ -227,9 +253,4 @@ func (s *Salvaged) take(versioned []byte, meta byte, value []byte) error {
 	}
 	s.Values++
 	return s.batch.SetEntryAt(badger.NewEntry(bytes.Clone(key), bytes.Clone(plain)), version)
-}
-
-// salvaged says which kinds are worth it: all else is computed from the entries.
-func salvaged(key []byte) bool {
-	return strings.IndexByte(string([]byte{keyEntry, keySeal, keyMeta, keyLocal, keyLog}), key[0]) >= 0
 }

@@ -134,8 +134,12 @@ func (s *Salvaged) Heads() (map[crdt.LogID]crdt.Head, error) {
 }
 
 func (s *Salvaged) each(kind byte, f func(key, value []byte) error) error {
+	return s.eachAt([]byte{kind}, f)
+}
+
+func (s *Salvaged) eachAt(prefix []byte, f func(key, value []byte) error) error {
 	return s.view(func(txn *badger.Txn) error {
-		it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{kind}})
+		it := txn.NewIterator(badger.IteratorOptions{Prefix: prefix})
 		defer it.Close()
 		for it.Rewind(); it.Valid(); it.Next() {
 			value, err := it.Item().ValueCopy(nil)

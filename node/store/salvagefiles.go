@@ -9,6 +9,7 @@ import (
 	"github.com/dgraph-io/badger/v4/pb"
 	"github.com/dgraph-io/badger/v4/y"
 	"github.com/klauspost/compress/snappy"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/vungxa/vungxa/node"
 )
@@ -109,10 +110,11 @@ func (r fileReader) block(b []byte) error {
 	if plain, err := snappy.Decode(nil, b); err == nil {
 		b = plain
 	}
-	_, b, ok := lastPart(b)
+	sum, b, ok := lastPart(b)
 	if !ok || len(b) < 4 {
 		return errUnreadable
 	}
+	sound := whole(b, sum)
 	n, b := uint64(binary.BigEndian.Uint32(b[len(b)-4:])), b[:len(b)-4]
 	if n == 0 || n*4 > uint64(len(b)) {
 		return errUnreadable
@@ -146,11 +148,21 @@ func (r fileReader) block(b []byte) error {
 			*r.bad++
 			continue
 		}
+		if value.Meta&metaDeleted != 0 && !sound {
+			*r.bad++
+			continue
+		}
 		if err := r.item(versioned, value.Meta, value.Value); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// whole says whether Badger's checksum of a block is good.
+func whole(b, sum []byte) bool {
+	var expected pb.Checksum
+	return proto.Unmarshal(sum, &expected) == nil && guard(func() error { return y.VerifyChecksum(b, &expected) }) == nil
 }
 
 // wal reads a write-ahead log (wal.go), past whatever in it can't be read.

@@ -47,7 +47,7 @@ func (b backupCmd) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	if b.JSON {
-		return json.NewEncoder(c.out).Encode(report)
+		return errors.Join(json.NewEncoder(c.out).Encode(report), leftOut(report))
 	}
 	c.say("Đã sao lưu vào %s: bản số %d, %d mục, %s; ghi mới %d/%d phần (%s).",
 		"Backed up to %s: backup %d, %d items, %s; %d of %d parts are new (%s).",
@@ -58,6 +58,17 @@ func (b backupCmd) Run(ctx context.Context, c *console) error {
 	if len(report.Recipients) == 0 {
 		c.say("Chưa có khóa khôi phục: nếu máy này mất, chỉ bản cất giữ của tệp khóa mới mở được bản sao lưu. Hãy thêm --new-recovery TỆP.",
 			"There is no recovery key: if this machine is lost, only a kept copy of its key file opens the backup. Add --new-recovery FILE.")
+	}
+	for _, f := range report.LeftOut {
+		c.say("Không vào được bản sao lưu: %s. %s", "Not in the backup: %s. %s", f.Place, c.text(f.What))
+	}
+	return leftOut(report)
+}
+
+// leftOut is the damage that a backup met.
+func leftOut(r daemon.BackupReport) error {
+	if len(r.LeftOut) > 0 {
+		return errDamage
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func (r repairCmd) Run(ctx context.Context, c *console) error {
 	} else {
 		r.tell(c, done)
 	}
-	if err == nil && len(done.Lost)+len(done.Unused) > 0 {
+	if err == nil && len(done.Lost)+len(done.Unused)+len(done.AttachedLost) > 0 {
 		err = errDamage
 	}
 	return err
@@ -65,12 +65,32 @@ func (r repairCmd) tell(c *console, done daemon.Repaired) {
 		c.say("Phần mà máy khác đã nhận sẽ tự về khi đồng bộ. Phần còn lại: chạy lại với --from (bản sao lưu, hoặc thư mục của máy khác).",
 			"What other devices have received comes back by syncing. For the rest, run again with --from (a backup, or another node's directory).")
 	}
-	if len(done.Older) > 0 {
-		c.say("Danh sách cán bộ, mật khẩu và các đường truyền đã ngắt không nằm trong nhật ký nên có thể là bản cũ hơn: hãy kiểm tra lại.",
-			"The officers, their passwords and the lines that were cut are in no log, so they may be older than the last that was written: check them.")
+	for _, kind := range done.Older {
+		c.say("Có thể là bản cũ hơn lần ghi cuối, hãy kiểm tra lại: %s.", "It may be older than the last that was written, check it: %s.", c.text(daemon.OlderSays(kind)))
 	}
-	if done.Was == "" {
-		return
+	for _, name := range done.Certificates {
+		c.say("Đã lấy lại chứng thư từ bản sao lưu: %s.", "Taken back from the backup: the certificate %s.", name)
 	}
-	c.say("Kho cũ vẫn nằm ở %s; hãy giữ nó cho tới khi yên tâm.", "The old store lies in %s; keep it until you are content.", done.Was)
+	if done.Attached > 0 {
+		c.say("Đã lấy lại %d tệp đính kèm.", "%d attachments came back.", done.Attached)
+	}
+	for _, f := range done.AttachedLost {
+		c.say("Chưa có lại: %s. %s", "Not back yet: %s. %s", f.Place, c.text(f.What))
+	}
+	r.tellAside(c, done)
+}
+
+// tellAside says where the old store lies, and what is to be done about it.
+func (r repairCmd) tellAside(c *console, done daemon.Repaired) {
+	for _, name := range done.Removed {
+		c.say("Đã xóa kho cũ %s, vì có lệnh xóa dữ liệu mà nó có thể không theo.", "The older store %s was removed: it may not have obeyed an order to erase.", name)
+	}
+	switch {
+	case done.Was == "":
+	case done.Orders > 0:
+		c.say("Kho cũ nằm ở %s. Nó có thể còn giữ dữ liệu đã có lệnh xóa (%d lệnh): khi đã yên tâm về kho mới, hãy xóa thư mục đó. `vungxa verify` sẽ nhắc cho tới khi xóa.",
+			"The old store lies in %s. It may hold what was ordered to be erased (%d orders): when you are content with the new store, delete that directory. `vungxa verify` reminds you until then.", done.Was, done.Orders)
+	default:
+		c.say("Kho cũ vẫn nằm ở %s; hãy giữ nó cho tới khi yên tâm.", "The old store lies in %s; keep it until you are content.", done.Was)
+	}
 }
