@@ -113,7 +113,7 @@ story: build bin/testsum ## the whole loop in a real browser
 
 # ---- beyond `make test`
 
-.PHONY: fuzz bench bench-peers powercut kill9 bitflips crdt-million mutate write-api machines
+.PHONY: fuzz bench bench-peers powercut kill9 bitflips crdt-million crdt-explore mutate write-api machines
 FUZZTIME ?= 30s
 fuzz: ## fuzz each decoder for FUZZTIME (30s)
 	@$(WORKSHOP)/fuzz.sh $(FUZZTIME)
@@ -146,7 +146,10 @@ bitflips: ## flip one bit N times (100) in the files of a store, every kind in t
 
 CHECKS ?= 1000000
 crdt-million: ## hold CHECKS (1000000) random histories of each kind to the merge's specification
-	@go test -count=1 -timeout 0 -run 'HistorySays$$|HistoriesOfSix$$|WholeHistory$$' -v ./crdt -rapid.checks=$(CHECKS)
+	@go test -count=1 -timeout 0 -run '(HistorySays|HistoriesOfSix|WholeHistory|InAnyOrder|NothingBack)$$' -v ./crdt -rapid.checks=$(CHECKS)
+
+crdt-explore: ## walk every history of four Saves, all deeds mixed, and what a compacted past reads
+	@go test -count=1 -timeout 0 -run 'AllHistoriesOfFour|Compaction' -v ./crdt -saves 4
 
 mutate: ## plant faults in the merge, one at a time, and list those that no test notices
 	@go run ./deploy/cmd/mutate ./crdt -rapid.nofailfile -rapid.seed=1 -rapid.shrinktime=0s
