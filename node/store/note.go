@@ -22,6 +22,15 @@ type journal struct {
 	heads    *headsFile
 	pending  bool  // the heads file is kept as it was found until the next commit
 	broken   error // why nothing more is written
+	piece    []byte
+}
+
+// buffer is what Badger's files are read with, piece by piece, by whoever writes.
+func (j *journal) buffer() []byte {
+	if j.piece == nil {
+		j.piece = make([]byte, pieceOfFile)
+	}
+	return j.piece
 }
 
 // followed is a file that grows, up to a length.
@@ -167,7 +176,7 @@ func (s *Store) followWALs() error {
 		s.wals = append(s.wals, &wal{ID: s.lastWAL, sum: s.files.hasher()})
 	}
 	for _, w := range s.wals {
-		if err := w.advance(s.gen); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := w.advance(s.gen, s.buffer()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

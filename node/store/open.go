@@ -41,6 +41,8 @@ type Options struct {
 	// Without switches rules off, for tests only: deploy/tidy sees to that.
 	Without Rules
 	format  uint32 // 0: the newest
+	early   bool   // hold all tables to their digests before the first answer
+	held    bool   // nothing is read behind the answers
 }
 
 func (o Options) layout() uint32 {
@@ -123,7 +125,11 @@ func (s *Store) open() error {
 	if err := s.begin(i); err != nil {
 		return err
 	}
-	return s.space.restock(s.dir)
+	if err := s.space.restock(s.dir); err != nil {
+		return err
+	}
+	s.readBehind()
+	return nil
 }
 
 // abandon lets go of a store that isn't opened after all.
@@ -279,6 +285,9 @@ func (s *Store) openBadger() (err error) {
 		}
 	}()
 	o := badgerOptions(s.gen, s.badgerKey(), s.opts)
+	if s.unreadNow() != nil {
+		s.space.resting, s.space.idle = true, true
+	}
 	if s.distrusted() || s.space.resting {
 		// They would read what can't be believed, or write where there is no room.
 		o = o.WithNumCompactors(0).WithNumLevelZeroTablesStall(math.MaxInt32)
@@ -317,7 +326,7 @@ func (s *Store) begin(i *inspection) error {
 	if err := i.settleHeads(); err != nil {
 		return err
 	}
-	if i.suspect {
+	if i.suspect || s.distrusted() { // the latter by what was read just now
 		if _, err := s.Scrub(context.Background(), nil); err != nil {
 			return fmt.Errorf("check the store: %w", err)
 		}

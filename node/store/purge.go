@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -31,6 +32,9 @@ func (s *Store) Purge() (removed []string, err error) {
 		return nil, err
 	}
 	if err := s.tend(); err != nil {
+		return nil, err
+	}
+	if err := s.readRest(context.Background()); err != nil {
 		return nil, err
 	}
 	if s.distrusted() {

@@ -38,6 +38,7 @@ type space struct {
 	ask     func(dir string) (Room, error)
 	full    bool // nothing is written until there is room again
 	resting bool // Badger is open without compactors: it writes nothing by itself
+	idle    bool // so it was opened, and nothing was to be compacted since
 }
 
 func newSpace(dir string, o Options) space {
@@ -144,8 +145,8 @@ func (s *Store) tend() error {
 	if err != nil {
 		return err
 	}
-	if s.space.full != s.space.resting && s.broken == nil && !s.distrusted() {
-		if err := s.change(s.space.full); err != nil {
+	if rest := s.rests(); rest != s.space.resting && s.broken == nil && !s.distrusted() {
+		if err := s.change(rest); err != nil {
 			return err
 		}
 	}
@@ -153,6 +154,24 @@ func (s *Store) tend() error {
 		return s.space.refusal(room)
 	}
 	return nil
+}
+
+// rests says whether Badger is to be open without compactors: where the disk is full,
+// and while tables have to be checked that compactors would read. It then stays so
+// until there is work for them, so that it isn't opened anew for nothing.
+func (s *Store) rests() bool {
+	return s.space.full || s.unreadNow() != nil || s.space.idle && !s.crowded()
+}
+
+// crowded says whether level 0 has so many tables that Badger would compact it.
+func (s *Store) crowded() bool {
+	n := 0
+	for _, t := range s.tables.Tables {
+		if t.Level == 0 {
+			n++
+		}
+	}
+	return n >= levelZeroTables
 }
 
 // change opens Badger anew with or without compactors, unless somebody reads just
@@ -171,7 +190,7 @@ func (s *Store) change(rest bool) error {
 		s.db = nil
 	}
 	if err == nil {
-		s.space.resting = rest
+		s.space.resting, s.space.idle = rest, s.space.idle && rest
 		err = s.openBadger()
 	}
 	if err == nil {
