@@ -3,7 +3,7 @@ import createClient, { type Middleware } from 'openapi-fetch'
 import { asProblem, Problem, problemFrom } from './problem'
 import type { paths } from './schema'
 import { readSession } from './session'
-import type { Kpis, NodeState, Officer, Page, Rec, Schema, Search, Session, SignedIn, Values } from './types'
+import type { DeletedPage, History, Inbox, InboxCounts, InboxKind, Kpis, NodeState, Officer, Page, Rec, Schema, Search, Session, SignedIn, Values } from './types'
 
 export type ApiOptions = {
   baseUrl?: string
@@ -72,6 +72,17 @@ export function createApi({ baseUrl = '', fetch, language, onSignedOut }: ApiOpt
       run<Rec>(client.POST('/api/v0/collections/{c}/records', { params: { path: { c } }, body: { values } })),
     change: (c: string, id: string, body: { version: Rec['version']; values: Values }) =>
       run<Rec>(client.PATCH('/api/v0/collections/{c}/records/{id}', { params: { path: { c, id } }, body })),
+    remove: (c: string, id: string, version: Rec['version']) =>
+      run<Rec>(client.POST('/api/v0/collections/{c}/records/{id}/delete', { params: { path: { c, id } }, body: { version } })),
+    restore: (c: string, id: string, version: Rec['version']) =>
+      run<Rec>(client.POST('/api/v0/collections/{c}/records/{id}/restore', { params: { path: { c, id } }, body: { version } })),
+    deleted: (c: string, cursor: string | undefined) =>
+      run<DeletedPage>(client.GET('/api/v0/collections/{c}/deleted', { params: { path: { c }, query: cursor === undefined ? {} : { cursor } } })),
+    history: (c: string, id: string, cursor: string | undefined) =>
+      run<History>(client.GET('/api/v0/collections/{c}/records/{id}/history', { params: { path: { c, id }, query: cursor === undefined ? {} : { cursor } } })),
+    inboxCounts: () => run<InboxCounts>(client.GET('/api/v0/inbox/counts')),
+    inbox: (query: { kind?: InboxKind; cursor?: string }) => run<Inbox>(client.GET('/api/v0/inbox', { params: { query } })),
+    dismiss: (id: string) => run<undefined>(client.POST('/api/v0/inbox/{id}/dismiss', { params: { path: { id } } })),
     kpis: (month: string) => run<Kpis>(client.GET('/api/v0/kpis', { params: { query: { month } } })),
     cutLine: (device: string, cut: boolean) =>
       run<undefined>(client.POST('/api/v0/demo/lines/{device}', { params: { path: { device } }, body: { cut } })),
