@@ -127,7 +127,11 @@ func (s *Store) writeTables() error {
 	s.tables.Damage = storeDamage(s.damage)
 	s.unwritten = false
 	s.state.Unlock()
-	if err := s.tables.write(s.path(fileTables), s.opts.Keys); err != nil {
+	replace := s.opts.replace
+	if replace == nil {
+		replace = replaceFile
+	}
+	if err := s.tables.write(s.path(fileTables), s.opts.Keys, replace); err != nil {
 		return fmt.Errorf("write what is known of the tables: %w", err)
 	}
 	return nil

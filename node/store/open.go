@@ -43,6 +43,8 @@ type Options struct {
 	format  uint32 // 0: the newest
 	early   bool   // hold all tables to their digests before the first answer
 	held    bool   // nothing is read behind the answers
+	// replace writes the tables file; nil: replaceFile.
+	replace func(name string, b []byte) error
 }
 
 func (o Options) layout() uint32 {
@@ -340,7 +342,7 @@ func (s *Store) begin(i *inspection) error {
 	if s.pending = s.recovered.any(); s.pending {
 		return nil
 	}
-	return s.note(nil, false)
+	return s.noteWithRoom(nil)
 }
 
 // readCommit reads the commit number and the format.
@@ -376,6 +378,7 @@ func (s *Store) takeUp(i *inspection) error {
 	}
 	s.tables.Number = max(i.before.Number, i.known.Tables)
 	s.commit = max(s.commit, i.known.Commit)
+	s.heads.last = i.known.frame
 	s.state.Lock()
 	s.unwritten = true
 	s.state.Unlock()

@@ -222,7 +222,9 @@ func (s *Store) noteWithRoom(moved map[crdt.LogID]crdt.Head) error {
 	if err := s.followWALs(); err != nil {
 		return fmt.Errorf("follow the write-ahead log: %w", err)
 	}
-	return s.heads.put(s.frame(false), moved)
+	f := s.frame(false)
+	f.Tables, f.Manifest = s.heads.last.Tables, s.heads.last.Manifest
+	return s.heads.put(f, moved)
 }
 
 // restartWALs follows the logs of a Badger that has just been opened: it made

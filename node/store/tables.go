@@ -67,7 +67,7 @@ func readTables(name string, keys keyring.Keys) (tablesFile, error) {
 // errTablesLater says that the disk has no room for the tables file just now.
 var errTablesLater = errors.New("no room for the tables file")
 
-func (t tablesFile) write(name string, keys keyring.Keys) error {
+func (t tablesFile) write(name string, keys keyring.Keys, replace func(name string, b []byte) error) error {
 	plain, err := wire.Marshal(t)
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func (t tablesFile) write(name string, keys keyring.Keys) error {
 	if err != nil {
 		return err
 	}
-	err = replaceFile(name, b)
+	err = replace(name, b)
 	if diskFull(err) {
 		return fmt.Errorf("%w: %w", errTablesLater, err)
 	}
