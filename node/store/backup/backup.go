@@ -40,6 +40,7 @@ import (
 
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/store/durable"
 	"github.com/vungxa/vungxa/node/store/keyring"
 	"github.com/vungxa/vungxa/node/store/sealed"
 )
@@ -51,7 +52,7 @@ const Format = 1
 const (
 	fileKey     = "set.key"
 	fileLock    = "lock"
-	fileNew     = "new-" // begins the names of files that aren't whole yet
+	fileNew     = "new-" // began the names of files that weren't whole yet, once
 	dirParts    = "parts"
 	endManifest = ".backup"
 )
@@ -155,7 +156,7 @@ func (s *Set) lock() error {
 // clean removes what an interrupted backup was writing just then.
 func (s *Set) clean() error {
 	return filepath.WalkDir(s.dir, func(name string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && strings.HasPrefix(d.Name(), fileNew) {
+		if err == nil && !d.IsDir() && (strings.HasPrefix(d.Name(), fileNew) || durable.Unfinished(name)) {
 			err = os.Remove(name)
 		}
 		return err
@@ -267,7 +268,7 @@ func (s *Set) wrapFor(keys keyring.Keys, more []string) error {
 		return fmt.Errorf("wrap the backup's key: %w", err)
 	}
 	s.keyFile, s.recipients = []byte(b.String()), all
-	return s.writeFile(filepath.Join(s.dir, fileKey), s.keyFile)
+	return explainWrite(durable.WriteFile(filepath.Join(s.dir, fileKey), s.keyFile))
 }
 
 // derive is a key of the set's for a purpose of this package.

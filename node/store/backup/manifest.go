@@ -18,6 +18,7 @@ import (
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/store/durable"
 	"github.com/vungxa/vungxa/node/store/sealed"
 )
 
@@ -246,5 +247,5 @@ func (s *Set) writeManifest(about About, w *writer, latest *Manifest) error {
 	b := binary.BigEndian.AppendUint32([]byte(magic), uint32(len(s.keyFile)))
 	b = append(append(b, s.keyFile...), body...)
 	w.report.Number, w.report.MadeMS = m.Number, m.MadeMS
-	return s.writeFile(s.manifestFile(m.Number), b)
+	return durable.WriteFile(s.manifestFile(m.Number), b)
 }
