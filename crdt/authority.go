@@ -219,10 +219,8 @@ func (a *Authority) Committed(l LogID) (heads []Head) {
 	return heads
 }
 
-// HeadAt is how far the checkpoint cited held a log, be that void by now: what lay
-// there is no decision.
-func (a *Authority) HeadAt(l LogID, cite Cite) (Head, bool) { return a.headAt(l, a.said(cite)) }
-
+// headAt is how far a checkpoint held a log, be that void by now: what lay there is
+// no decision.
 func (a *Authority) headAt(log LogID, l *link) (Head, bool) {
 	if l == nil {
 		return Head{}, false

@@ -127,16 +127,16 @@ func TestNewHubEpoch(t *testing.T) {
 	if _, ok := a.Head(l); ok {
 		t.Error("a head of the old epoch holds without proof")
 	}
-	if head, ok := a.HeadAt(l, first.At); !ok || head.Seq != 3 {
+	if head, ok := a.headAt(l, a.said(first.At)); !ok || head.Seq != 3 {
 		t.Errorf("what an old checkpoint held: %v, %v", head, ok)
 	}
-	if _, ok := a.HeadAt(l, c.At); ok {
+	if _, ok := a.headAt(l, a.said(c.At)); ok {
 		t.Error("the new epoch's checkpoint held what it doesn't name")
 	}
-	if head, ok := a.HeadAt(l, Cite{1, 2}); !ok || head.Seq != 5 {
+	if head, ok := a.headAt(l, a.said(Cite{1, 2})); !ok || head.Seq != 5 {
 		t.Errorf("at the second: %v, %v", head, ok)
 	}
-	if _, ok := a.HeadAt(l, Cite{1, 3}); ok {
+	if _, ok := a.headAt(l, a.said(Cite{1, 3})); ok {
 		t.Error("a checkpoint that never was held something")
 	}
 	if a.Lapsed[Device{7}] || a.Newest != c.At || a.Effective(Write{Dot: Dot{Log: l, Seq: 2}}).UntilMS != aTime {
@@ -226,7 +226,7 @@ func TestTimeOfACite(t *testing.T) {
 	if _, ok := (*Authority)(nil).Head(testLog(0)); ok || (*Authority)(nil).Hash() != (Hash{}) {
 		t.Error("a head by no one")
 	}
-	if _, ok := (*Authority)(nil).HeadAt(testLog(0), Cite{1, 2}); ok {
+	if _, ok := (*Authority)(nil).headAt(testLog(0), (*Authority)(nil).said(Cite{1, 2})); ok {
 		t.Error("a head by no one")
 	}
 }

@@ -94,6 +94,9 @@ func (r *Record) close(floor []Pos) {
 	}
 	gone := made.Over
 	for _, w := range made.Writes {
+		if !present([]Write{w}) && !Covers(floor, w.Pos()) {
+			return // it may be rejected yet
+		}
 		if old(w) {
 			gone = union(gone, w.Over)
 		}

@@ -355,7 +355,7 @@ func leavePins(s *saga, o *office, d *desk) {
 	}
 	a := o.after(o.all[i])
 	e.Pins = slices.DeleteFunc(slices.Clone(e.Pins), func(p Pin) bool {
-		head, ok := a.HeadAt(p.Log, e.Cites)
+		head, ok := a.headAt(p.Log, a.said(e.Cites))
 		return ok && head.Seq >= p.Seq
 	})
 }

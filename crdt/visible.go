@@ -7,6 +7,17 @@ import "slices"
 func (rd Reader) visible(c Cell, p Policy) (visible []Write, hidden []Hidden, lost []Pos) {
 	rd.waits = c.Pending
 	visible, hidden, lost = rd.standing(c, p)
+	past := func(w Write) bool {
+		return !slices.ContainsFunc(c.Writes, func(s Write) bool { return s.Dot == w.Dot })
+	}
+	if rd.gone != nil && slices.ContainsFunc(visible, past) { // a compacted record has forgotten what took the past
+		rd.swept = union(rd.swept, rd.gone())
+	}
+	for _, w := range slices.Backward(visible) { // of numbers, what one that was swept had replaced goes too
+		if p == Serial && Covers(rd.swept, w.Pos()) {
+			rd.swept = union(rd.swept, rd.over(w))
+		}
+	}
 	if len(rd.swept) > 0 {
 		visible = slices.DeleteFunc(slices.Clone(visible), func(w Write) bool { return Covers(rd.swept, w.Pos()) })
 	}
