@@ -71,13 +71,13 @@ type Store struct {
 // Sizes that Badger's memory depends on; BENCH.md has what was measured. A memory
 // table of 4 MiB takes 5.2, and there may be four. A table is built in a buffer of
 // twice its size, rounded up to a power of two, to which one of double the size is added
-// when it is full, and 2.7 times the table is used (as it is, compressed, encrypted).
-// Both a table of 2.8 MiB and that of a memory table fit the first 8 MiB; with smaller
-// tables every buffer grows to 12 as soon as it has served a memory table. Up to a dozen
-// tables are built at once, and eight buffers are kept.
+// when it is full; 2.7 times the table is used (as it is, compressed, encrypted).
+// 1.4 MiB fit 4; the table of a memory table makes that 12, and one of the eight
+// buffers that are kept has sooner or later served one. Of 2.8 MiB it would be 24.
+// Up to a dozen tables are built at once.
 const (
 	memTableSize = 4 << 20
-	tableSize    = 2800 << 10
+	tableSize    = 1400 << 10
 
 	levelZeroTables = 2 // so many are compacted
 )

@@ -37,7 +37,7 @@ func deepStore(t *testing.T, dir string) *model {
 				for j := range 5 {
 					name, value := fmt.Sprintf("item %03d", 5*i+j), fmt.Sprintf("value %d", rng.Uint64())
 					m.items[name] = value
-					if err := tx.PutMeta(name, append([]byte(value), noise(rng, 60<<10)...)); err != nil {
+					if err := tx.PutMeta(name, append([]byte(value), noise(rng, 30<<10)...)); err != nil {
 						return err
 					}
 				}
