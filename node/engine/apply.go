@@ -138,21 +138,21 @@ func (b *batch) touch(r *crdt.Record) (*touched, error) {
 	return t, nil
 }
 
-// apply appends an entry to its log and merges its operations. Its place in the
-// chain has been checked; what it says is not judged.
-func (b *batch) apply(entry *crdt.Entry, raw []byte) error {
+// apply appends an entry to the log in which it is to lie and merges its operations.
+// Its place in the chain has been checked; what it says is not judged.
+func (b *batch) apply(lies crdt.LogID, entry *crdt.Entry, raw []byte) error {
 	entry, raw, err := b.engine.erased.obey(entry, raw)
 	if err != nil {
 		return err
 	}
-	if err := b.append(entry, raw); err != nil {
+	if err := b.append(lies, entry, raw); err != nil {
 		return err
 	}
-	return b.take(entry, nil)
+	return b.take(lies, entry, nil)
 }
 
-func (b *batch) append(entry *crdt.Entry, raw []byte) error {
-	l, err := b.log(entry.Log)
+func (b *batch) append(lies crdt.LogID, entry *crdt.Entry, raw []byte) error {
+	l, err := b.log(lies)
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,6 @@ func (b *batch) append(entry *crdt.Entry, raw []byte) error {
 		entry.Cites = l.Cite // it goes back, which no honest device does: what it cited before stands
 	}
 	l.Cite = entry.Cites
-	b.now.of(entry.Log.Scope).Complete(entry)
 	b.moved = true
 	return b.tx.Append(l, raw)
 }
@@ -168,12 +167,15 @@ func (b *batch) append(entry *crdt.Entry, raw []byte) error {
 // take merges an entry's operations, or only those on one record, and notes who
 // wrote what. The history row comes with the record and not with the entry: what a
 // record was before is read from its history.
-func (b *batch) take(entry *crdt.Entry, only *recordName) error {
-	if err := b.merge(entry, only); err != nil {
+func (b *batch) take(lies crdt.LogID, entry *crdt.Entry, only *recordName) error {
+	l, err := b.log(lies)
+	if err != nil {
 		return err
 	}
-	l, err := b.log(entry.Log)
-	if err != nil {
+	if entry, err = b.named(lies, entry); err != nil {
+		return err
+	}
+	if err := b.merge(entry, only); err != nil {
 		return err
 	}
 	for _, name := range recordsOf(entry) {
@@ -190,7 +192,14 @@ func (b *batch) take(entry *crdt.Entry, only *recordName) error {
 	return nil
 }
 
-// merge merges an entry's operations, or only those on one record.
+// named gives an entry, as it was written, the pins that it left to a checkpoint, and
+// the names of today.
+func (b *batch) named(lies crdt.LogID, entry *crdt.Entry) (*crdt.Entry, error) {
+	b.now.of(entry.Log.Scope).Complete(entry)
+	return b.now.forks.resolve(b.tx, b.log, lies, entry)
+}
+
+// merge merges the operations of an entry under its name, or only those on one record.
 func (b *batch) merge(entry *crdt.Entry, only *recordName) error {
 	for i := range entry.Ops {
 		op := &entry.Ops[i]

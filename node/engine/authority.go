@@ -19,12 +19,16 @@ const (
 	localFlip       = "flip"
 )
 
-// authorities is what the checkpoints held say, by scope. It is never changed: the
+// authorities is what the checkpoints held say, by scope, and how the entries of logs
+// that have forked are called. It is never changed: the
 // next checkpoint makes another.
-type authorities map[crdt.Scope]*crdt.Authority
+type authorities struct {
+	said  map[crdt.Scope]*crdt.Authority
+	forks *forks
+}
 
 // of is a scope's; nil, which reads as one that has heard no checkpoint.
-func (a authorities) of(s crdt.Scope) *crdt.Authority { return a[s] }
+func (a authorities) of(s crdt.Scope) *crdt.Authority { return a.said[s] }
 
 // with is a with one more checkpoint.
 func (a authorities) with(c *crdt.Checkpoint, hash crdt.Hash) (authorities, error) {
@@ -33,21 +37,21 @@ func (a authorities) with(c *crdt.Checkpoint, hash crdt.Hash) (authorities, erro
 		next = old.Clone()
 	}
 	if err := next.Apply(c, hash); err != nil {
-		return nil, err
+		return a, err
 	}
-	all := maps.Clone(a)
+	all := maps.Clone(a.said)
 	if all == nil {
-		all = authorities{}
+		all = map[crdt.Scope]*crdt.Authority{}
 	}
 	all[c.Scope] = next
-	return all, nil
+	return authorities{all, a.forks}, nil
 }
 
 func (e *Engine) authorities() authorities {
 	if a := e.authority.Load(); a != nil {
 		return *a
 	}
-	return nil
+	return authorities{}
 }
 
 // Authority is what the checkpoints held of a scope say; nil where none is. It is
@@ -83,6 +87,9 @@ func (e *Engine) ApplyCheckpoint(c *crdt.Checkpoint, hash crdt.Hash) error {
 	if err != nil {
 		return err
 	}
+	if now.forks, err = e.forksUnder(now.said); err != nil {
+		return err
+	}
 	for _, w := range c.Witnesses {
 		e.clock.Trust(w.TimeMS)
 	}
@@ -98,7 +105,20 @@ func (e *Engine) ApplyCheckpoint(c *crdt.Checkpoint, hash crdt.Hash) error {
 	if err != nil {
 		return fmt.Errorf("keep a checkpoint: %w", err)
 	}
-	return e.flip(old, now, c, nil)
+	return e.obeyCheckpoint(old, now, c, nil)
+}
+
+// obeyCheckpoint gives entries the names that a checkpoint settles, and then reads anew
+// what it reaches.
+func (e *Engine) obeyCheckpoint(old, now authorities, c *crdt.Checkpoint, from []byte) error {
+	if !old.forks.same(now.forks) {
+		settled := authorities{old.said, now.forks}
+		if err := e.rename(old, settled, nil); err != nil {
+			return err
+		}
+		old = settled
+	}
+	return e.flip(old, now, c, from)
 }
 
 func refusedCheckpoint(err error) error {
@@ -342,15 +362,30 @@ func (e *Engine) loadAuthority() error {
 			return fmt.Errorf("the stored checkpoint %s: %w", name, err)
 		}
 	}
+	if now.forks, err = e.forksBefore(now.said); err != nil {
+		return err
+	}
 	for _, s := range late {
 		old := now
 		if now, err = now.with(&s.Checkpoint, s.Hash); err != nil {
 			return fmt.Errorf("the stored checkpoint %s: %w", checkpointName(&s.Checkpoint), err)
 		}
-		if err := e.flip(old, now, &s.Checkpoint, flips[checkpointName(&s.Checkpoint)]); err != nil {
+		if now.forks, err = e.forksUnder(now.said); err != nil {
+			return err
+		}
+		if err := e.obeyCheckpoint(old, now, &s.Checkpoint, flips[checkpointName(&s.Checkpoint)]); err != nil {
 			return err
 		}
 	}
 	e.authority.Store(&now)
-	return nil
+	return e.nameAnew(now)
+}
+
+// nameAnew finishes giving names where a crash cut that off.
+func (e *Engine) nameAnew(old authorities) error {
+	forks, err := e.forksUnder(old.said)
+	if err != nil || old.forks.same(forks) {
+		return err
+	}
+	return e.rename(old, authorities{old.said, forks}, nil)
 }

@@ -30,7 +30,7 @@ func (e *Engine) Compact(ctx context.Context, retention time.Duration) (dropped 
 		return 0, nil
 	}
 	until := e.nowMS() - retention.Milliseconds()
-	for scope, a := range e.authorities() {
+	for scope, a := range e.authorities().said {
 		if a == nil {
 			continue
 		}
@@ -98,10 +98,14 @@ func (b *batch) compactSome(a *crdt.Authority, floor crdt.Pos, until int64) (n i
 	if err != nil {
 		return 0, false, err
 	}
+	upTo := min(floor.Seq, l.Sealed.Seq)
+	if written, forked := b.now.forks.written(floor.Log); forked { // what two histories say stays
+		upTo = min(upTo, b.now.forks.since(written)-1)
+	}
 	touched := map[string]bool{}
 	for ; n < compactEntries; n++ {
 		seq := l.Dropped.Seq + 1
-		if seq > min(floor.Seq, l.Sealed.Seq) || len(touched) > crdt.MaxRecords {
+		if seq > upTo || len(touched) > crdt.MaxRecords {
 			break
 		}
 		entry, err := b.engine.entry(b.tx, *l, seq)
@@ -203,6 +207,9 @@ func (b *batch) dropped(r *crdt.Record) ([]crdt.Pos, error) {
 		l, err := b.log(log)
 		if err != nil {
 			failed = err
+			return
+		}
+		if isBranch(log) {
 			return
 		}
 		i, found := slices.BinarySearchFunc(out, log, func(p crdt.Pos, l crdt.LogID) int { return p.Log.Compare(l) })

@@ -65,6 +65,9 @@ type Engine struct {
 	clock  crdt.Clock
 	erased erasedOps // guarded by write
 	left   *staged   // what is written down and not wholly applied; guarded by write
+	// unnamed says that a fork is held whose entries haven't all their names yet, as the
+	// store couldn't be written; guarded by write
+	unnamed bool
 
 	state       sync.Mutex // guards what follows
 	incarnation crdt.Incarnation

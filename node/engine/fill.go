@@ -230,15 +230,14 @@ func (e *Engine) mend(entry *crdt.Entry) error {
 		if err != nil {
 			return err
 		}
-		held, err := e.entry(b.tx, *l, entry.Seq)
+		held, err := e.carried(b.tx, *l, entry.Seq)
 		if errors.Is(err, store.ErrDropped) || node.CodeOf(err) == node.Damaged {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		b.now.of(entry.Log.Scope).Complete(held)
-		err = b.take(held, nil)
+		err = b.take(entry.Log, held, nil)
 		if node.CodeOf(err) == node.Damaged { // a record of which more is missing
 			return nil
 		}
@@ -249,7 +248,8 @@ func (e *Engine) mend(entry *crdt.Entry) error {
 // Mend makes what it can of the damaged records anew, strikes off the list what is
 // well again, and wakes the lines to the peers, whom the holes are asked for. If
 // entries of this device are gone that nobody is known to have, what it writes from
-// now on goes into logs of a new name: nothing could be sent past the hole.
+// now on goes into logs of a new name: nothing could be sent past the hole. What lies
+// before it is sealed, to be sent.
 func (e *Engine) Mend() error {
 	if len(e.cfg.Store.Damage()) == 0 {
 		return nil
@@ -320,12 +320,42 @@ func (e *Engine) leaveHoles() error {
 		gaps, err = tx.Gaps()
 		return err
 	})
+	leave := false
 	for log, seq := range gaps {
-		if err == nil && log == e.ownLog(log.Class) && !e.receivedBy(crdt.Pos{Log: log, Seq: seq}) {
-			return e.cfg.Store.Update(e.newIncarnation)
+		if err != nil || log != e.ownLog(log.Class) || e.receivedBy(crdt.Pos{Log: log, Seq: seq}) {
+			continue
 		}
+		leave = true
+		err = e.sealBelow(log, seq)
 	}
-	return err
+	if err != nil || !leave {
+		return err
+	}
+	return e.cfg.Store.Update(e.newIncarnation)
+}
+
+// sealBelow seals a log of this device just below a hole, so that what lies before it
+// can be sent.
+func (e *Engine) sealBelow(log crdt.LogID, hole uint64) error {
+	return e.cfg.Store.Update(func(tx *store.Tx) error {
+		l, err := tx.Log(log)
+		if err != nil {
+			return err
+		}
+		below, err := tx.SealedBelow(l, hole)
+		if err != nil || below.Seq+1 >= hole {
+			return err
+		}
+		hash, known, err := sealedHash(tx, l, hole-1)
+		if err != nil || !known {
+			return err
+		}
+		seal, err := wire.Sign(log, crdt.Head{Seq: hole - 1, Hash: hash}, e.cfg.Sign)
+		if err != nil {
+			return fmt.Errorf("seal a log: %w", err)
+		}
+		return tx.Seal(&l, seal)
+	})
 }
 
 // receivedBy says whether any receipt held names an entry.
@@ -393,7 +423,7 @@ func (e *Engine) mendRecord(place []byte) error {
 // mended is a record that can't be read, made anew from the entries that wrote it;
 // the error says so where some of them are not here.
 func (b *batch) mended(collection string, id crdt.RecordID, damage error) (*crdt.Record, error) {
-	ops, whole, err := b.engine.allWritten(b.tx, collection, id)
+	ops, whole, err := b.engine.allWritten(b.tx, collection, id, b.now)
 	if err != nil {
 		return nil, err
 	}
@@ -411,11 +441,14 @@ func (b *batch) mended(collection string, id crdt.RecordID, damage error) (*crdt
 
 // allWritten is written, and whether that is all that was ever written: no entry is
 // damaged, and none of the scope was dropped.
-func (e *Engine) allWritten(tx *store.Tx, collection string, id crdt.RecordID) (ops []written, whole bool, err error) {
+func (e *Engine) allWritten(tx *store.Tx, collection string, id crdt.RecordID, under authorities) (ops []written, whole bool, err error) {
 	whole = true
 	err = tx.History(id, func(l store.Log, seq uint64) (bool, error) {
-		entry, err := e.entry(tx, l, seq)
-		if node.CodeOf(err) == node.Damaged {
+		if !under.forks.knows(l.ID) {
+			return true, nil
+		}
+		entry, err := e.entryUnder(tx, l, seq, under)
+		if node.CodeOf(err) == node.Damaged || errors.Is(err, store.ErrDropped) {
 			whole = false
 			return true, nil
 		}
@@ -433,7 +466,7 @@ func (e *Engine) allWritten(tx *store.Tx, collection string, id crdt.RecordID) (
 		return nil, false, err
 	}
 	return ops, whole, tx.Logs(func(l store.Log) error {
-		whole = whole && l.Dropped.Seq == 0
+		whole = whole && (l.Dropped.Seq == 0 || isBranch(l.ID))
 		return nil
 	})
 }

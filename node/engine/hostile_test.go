@@ -200,10 +200,10 @@ func TestASealAloneIsAChange(t *testing.T) {
 	}
 	box.write.Lock()
 	err = box.update(func(b *batch) error {
-		if err := b.apply(entries[0], first.Entries[0]); err != nil {
+		if err := b.apply(f.log, entries[0], first.Entries[0]); err != nil {
 			return err
 		}
-		return b.apply(entries[1], second)
+		return b.apply(f.log, entries[1], second)
 	})
 	box.write.Unlock()
 	if err != nil {

@@ -23,6 +23,9 @@ const (
 var (
 	ErrGap  = errors.New("entries are missing before the segment")
 	ErrFork = errors.New("the segment differs from what is held of its log")
+	// ErrBranch: it is kept as a branch of its own; what peers are told of the log is
+	// another one. It is an ErrFork.
+	ErrBranch = fmt.Errorf("%w, and is kept beside it", ErrFork)
 )
 
 // Heads are the sealed heads of a scope's logs. It first seals what this device
@@ -36,8 +39,15 @@ func (e *Engine) Heads(scope crdt.Scope) (map[crdt.LogID]crdt.Head, error) {
 			return err
 		}
 		return tx.Logs(func(l store.Log) error {
-			if l.ID.Scope != scope {
+			if l.ID.Scope != scope || isBranch(l.ID) {
 				return nil
+			}
+			if _, forked := e.authorities().forks.written(l.ID); forked {
+				path, err := e.path(tx, l.ID)
+				if tip := path[len(path)-1]; err != nil || isBranch(tip.ID) {
+					heads[l.ID] = tip.Sealed
+					return err
+				}
 			}
 			if gap := gaps[l.ID]; gap > 0 {
 				head, err := tx.SealedBelow(l, gap)
@@ -91,17 +101,18 @@ func (e *Engine) sealAt(tx *store.Tx, l *store.Log) error {
 func (e *Engine) Segment(id crdt.LogID, after uint64) (*wire.Segment, error) {
 	var segment *wire.Segment
 	err := e.cfg.Store.View(func(tx *store.Tx) error {
-		l, err := tx.Log(id)
+		path, err := e.path(tx, id)
 		if err != nil {
 			return err
 		}
-		if after < l.Dropped.Seq {
-			return compactedAway(l)
+		if after < path[0].Dropped.Seq {
+			return compactedAway(path[0])
 		}
-		s := &wire.Segment{Log: id, First: after + 1}
+		written, _ := e.authorities().forks.written(id)
+		s := &wire.Segment{Log: written, First: after + 1}
 		size := 0
-		err = tx.SoundSeals(l, after, func(seal wire.Seal) (bool, error) {
-			piece, n, err := entries(tx, l, after+uint64(len(s.Entries))+1, seal.Seq)
+		err = pathSeals(tx, path, after, func(seal wire.Seal) (bool, error) {
+			piece, n, err := entries(tx, path, after+uint64(len(s.Entries))+1, seal.Seq)
 			size += n
 			fits := size <= sendBytes && len(s.Entries)+len(piece) <= wire.MaxSegmentEntries
 			if err != nil || (len(s.Entries) > 0 && !fits) {
@@ -139,9 +150,9 @@ func compactedAway(l store.Log) error {
 		"the entries up to %d of log %v were compacted away on this device; get them from the province: %w", l.Dropped.Seq, l.ID, store.ErrDropped)
 }
 
-func entries(tx *store.Tx, l store.Log, from, to uint64) (raw [][]byte, size int, err error) {
+func entries(tx *store.Tx, path []store.Log, from, to uint64) (raw [][]byte, size int, err error) {
 	for seq := from; seq <= to; seq++ {
-		b, err := tx.Entry(l, seq)
+		b, err := tx.Entry(lyingAt(path, seq), seq)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -152,19 +163,29 @@ func entries(tx *store.Tx, l store.Log, from, to uint64) (raw [][]byte, size int
 
 // HashAt is the chain hash of a log at a seq; false where it isn't held.
 func (e *Engine) HashAt(id crdt.LogID, seq uint64) (hash crdt.Hash, held bool, err error) {
+	hash, held, err = e.hashAt(id, seq)
+	return hash, held, e.noticed(err)
+}
+
+func (e *Engine) hashAt(id crdt.LogID, seq uint64) (hash crdt.Hash, held bool, err error) {
 	err = e.cfg.Store.View(func(tx *store.Tx) error {
-		l, err := tx.Log(id)
-		if err != nil || seq == 0 || seq > l.Head.Seq {
+		path, err := e.path(tx, id)
+		if err != nil {
 			return err
+		}
+		l := lyingAt(path, seq)
+		if seq == 0 || seq > l.Head.Seq {
+			return nil
 		}
 		held = true
 		hash, err = tx.HashAt(l, seq)
 		return err
 	})
-	return hash, held, e.noticed(err)
+	return hash, held, err
 }
 
-// Segments calls yield with everything that is sealed, log by log: what a
+// Segments calls yield with everything that is sealed, log by log, branches after what
+// they left: what a
 // snapshot of a hub holds. What can't be read is an error (node.Damaged): nothing is
 // left out.
 func (e *Engine) Segments(yield func(*wire.Segment) error) error {
@@ -191,19 +212,29 @@ func (e *Engine) Segments(yield func(*wire.Segment) error) error {
 
 // Ingest takes in segments whose seals have been verified. They are durable
 // when it returns. Entries that are held already are passed over; a segment that
-// doesn't fit what is held is an error, and changes nothing.
+// doesn't fit what is held is an error, and changes nothing. One that begins where it
+// parts from what is held, or before, is kept as a branch, and the others are taken in
+// before that is told (ErrBranch).
 func (e *Engine) Ingest(ctx context.Context, segments []*wire.Segment) error {
 	e.write.Lock()
 	defer e.write.Unlock()
+	var branches error
 	for _, s := range segments {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := e.ingest(s, nil); err != nil {
-			return fmt.Errorf("take in %v from %d: %w", s.Log, s.First, err)
+		err := e.ingest(s, nil)
+		if err != nil {
+			err = fmt.Errorf("take in %v from %d: %w", s.Log, s.First, err)
+		}
+		if errors.Is(err, ErrBranch) {
+			branches, err = errors.Join(branches, err), nil
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return e.regained()
+	return errors.Join(e.regained(), branches)
 }
 
 // regained looks at the list of damage again where a log that had lost its newest
@@ -280,7 +311,7 @@ func misfit(err error) bool { return errors.Is(err, ErrGap) || errors.Is(err, Er
 // Fits says whether a segment continues what is held, or is held: ErrGap and
 // ErrFork say why not.
 func (e *Engine) Fits(s *wire.Segment) error {
-	_, err := e.fit(s)
+	_, _, err := e.fit(s)
 	return err
 }
 
@@ -295,25 +326,48 @@ func (e *Engine) ingest(s *wire.Segment, last func(*store.Tx) error) error {
 	if err != nil {
 		return err
 	}
-	if _, err := e.heal(s, all); err != nil {
+	if _, err := e.heal(s, all); err != nil && !errors.Is(err, ErrFork) {
 		return err
 	}
-	held, err := e.fit(s)
-	if err != nil || held.Sealed.Seq >= s.Last() {
+	held, parts, err := e.fit(s)
+	if err != nil {
 		return err
+	}
+	if parts != nil {
+		if err := e.part(s, all, *parts, last); err != nil {
+			return err
+		}
+	}
+	if err := e.goOn(s, all, held, parts != nil, last); err != nil {
+		return err
+	}
+	if _, forked := e.authorities().forks.written(s.Log); !forked {
+		return nil
+	}
+	hash, _, err := e.hashAt(s.Log, s.Last())
+	if err == nil && hash != s.Seal.Hash {
+		err = ErrBranch
+	}
+	return err
+}
+
+// goOn applies what of a segment goes on from a log.
+func (e *Engine) goOn(s *wire.Segment, all []*crdt.Entry, held store.Log, done bool, last func(*store.Tx) error) error {
+	if done || held.Sealed.Seq >= s.Last() {
+		return nil
 	}
 	if err := e.keepSalts(s, all); err != nil {
 		return err
 	}
 	from := min(uint64(len(all)), held.Head.Seq+1-s.First)
-	rest := stage(s.Log, s.First+from, s.Entries[from:], s.Seal)
+	rest := stage(held.ID, s.First+from, s.Entries[from:], s.Seal)
 	if few(all[from:]) {
-		err = e.ingestWhole(rest, all[from:], last)
+		err := e.ingestWhole(rest, all[from:], last)
 		if !errors.Is(err, store.ErrTooBig) {
-			return err
+			return errors.Join(err, e.settleForks(s.Log))
 		}
 	}
-	return e.applyStaged(rest, last)
+	return errors.Join(e.applyStaged(rest, last), e.settleForks(s.Log))
 }
 
 // few says whether entries touch so few records together that a transaction of
@@ -333,7 +387,7 @@ func (e *Engine) ingestWhole(s *staged, entries []*crdt.Entry, last func(*store.
 		}
 		for i, entry := range entries {
 			e.clock.Absorb(entry.Stamp, e.nowMS())
-			if err := b.apply(entry, s.Entries[i]); err != nil {
+			if err := b.apply(s.log(), entry, s.Entries[i]); err != nil {
 				return err
 			}
 		}
@@ -357,47 +411,4 @@ func (e *Engine) meetOwn(tx *store.Tx, s *staged) error {
 		return nil
 	}
 	return e.newIncarnation(tx)
-}
-
-// fit is what is held of a segment's log, after checking that the segment
-// continues it.
-func (e *Engine) fit(s *wire.Segment) (held store.Log, err error) {
-	err = e.cfg.Store.View(func(tx *store.Tx) error {
-		if held, err = tx.Log(s.Log); err != nil {
-			return err
-		}
-		if s.First > held.Head.Seq+1 {
-			return ErrGap
-		}
-		return checkOverlap(tx, held, s)
-	})
-	return held, err
-}
-
-// checkOverlap compares the last entry before the new ones, or the segment's
-// last where nothing is new: the chain vouches for those before it.
-func checkOverlap(tx *store.Tx, l store.Log, s *wire.Segment) error {
-	at := min(l.Head.Seq, s.Last())
-	if at == 0 || at < l.Dropped.Seq {
-		return nil
-	}
-	ours, err := tx.HashAt(l, at)
-	if node.CodeOf(err) == node.Damaged && at == s.Last() {
-		return nil // nothing new comes, and nothing could vouch for what was there
-	}
-	if err != nil {
-		return err
-	}
-	theirs := wire.ChainHash(s.Entries[max(at, s.First)-s.First])
-	if at < s.First {
-		first, err := wire.DecodeEntry(s.Entries[0])
-		if err != nil {
-			return err
-		}
-		theirs = first.Prev
-	}
-	if ours != theirs {
-		return ErrFork
-	}
-	return nil
 }

@@ -182,7 +182,7 @@ func (w *writer) finish() error {
 	if err != nil {
 		return err
 	}
-	if err := w.apply(w.entry, raw); err != nil {
+	if err := w.apply(w.entry.Log, w.entry, raw); err != nil {
 		return err
 	}
 	return w.sealIfLong()

@@ -86,6 +86,9 @@ func (s *snapshot) begin() error {
 // fits says whether the snapshot and what is held go together.
 func (s *snapshot) fits(tx *store.Tx) error {
 	return tx.Logs(func(l store.Log) error {
+		if isBranch(l.ID) {
+			return nil // a snapshot is of what the hub has committed, and what it hasn't is merged into it
+		}
 		at := s.floor[l.ID].Head
 		if at.Seq < l.Dropped.Seq {
 			return node.Errorf(node.Conflict,
@@ -332,7 +335,7 @@ type piece struct {
 func (s *snapshot) left() (pieces []piece, entries uint64, err error) {
 	err = s.engine.cfg.Store.View(func(tx *store.Tx) error {
 		return tx.Logs(func(l store.Log) error {
-			p := piece{l.ID, max(s.floor[l.ID].Head.Seq, s.done[l.ID]) + 1, l.Head.Seq}
+			p := piece{l.ID, max(s.floor[l.ID].Head.Seq, s.done[l.ID], base(l)) + 1, l.Head.Seq}
 			if p.from <= p.to {
 				pieces, entries = append(pieces, p), entries+p.to-p.from+1
 			}
