@@ -159,3 +159,26 @@ func must2[T any](v T, err error) T {
 	}
 	return v
 }
+
+// A list by tick says of what is damaged no more than is known: neither a record nor
+// the entry that wrote it can be read, and they have reached nobody.
+func TestATickOfWhatIsDamaged(t *testing.T) {
+	laptop := testEngine(t, "laptop", identity.RoleLaptop, map[crdt.Device]identity.Role{})
+	whole := laptop.create(map[string]any{"subject": "Một"})
+	entry := laptop.create(map[string]any{"subject": "Hai"}) // its entry is damaged
+	both := laptop.create(map[string]any{"subject": "Ba"})   // it, too
+	log := laptop.ownLog(crdt.ClassRecords)
+	err := laptop.Store.Update(func(tx *store.Tx) error {
+		l, err := tx.Log(log)
+		return errors.Join(err, tx.PutEntry(l, 2, store.Stored{}), tx.PutEntry(l, 3, store.Stored{}), tx.Put(recordKey(both), []byte("hỏng")))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tick, want := range map[Tick]int{Here: 3, Office: 0, Province: 0} {
+		page := laptop.search(Query{Tick: &tick})
+		if page.Total != want {
+			t.Errorf("%v: %d records; want %d of %v, %v and %v", tick, page.Total, want, whole, entry, both)
+		}
+	}
+}

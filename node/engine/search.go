@@ -293,11 +293,19 @@ func (s *search) ticked(tick Tick) (set, error) {
 		return nil, err
 	}
 	for id := range candidates {
+		delete(ids, id)
 		r, err := s.tx.Record(s.c.ID, id)
+		if node.CodeOf(err) == node.Damaged {
+			if at, err := s.engine.historyTick(s.tx, id); err != nil {
+				return nil, err
+			} else if at == tick {
+				ids[id] = struct{}{}
+			}
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		delete(ids, id)
 		if r == nil {
 			continue
 		}
