@@ -23,9 +23,18 @@ type badFile struct {
 	err  error  // with what to do
 }
 
+func (b badFile) Error() string { return b.err.Error() }
+func (b badFile) Unwrap() error { return b.err }
+
+func (b badFile) finding() Finding {
+	return Finding{Part: "certificates", Kind: "damaged", Place: b.name, Do: certificateDo, What: node.Text{
+		VI: "Chứng thư này mất hoặc hỏng nên không được tin.", EN: "This certificate is gone or damaged and isn't believed.",
+	}}
+}
+
 var certificateDo = node.Text{
-	VI: "Dừng nút rồi chạy `vungxa repair --from BẢN_SAO_LƯU`, hoặc chép lại tệp từ nơi đã cấp vào thư mục certificates.",
-	EN: "Stop the node and run `vungxa repair --from BACKUP`, or copy the file again from who issued it into the directory certificates.",
+	VI: "Dừng nút rồi chạy `vungxa repair --from BẢN_SAO_LƯU`, hoặc chép lại tệp từ nơi đã cấp vào chỗ của nó (của máy khác: thư mục certificates).",
+	EN: "Stop the node and run `vungxa repair --from BACKUP`, or copy the file again from who issued it to its place (another device's: the directory certificates).",
 }
 
 // verifyCertificates tells of certificates that are damaged, and of devices that this
@@ -34,7 +43,6 @@ var certificateDo = node.Text{
 func (d *Daemon) verifyCertificates(count func(Finding)) error {
 	now, err := readPublic(d.dir) // as the files are now, also of a node that runs
 	if finding := Unopened(err); finding != nil {
-		finding.Part, finding.Place, finding.Do = "certificates", fileCertificate, certificateDo
 		count(*finding)
 		return nil
 	}
@@ -45,9 +53,7 @@ func (d *Daemon) verifyCertificates(count func(Finding)) error {
 		return err
 	}
 	for _, bad := range now.bad {
-		count(Finding{Part: "certificates", Kind: "damaged", Place: bad.name, Do: certificateDo, What: node.Text{
-			VI: "Chứng thư này hỏng nên không được tin.", EN: "This certificate is damaged and isn't believed.",
-		}})
+		count(bad.finding())
 	}
 	wanted, err := d.named()
 	if err != nil {

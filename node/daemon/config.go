@@ -201,13 +201,12 @@ func (s *self) readCertificates(dir string) (err error) {
 	}
 	for _, name := range names {
 		if err := add(name); err != nil {
-			bad := badCertificate(dir, name, err)
-			s.bad = append(s.bad, bad)
+			s.bad = append(s.bad, badCertificate(dir, name, err))
 		}
 	}
 	own := filepath.Join(dir, fileCertificate)
 	if err := add(own); err != nil {
-		return badCertificate(dir, own, err).err
+		return badCertificate(dir, own, err)
 	}
 	return nil
 }

@@ -126,7 +126,7 @@ func (d *Daemon) readSelf() error {
 		return err
 	}
 	for _, bad := range d.self.bad {
-		return bad.err
+		return bad
 	}
 	return nil
 }

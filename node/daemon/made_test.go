@@ -226,6 +226,8 @@ func TestCertificatesAreVerifiedAndRepaired(t *testing.T) {
 			if err == nil {
 				wantFindings(t, d, harm.want...)
 				closed(t, d)
+			} else if f := daemon.Unopened(err); f.Part != "certificates" || f.Place != "certificate.cose" {
+				t.Errorf("%+v; want the certificate named", f)
 			}
 			done, err := daemon.Repair(t.Context(), dir, daemon.RepairOrder{From: to}, restOptions())
 			if err != nil || len(done.Certificates) == 0 {

@@ -60,8 +60,14 @@ func (d *Daemon) Verify(ctx context.Context, tell func(Finding) error) (v Verifi
 		}, func() error { return d.verifyCertificates(count) }, func() error { return d.verifyErasures(count) })
 	}
 	for _, verify := range beside {
-		if err == nil {
-			err = verify()
+		if err != nil {
+			return v, err
+		}
+		if err = verify(); node.CodeOf(err) == node.Damaged && v.Findings > 0 {
+			err = nil // by what was told already
+			count(Finding{Part: "records", Kind: "unread", What: node.Text{
+				VI: "Chưa so được hết hồ sơ với nhật ký, vì kho có chỗ hỏng.", EN: "Not all records could be compared to the logs, because the store is damaged.",
+			}, Do: repairDo})
 		}
 	}
 	return v, err
@@ -120,9 +126,13 @@ func ofRecords(f engine.Finding) Finding {
 	return Finding{Part: "records", Kind: string(f.Kind), Place: f.Place, What: recordsWhat, Do: f.Do}
 }
 
-// Unopened is the finding about a store that can't be opened; nil where err is no
+// Unopened is the finding about a node that can't be opened; nil where err is no
 // damage.
 func Unopened(err error) *Finding {
+	if bad := (badFile{}); errors.As(err, &bad) {
+		finding := bad.finding()
+		return &finding
+	}
 	if node.CodeOf(err) != node.Damaged {
 		return nil
 	}

@@ -65,10 +65,23 @@ func (v verifyCmd) sum(c *console, sum daemon.Verified) (err error) {
 	return err
 }
 
+// alike is how many findings of one kind are told one by one to people, who have to do
+// the same about all of them.
+const alike = 8
+
 func (v verifyCmd) tell(c *console) func(daemon.Finding) error {
+	told := map[string]int{}
 	return func(f daemon.Finding) error {
 		if v.JSON {
 			return json.NewEncoder(c.out).Encode(f)
+		}
+		kind := f.Part + " " + f.Kind
+		switch told[kind]++; {
+		case told[kind] == alike+1:
+			c.say("- %s: … còn nữa; --json kể đủ từng chỗ.", "- %s: … and more; --json tells each.", kind)
+			return nil
+		case told[kind] > alike:
+			return nil
 		}
 		_, err := fmt.Fprintf(c.out, "- %s %s %s: %s %s\n", f.Part, f.Kind, f.Place, c.text(f.What), c.text(f.Do))
 		return err
