@@ -377,6 +377,25 @@ func (v *verifier) merged(name recordName, r *crdt.Record) (*crdt.Record, error)
 	return fresh, nil
 }
 
+// alike says whether two records are the same, but for what compaction may forget of
+// the one and an entry that is left names again in the other.
+func (v *verifier) alike(a, b *crdt.Record) (bool, error) {
+	if !v.dropped {
+		return sameRecord(a, b)
+	}
+	under := v.engine.authorities()
+	batch := v.engine.newBatch(v.tx, under, under)
+	a, b = a.Clone(), b.Clone()
+	for _, r := range []*crdt.Record{a, b} {
+		dropped, err := batch.dropped(r)
+		if err != nil {
+			return false, err
+		}
+		r.Compact(dropped)
+	}
+	return sameRecord(a, b)
+}
+
 func sameRecord(a, b *crdt.Record) (bool, error) {
 	x, err := wire.EncodeRecord(a)
 	if err != nil {
