@@ -34,6 +34,9 @@ type Config struct {
 	Peers     []Peer       `json:"peers"`
 	Officers  []Officer    `json:"officers"` // who may sign in; the first gets the printed link
 	Demo      bool         `json:"demo"`     // lines can be cut from the page
+	// RetentionDays is how long entries stay that every device has acknowledged;
+	// without it, engine.Retention.
+	RetentionDays uint16 `json:"retention_days,omitempty"`
 }
 
 // Commune is the commune that a node serves, by the national list.

@@ -8,5 +8,8 @@ func OnRotationStep(f func(string)) { rotationStep = f }
 // DeviceKeys are the node's keys in the clear.
 func (d *Daemon) DeviceKeys() Keys { return d.self.keys }
 
+// Compact is what is done behind each reading of the store, too.
+func (d *Daemon) Compact(ctx context.Context) { d.compact(ctx) }
+
 // Collect is what is done behind each reading of the store.
 func (d *Daemon) Collect(ctx context.Context) { d.collect(ctx) }

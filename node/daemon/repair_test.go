@@ -192,7 +192,7 @@ func TestRepairOfACompactedLog(t *testing.T) {
 	if d, err = daemon.OpenOffice(pristine, later); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := d.Engine().Compact(t.Context(), engine.Retention); err != nil || n != 7 {
+	if n, err := d.Engine().Compact(t.Context(), engine.Retention, nil); err != nil || n != 7 {
 		t.Fatalf("%d entries dropped, %v; want the 7 at or below the floor", n, err)
 	}
 	save(t, d, 7, 9)

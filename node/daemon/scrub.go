@@ -33,6 +33,7 @@ func (d *Daemon) scrub(ctx context.Context) error {
 				d.opts.Log.Error("what is damaged can't be made anew", "error", err)
 			}
 			d.collect(ctx)
+			d.compact(ctx)
 		}
 		for !scrubDue(last, d.opts.Now()) {
 			select {

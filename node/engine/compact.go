@@ -24,8 +24,9 @@ const compactEntries = 64
 // retention, and forgets of the records that they wrote what no one needs any more.
 // What isn't acknowledged by every counted device lies above the floor and stays; a
 // hub keeps everything. It gives how many entries were dropped. A crash leaves each
-// log at one of its entries.
-func (e *Engine) Compact(ctx context.Context, retention time.Duration) (dropped int, err error) {
+// log at one of its entries. It calls rest, if set, after each piece, while nobody waits
+// for it.
+func (e *Engine) Compact(ctx context.Context, retention time.Duration, rest func(context.Context)) (dropped int, err error) {
 	if e.cfg.Role == identity.RoleHub {
 		return 0, nil
 	}
@@ -45,7 +46,7 @@ func (e *Engine) Compact(ctx context.Context, retention time.Duration) (dropped 
 			if floor.Log.Scope != scope {
 				continue
 			}
-			n, err := e.compactLog(ctx, a, floor, until)
+			n, err := e.compactLog(ctx, a, floor, until, rest)
 			dropped += n
 			if err != nil {
 				return dropped, fmt.Errorf("compact log %v: %w", floor.Log, err)
@@ -72,7 +73,7 @@ func (e *Engine) holdsFloor(a *crdt.Authority) (whole bool, err error) {
 	return whole, err
 }
 
-func (e *Engine) compactLog(ctx context.Context, a *crdt.Authority, floor crdt.Pos, until int64) (dropped int, err error) {
+func (e *Engine) compactLog(ctx context.Context, a *crdt.Authority, floor crdt.Pos, until int64, rest func(context.Context)) (dropped int, err error) {
 	for done := false; !done; {
 		if err := ctx.Err(); err != nil {
 			return dropped, err
@@ -87,7 +88,9 @@ func (e *Engine) compactLog(ctx context.Context, a *crdt.Authority, floor crdt.P
 		if err != nil {
 			return dropped, err
 		}
-		dropped += n
+		if dropped += n; n > 0 && rest != nil {
+			rest(ctx)
+		}
 	}
 	return dropped, nil
 }

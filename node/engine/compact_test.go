@@ -28,7 +28,7 @@ func (h *province) floor(p *peer) *crdt.Checkpoint {
 
 func (p *peer) compact() int {
 	p.t.Helper()
-	n, err := p.Compact(context.Background(), Retention)
+	n, err := p.Compact(context.Background(), Retention, nil)
 	if err != nil {
 		p.t.Fatal(err)
 	}

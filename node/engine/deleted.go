@@ -149,8 +149,12 @@ func (e *Engine) deleted(tx *store.Tx, c *schema.Collection, id crdt.RecordID) (
 	if is != crdt.Deleted && is != crdt.EditedAfter {
 		return nil, cmp.Or(x.err, notFound())
 	}
+	seen, err := version(r)
+	if err != nil {
+		return nil, err
+	}
 	d := &Deleted{
-		View:     View{ID: id, Collection: c.ID, Version: version(r), Values: map[string]any{}, Edited: is == crdt.EditedAfter, Tick: e.recordTick(r)},
+		View:     View{ID: id, Collection: c.ID, Version: seen, Values: map[string]any{}, Edited: is == crdt.EditedAfter, Tick: e.recordTick(r)},
 		Deletion: deletionOf(r),
 	}
 	d.readDeleted(x, c)

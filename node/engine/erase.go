@@ -137,17 +137,91 @@ func (e *Engine) ErasureOf(_ context.Context, number, collection string, id crdt
 	if err == nil && len(er.Ops) == 0 {
 		err = notFound()
 	}
+	if err != nil {
+		return er, err
+	}
+	return e.widen(er)
+}
+
+// widen adds to an order what its operations on sets have replaced: without their
+// payloads they take nothing out any more, and it would be back. What hasn't come yet
+// can't be named: then the error is node.Unavailable.
+func (e *Engine) widen(er Erasure) (Erasure, error) {
+	var missing []crdt.Pos
+	err := e.cfg.Store.View(func(tx *store.Tx) error {
+		records := map[recordName]bool{}
+		for _, o := range er.Ops {
+			records[recordName{o.Collection, o.Record}] = true
+		}
+		for name := range records {
+			more, err := e.widenIn(tx, &er, name)
+			if err != nil {
+				return err
+			}
+			missing = append(missing, more...)
+		}
+		return nil
+	})
+	if err == nil && len(missing) > 0 {
+		err = node.Errorf(node.Unavailable,
+			"Lệnh xoá có mục của nhật ký %v chưa về tới máy này. Hãy đồng bộ rồi ra lệnh lại, kẻo nội dung đã bỏ hiện lại.",
+			"the order takes out something of log %v that hasn't come to this device yet; sync and order it again, or what was taken out would be shown again", missing[0].Log)
+	}
 	return er, err
+}
+
+func (e *Engine) widenIn(tx *store.Tx, er *Erasure, name recordName) (missing []crdt.Pos, err error) {
+	ops, err := e.written(tx, name.collection, name.id)
+	if err != nil {
+		return nil, err
+	}
+	var entries []*crdt.Entry
+	for _, w := range ops {
+		if !slices.Contains(entries, w.entry) {
+			entries = append(entries, w.entry)
+		}
+	}
+	var order []crdt.Dot
+	for _, o := range er.Ops {
+		if (recordName{o.Collection, o.Record}) == name {
+			order = append(order, o.dot())
+		}
+	}
+	under := e.authorities()
+	var failed error
+	all, missing := under.of(scopeOf(order)).Widen(entries, order, heldIn(tx, under.forks, &failed))
+	for _, dot := range all {
+		if !slices.Contains(order, dot) {
+			l := dot.Log
+			er.Ops = append(er.Ops, ErasedOp{
+				Device: l.Device, Incarnation: l.Incarnation, Scope: l.Scope, Class: l.Class,
+				Seq: dot.Seq, Index: dot.Index, Collection: name.collection, Record: name.id,
+			})
+		}
+	}
+	return missing, failed
+}
+
+func scopeOf(order []crdt.Dot) crdt.Scope {
+	if len(order) == 0 {
+		return ""
+	}
+	return order[0].Log.Scope
 }
 
 // Erase carries an order out, durably, and keeps it: what comes later of what it
 // names (from another device, a stick, a backup) is taken away before it is stored.
 // Whoever calls it has checked that the order is one. Carrying one out again changes
 // nothing. An order counts as carried out when Config.Forget has done its part, too;
-// until then each start, and Obey, tries again.
+// until then each start, and Obey, tries again. What an operation on a set that is named
+// has replaced goes with it, as far as it is here.
 func (e *Engine) Erase(er Erasure) error {
 	e.write.Lock()
 	defer e.write.Unlock()
+	er, err := e.widen(er)
+	if err != nil && node.CodeOf(err) != node.Unavailable {
+		return err
+	}
 	if err := e.erase(er); err != nil {
 		return err
 	}
