@@ -54,7 +54,7 @@ type wrote struct {
 // Said is what an operation says.
 type Said struct {
 	Field string `json:"field,omitempty" doc:"Absent: the record itself, or a field that this pack doesn't know."`
-	What  string `json:"what" enum:"created,deleted,written,added,removed,unread,erased" doc:"unread: in a form of another pack; erased: by law."`
+	What  string `json:"what" enum:"created,restored,deleted,written,added,removed,unread,erased" doc:"unread: in a form of another pack; erased: by law."`
 	Value any    `json:"value,omitempty" doc:"What was written; of a set, the item."`
 }
 
@@ -120,6 +120,8 @@ func whatOf(c *schema.Collection, v engine.Said) (what string, value any) {
 	switch {
 	case v.Erased:
 		return "erased", nil
+	case v.FieldID == crdt.FieldExistence && present && v.Again:
+		return "restored", nil
 	case v.FieldID == crdt.FieldExistence && present:
 		return "created", nil
 	case v.FieldID == crdt.FieldExistence:

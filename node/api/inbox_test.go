@@ -95,7 +95,7 @@ func TestDeleteAndRestore(t *testing.T) {
 	for _, s := range items(b.ask("GET", path+"/history", nil), "saves") {
 		what = append(what, s["wrote"].([]any)[0].(map[string]any)["what"])
 	}
-	if fmt.Sprint(what) != "[created deleted created]" {
+	if fmt.Sprint(what) != "[restored deleted created]" {
 		t.Errorf("history %v", what)
 	}
 }

@@ -55,6 +55,7 @@ type Said struct {
 	FieldID uint32 // crdt.FieldExistence: created or deleted
 	Value   any    // as schema.Field.Decode gives it; of existence and sets, a bool
 	Elem    any    // of a set: what Value says is in it or not
+	Again   bool   // of existence: what was there before is created or deleted again
 	Erased  bool   // by law
 	Unread  bool   // in a form of another pack
 }
@@ -423,7 +424,7 @@ func said(c *schema.Collection, op *crdt.Op) Said {
 	var err error
 	switch {
 	case op.Field == crdt.FieldExistence:
-		v.Value = len(op.Value) == 1 && op.Value[0] == crdt.True
+		v.Value, v.Again = len(op.Value) == 1 && op.Value[0] == crdt.True, len(op.Over) > 0
 	case !known:
 		v.Unread = true
 	case op.Kind == crdt.Set:

@@ -40,7 +40,7 @@ export function useSearchPage(collection: string, search: Search, enabled = true
   const api = useApi()
   return useQuery({
     queryKey: ['records', collection, 'search', search],
-    queryFn: () => api.search(collection, search),
+    queryFn: ({ signal }) => api.search(collection, search, signal),
     enabled,
     placeholderData: keepPreviousData,
   })
@@ -102,7 +102,7 @@ export function useKpis(month: string | null) {
   const api = useApi()
   return useQuery({
     queryKey: ['kpis', month],
-    queryFn: () => api.kpis(month ?? ''),
+    queryFn: ({ signal }) => api.kpis(month ?? '', signal),
     enabled: month !== null,
     placeholderData: keepPreviousData,
     refetchInterval: minuteMs,

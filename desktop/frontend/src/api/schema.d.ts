@@ -692,7 +692,7 @@ export interface components {
              * @description unread: in a form of another pack; erased: by law.
              * @enum {string}
              */
-            what: "created" | "deleted" | "written" | "added" | "removed" | "unread" | "erased";
+            what: "created" | "restored" | "deleted" | "written" | "added" | "removed" | "unread" | "erased";
         };
         Peer: {
             connected: boolean;
@@ -788,7 +788,7 @@ export interface components {
              * @description unread: in a form of another pack; erased: by law.
              * @enum {string}
              */
-            what: "created" | "deleted" | "written" | "added" | "removed" | "unread" | "erased";
+            what: "created" | "restored" | "deleted" | "written" | "added" | "removed" | "unread" | "erased";
         };
         Saved: {
             /**
@@ -963,7 +963,7 @@ export interface components {
              * @description unread: in a form of another pack; erased: by law.
              * @enum {string}
              */
-            what: "created" | "deleted" | "written" | "added" | "removed" | "unread" | "erased";
+            what: "created" | "restored" | "deleted" | "written" | "added" | "removed" | "unread" | "erased";
         };
     };
     responses: never;

@@ -166,7 +166,8 @@ export const en: typeof vi = {
   history: {
     title: 'History of saves',
     total: 'Saves of this record held here: {{total}}. The newest comes first, by the clock of the device that saved.',
-    created: 'Record created or restored',
+    created: 'Record created',
+    restored: 'Record restored',
     deleted: 'Record deleted',
     erased: '[content erased for good by order]',
     unread: '[content of another pack, not readable here]',
@@ -193,6 +194,7 @@ export const en: typeof vi = {
   inbox: {
     title: 'To look at',
     nothing: 'nothing waits',
+    waits: 'for a person to settle',
     none: 'Nothing waits for a person.',
     hint: 'What the program does not decide in a person’s place. No value is lost while it waits.',
     kinds: 'Kinds',

@@ -164,7 +164,8 @@ export const vi = {
   history: {
     title: 'Lịch sử các lần lưu',
     total: 'Máy này có {{total}} lần lưu của bản ghi này. Lần lưu mới nhất đứng đầu, theo giờ của máy đã lưu.',
-    created: 'Lập bản ghi, hoặc khôi phục',
+    created: 'Lập bản ghi',
+    restored: 'Khôi phục bản ghi',
     deleted: 'Xóa bản ghi',
     erased: '[nội dung đã bị xóa vĩnh viễn theo quyết định]',
     unread: '[nội dung của một mẫu khác, không đọc được ở máy này]',
@@ -191,6 +192,7 @@ export const vi = {
   inbox: {
     title: 'Việc cần xem',
     nothing: 'không có việc nào',
+    waits: 'chờ người quyết định',
     none: 'Không có việc nào cần người xem.',
     hint: 'Những chỗ mà máy không tự quyết định thay người. Không giá trị nào bị mất trong lúc chờ.',
     kinds: 'Loại việc',

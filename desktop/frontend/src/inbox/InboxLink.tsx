@@ -19,8 +19,8 @@ export function InboxLink() {
       <Link to={paths.inbox} className={[node.line, css.link].join(' ')} data-inbox={all.count} data-weak={all.count > 0} aria-current={here ? 'page' : undefined} aria-keyshortcuts="i">
         <Icon name="inbox" size={16} />
         <span>
-          <b>{t('inbox.title')}</b>
-          <small>{all.count === 0 ? t('inbox.nothing') : countText(all, language)}</small>
+          <b>{`${t('inbox.title')}: ${countText(all, language)}`}</b>
+          <small>{t(all.count === 0 ? 'inbox.nothing' : 'inbox.waits')}</small>
         </span>
       </Link>
     </Tooltip>

@@ -3,6 +3,7 @@ import userEvent from '@testing-library/user-event'
 import { expect, it, vi } from 'vitest'
 import { Problem } from '../api/problem'
 import type { Rec } from '../api/types'
+import { navigate } from '../app/router'
 import { boat, boats, schema } from '../testing/pack'
 import { draw, fakeApi } from '../testing/render'
 import { RecordPage } from './RecordPage'
@@ -31,6 +32,17 @@ it('asks once, says what a deletion does, and offers the way back at once', asyn
   await userEvent.keyboard('{Enter}')
   await waitFor(() => expect(restore).toHaveBeenCalledWith('boats', 'b1', 'v9'))
   await screen.findByRole('button', { name: /^Sửa/ })
+})
+
+it('closes the question by Escape, and stays on the record', async () => {
+  navigate('/c/boats/r/b1')
+  await draw(page)
+  await screen.findByRole('button', { name: /^Sửa/ })
+  await userEvent.keyboard('{Delete}')
+  await screen.findByText(/Nó không mất/)
+  await userEvent.keyboard('{Escape}')
+  await waitFor(() => expect(screen.queryByText(/Nó không mất/)).toBeNull())
+  expect(location.pathname).toBe('/c/boats/r/b1')
 })
 
 it('keeps the dialog and says what to do when the node refuses', async () => {

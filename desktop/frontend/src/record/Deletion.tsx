@@ -31,11 +31,11 @@ export function DeleteButton({ record }: { record: Rec }) {
         {t('deleted.delete')}
       </Button>
       <Modal opened={asking} onClose={close} title={t('deleted.ask')} closeButtonProps={{ 'aria-label': t('app.close') }}>
-        <p>
+        <div className={dialog.words}>
           <strong>{record.title}</strong>
-        </p>
-        <p>{t('deleted.explain')}</p>
-        <p>{t('deleted.until')}</p>
+          <p>{t('deleted.explain')}</p>
+          <p>{t('deleted.until')}</p>
+        </div>
         {existence.isError && <ProblemNote error={existence.error} title={t('problem.notSaved')} />}
         <div className={dialog.buttons}>
           <Button onClick={close} data-autofocus>

@@ -114,7 +114,7 @@ function TimeRemark({ save }: { save: Saved }) {
 function WroteItem({ schema, collection, wrote }: CollectionProps & { wrote: Wrote }) {
   const { t, label, language } = useWords()
   const field = wrote.field === undefined ? undefined : findField(collection, wrote.field)
-  if (wrote.what === 'created' || wrote.what === 'deleted')
+  if (wrote.what === 'created' || wrote.what === 'restored' || wrote.what === 'deleted')
     return (
       <li data-what={wrote.what}>
         <b>{t(`history.${wrote.what}`)}</b> <Marks wrote={wrote} />
