@@ -453,3 +453,28 @@ func (n *node) readings() (all []Reading) {
 	}
 	return all
 }
+
+// What goes void, and what comes in its place, is within reach.
+func TestReachOfARestoredHub(t *testing.T) {
+	a, b := testLog(0), testLog(1)
+	o := &office{t: t}
+	c1 := o.sign(nil, false, aTime, nil)
+	lost := o.sign(c1, false, aTime, func(c *Checkpoint) {
+		witness(a, 2, aTime)(c)
+		cutting(Subject{Kind: SubjectOfficer, Officer: "A"})(c)
+		c.Floor, c.Heads = []Pos{{testLog(2), 1}}, []Pin{{b, 2, Hash{2}}}
+	})
+	more := o.sign(lost, false, aTime, witness(a, 4, aTime))
+	n := o.sign(c1, true, aTime, ruling(Dot{Log: b, Seq: 9}, Rejected))
+	r := fold(t, c1, lost, more).Reach(n)
+	if want := []Range{{b, 1, 2}, {a, 1, 2}, {a, 3, 4}, {b, 9, end}}; !slices.Equal(r.Writes, want) || len(r.Subjects) != 1 || !r.Voids {
+		t.Errorf("writes %v, subjects %v", r.Writes, r.Subjects)
+	}
+	if !slices.Equal(r.Cited, []Cite{lost.At, more.At, n.At}) || !slices.Equal(r.Heads, []LogID{b, testLog(2)}) {
+		t.Errorf("cited %v, heads %v", r.Cited, r.Heads)
+	}
+	r = fold(t, c1, n).Reach(lost)
+	if !slices.Equal(r.Heads, []LogID{b, testLog(2)}) || len(r.Writes)+len(r.Cited) != 0 || r.Voids {
+		t.Errorf("void from the start: %+v", r)
+	}
+}
