@@ -35,7 +35,7 @@ type BackupReport struct {
 // records: what is done to a store as a whole. It makes none.
 func OpenStore(dir string, opts Options) (*Daemon, error) {
 	d := &Daemon{dir: dir, opts: opts, closing: make(chan struct{})}
-	return d.open(d.lock, d.openKeys, d.readSelf, d.hasStored, d.openStoreAlone, d.openAttachments)
+	return d.open(d.lock, d.openKeys, d.readSelf, d.hasStored, d.limitMemory, d.openStoreAlone, d.openAttachments)
 }
 
 // Store is the node's store.

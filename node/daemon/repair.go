@@ -64,7 +64,7 @@ func Repair(ctx context.Context, dir string, o RepairOrder, opts Options) (r Rep
 		r.Certificates, err = d.mendCertificates(ctx, o)
 		return err
 	}
-	if _, err := d.open(d.lock, d.openKeys, mend, d.lookAtSelf, d.loadPack, d.openAttachments); err != nil {
+	if _, err := d.open(d.lock, d.openKeys, mend, d.lookAtSelf, d.limitMemory, d.loadPack, d.openAttachments); err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
@@ -83,7 +83,7 @@ func Repair(ctx context.Context, dir string, o RepairOrder, opts Options) (r Rep
 }
 
 func (d *Daemon) storeOptions() store.Options {
-	return store.Options{Log: d.opts.Log, Keys: d.ring.Keys(), Now: d.opts.Now}
+	return store.Options{Log: d.opts.Log, Keys: d.ring.Keys(), Now: d.opts.Now, Busy: d.memoryBusy}
 }
 
 // mender builds the new store.

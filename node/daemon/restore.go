@@ -162,7 +162,8 @@ func beginRestore(dir string) error {
 
 // restoreStore fills the new store, and gives the files that lay beside the old one.
 func restoreStore(ctx context.Context, dir string, keys keyring.Keys, set *backup.Set, m *backup.Manifest, opts Options) (files nodeFiles, err error) {
-	s, err := store.OpenAs(filepath.Join(dir, dirStore), store.Options{Log: opts.Log, Keys: keys, Now: opts.Now}, m.StoreFormat)
+	limitMemory() // also a hub's: it may be restored on whatever machine is there
+	s, err := store.OpenAs(filepath.Join(dir, dirStore), store.Options{Log: opts.Log, Keys: keys, Now: opts.Now, Busy: busy}, m.StoreFormat)
 	if err != nil {
 		return nil, err
 	}
