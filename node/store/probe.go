@@ -38,11 +38,7 @@ func Probe() (code int, asked bool) {
 	if os.Getenv(probeAsked) == "" {
 		return 0, false
 	}
-	b, err := readOrder(os.Stdin)
-	if err == nil {
-		go endWith(os.Stdin)
-		err = try(b)
-	}
+	err := tryFor(os.Stdin)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1, true
@@ -50,10 +46,24 @@ func Probe() (code int, asked bool) {
 	return 0, true
 }
 
-// endWith ends the copy with whoever asked for it.
-func endWith(asker io.Reader) {
-	_, _ = io.Copy(io.Discard, asker) // nothing more is said
-	os.Exit(1)
+// tryFor tries the store for who asks, and gives up where that ends.
+func tryFor(asker io.Reader) error {
+	b, err := readOrder(asker)
+	if err != nil {
+		return err
+	}
+	tried, gone := make(chan error, 1), make(chan struct{})
+	go func() { tried <- try(b) }()
+	go func() {
+		_, _ = io.Copy(io.Discard, asker) // nothing more is said
+		close(gone)
+	}()
+	select {
+	case err := <-tried:
+		return err
+	case <-gone:
+		return errors.New("whoever asked for the store to be tried is gone")
+	}
 }
 
 // order is what the copy is told, on its standard input, after its length (four
