@@ -1,6 +1,8 @@
 package store
 
 import (
+	"flag"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -53,5 +55,61 @@ func BenchmarkValueMAC(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		m.open(key, m.seal(key, value))
+	}
+}
+
+var openingMiB = flag.Int("opening", 16, "size in MiB of the store that BenchmarkOpening opens")
+
+// A clean opening up to the first answer, of a store of rows like those of an index: with
+// all tables read before it, and with those read that the answer rests on.
+func BenchmarkOpening(b *testing.B) {
+	dir := b.TempDir()
+	s, err := Open(dir, testOptions())
+	if err != nil {
+		b.Fatal(err)
+	}
+	rng, row := rand.New(rand.NewPCG(1, 0)), make([]byte, 60)
+	for n := 0; n < *openingMiB<<20 && err == nil; {
+		err = s.Update(func(tx *Tx) error {
+			for range 3000 {
+				for i := range row[:40] {
+					row[i] = byte(rng.Uint32())
+				}
+				if err := tx.PutRow(Row("dossiers", row)); err != nil {
+					return err
+				}
+				n += 64
+			}
+			return nil
+		})
+	}
+	if err == nil {
+		err = s.Close()
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, early := range []bool{true, false} {
+		b.Run(fmt.Sprintf("early=%v", early), func(b *testing.B) {
+			tables := 0
+			for b.Loop() {
+				o := held()
+				o.early = early
+				s, err := Open(dir, o)
+				if err == nil {
+					err = s.View(func(tx *Tx) error { _, err := tx.HasRow(Row("dossiers", row)); return err })
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.StopTimer()
+				tables = len(s.tables.Tables)
+				if err := s.Close(); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(tables), "tables")
+		})
 	}
 }
