@@ -124,6 +124,13 @@ func Open(dir string, who ...age.Identity) (*Set, error) {
 	return s, err
 }
 
+// Exists says whether a directory is a set of backups.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, dirParts))
+	_, keyErr := os.Stat(filepath.Join(dir, fileKey))
+	return err == nil && keyErr == nil
+}
+
 // Own is the identity of the store that made a set.
 func Own(keys keyring.Keys) age.Identity { return sealed.Own(keys, purposeSet) }
 
@@ -195,8 +202,8 @@ func (s *Set) read(who ...age.Identity) error {
 		}
 	}
 	if len(numbers) > 0 && errors.Is(err, fs.ErrNotExist) {
-		return node.Errorf(node.Damaged, "Thư mục sao lưu %s mất tệp khóa, và không bản sao nào của nó mở được.",
-			"the backup directory %s has lost its key file, and no copy of it opens", s.dir)
+		return node.Errorf(node.Damaged, "Thư mục sao lưu %s mất tệp khóa, và không bản sao nào của nó mở được bằng khóa này. Hãy dùng khóa khôi phục, hoặc một bản chép khác của thư mục.",
+			"the backup directory %s has lost its key file, and no copy of it opens with this key; use the recovery key, or another copy of the directory", s.dir)
 	}
 	return err
 }
@@ -231,10 +238,12 @@ func openKey(b []byte, who []age.Identity) (*setKey, error) {
 	return k, nil
 }
 
+// wrongKey keeps the cause for the log: it tells a person nothing more.
 func wrongKey(err error) error {
-	return node.Errorf(node.Damaged,
-		"Khóa này không mở được bản sao lưu: %w. Bản sao lưu thuộc về kho khác, khóa đã đổi, hoặc tệp bị hỏng. Hãy đưa khóa khôi phục (--identity), hoặc chọn thư mục khác (--to).",
-		"this key does not open the backup: %w; it is of another store, the key was changed since, or the file is damaged. Give the recovery key (--identity), or choose another directory (--to)", err)
+	return &node.Error{Code: node.Damaged, Err: err, Message: node.Text{
+		VI: "Khóa này không mở được bộ sao lưu: bộ này của nút khác, khóa đã đổi từ đó, hoặc tệp khóa của nó hỏng. Để đọc nó, hãy dùng khóa khôi phục của nó; để sao lưu thêm, hãy chọn một thư mục khác.",
+		EN: "this key does not open the backups: they are of another node, the key was changed since, or their key file is damaged. To read them use their recovery key; to back up, choose another directory",
+	}}
 }
 
 // wrapFor writes set.key for the store's key and all recipients, unless it is so
