@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node"
@@ -83,6 +84,11 @@ const (
 // ReadConfig reads the directory's node.json.
 func ReadConfig(dir string) (*Config, error) {
 	b, err := os.ReadFile(filepath.Join(dir, fileConfig))
+	if within := nodesIn(dir); errors.Is(err, fs.ErrNotExist) && len(within) > 0 {
+		return nil, node.Errorf(node.NotFound,
+			"Thư mục %s không phải là một nút, nhưng chứa các nút: %s. Hãy chọn một trong số đó (--dir).",
+			"%s is no node and holds some: %s; choose one of them (--dir)", dir, strings.Join(within, ", "))
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, node.Errorf(node.NotFound,
 			"Thư mục %s chưa có nút nào (thiếu node.json). Lệnh `vungxa demo --dir THƯ_MỤC` tạo một bộ dùng thử.",
@@ -103,6 +109,24 @@ func ReadConfig(dir string) (*Config, error) {
 			"node.json in %s has format %d and this program reads format %d; use the version of the program that wrote it, or another --dir", dir, c.Format, configFormat)
 	}
 	return c, nil
+}
+
+// IsNode says whether a directory is a node's.
+func IsNode(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, fileConfig))
+	return err == nil
+}
+
+// nodesIn are the nodes' directories that lie in one.
+func nodesIn(dir string) (nodes []string) {
+	names, err := filepath.Glob(filepath.Join(dir, "*", fileConfig))
+	if err != nil {
+		return nil // the name is a bad pattern: nothing is told
+	}
+	for _, name := range names {
+		nodes = append(nodes, filepath.Dir(name))
+	}
+	return nodes
 }
 
 // Write writes the configuration, whole or not at all.
@@ -181,7 +205,7 @@ func readPublic(dir string) (*self, error) {
 	s := &self{config: c}
 	s.authority, err = hex.DecodeString(c.Authority)
 	if err != nil {
-		return nil, node.Errorf(node.Invalid, "node.json: khóa authority không đọc được: %w", "node.json: the authority's key can't be read: %w", err)
+		return nil, node.Errorf(node.Invalid, "node.json: khóa của cơ quan cấp (authority) không đọc được: %w", "node.json: the authority's key can't be read: %w", err)
 	}
 	if s.directory, err = identity.New(s.authority); err != nil {
 		return nil, err
@@ -220,6 +244,6 @@ func badCertificate(dir, name string, err error) badFile {
 		name = filepath.ToSlash(relative)
 	}
 	return badFile{name, node.Errorf(node.Damaged,
-		"Chứng thư %s mất hoặc hỏng: %w. Hãy chạy `vungxa repair --from BẢN_SAO_LƯU`, chép lại tệp này từ nơi đã cấp, hoặc phục hồi nút vào thư mục mới (`vungxa restore`).",
+		"Chứng thư %s mất hoặc hỏng: %w. Hãy chạy `vungxa repair --from BẢN_SAO_LƯU`, chép lại tệp này từ nơi đã cấp, hoặc khôi phục nút vào thư mục mới (`vungxa restore`).",
 		"the certificate %s is gone or damaged: %w; run `vungxa repair --from BACKUP`, copy the file again from who issued it, or make the node anew in another directory (`vungxa restore`)", name, err)}
 }

@@ -49,7 +49,7 @@ func TestAStoreThatIsGoneIsTold(t *testing.T) {
 					t.Errorf("%s: %v; want that the store is gone", how, err)
 				}
 			}
-			_, err := daemon.Rotate(t.Context(), dir, restOptions(), true)
+			_, err := daemon.Rotate(t.Context(), dir, restOptions(), true, func() {})
 			if node.CodeOf(err) != node.Damaged {
 				t.Errorf("change the key: %v; want that the store is gone", err)
 			}

@@ -23,6 +23,9 @@ type RepairOrder struct {
 	// another node that isn't running. Empty: the disk alone.
 	From string
 	Who  []age.Identity // opens the set; nil: the node's own key
+	// Empty allows a new store that begins with nothing, where the disk has nothing to
+	// take: what others have received comes back by syncing, and nothing else.
+	Empty bool
 }
 
 // Repaired is what came back, and what did not.
@@ -75,11 +78,22 @@ func Repair(ctx context.Context, dir string, o RepairOrder, opts Options) (r Rep
 	}
 	defer func() { err = errors.Join(err, m.disk.Close()) }()
 	r.Damaged, r.Values, r.ValuesBad = m.disk.Damaged(), m.disk.Values, m.disk.ValuesBad
+	if r.Values == 0 && o.From == "" && !o.Empty {
+		return r, nothingLeft(at)
+	}
 	if r.Was, err = store.Replace(at, func(next string) error { return m.build(next, o) }); err != nil || r.Orders == 0 {
 		return r, err
 	}
 	r.Removed, err = store.RemoveAside(at, r.Was, at+".salvage")
 	return r, err
+}
+
+// nothingLeft is the store whose disk isn't mounted, most often: an empty one in its
+// place would be taken for it.
+func nothingLeft(at string) error {
+	return node.Errorf(node.NotFound,
+		"Không có gì đọc được ở kho %s: có lẽ ổ đĩa của nó chưa được gắn. Hãy gắn rồi thử lại; nếu mất thật, chạy lại với --from (bản sao lưu, hoặc thư mục của nút khác). Không có cả hai thì --empty bắt đầu một kho trống, và chỉ những gì máy khác đã nhận mới trở về.",
+		"there is nothing to read in the store %s: perhaps its disk isn't mounted. Mount it and try again; if it is lost, run again with --from (a backup, or another node's directory). Without either, --empty begins an empty store, and only what other devices have received comes back", at)
 }
 
 func (d *Daemon) storeOptions() store.Options {
@@ -176,7 +190,7 @@ func (m *mender) loadBackup(s *store.Store, o RepairOrder) error {
 		err = node.Errorf(node.Invalid, "Bản sao lưu trong %s là của thiết bị khác.", "the backup in %s is of another device", o.From)
 	}
 	if err == nil && manifest.StoreFormat != store.Format {
-		err = node.Errorf(node.Invalid, "Bản sao lưu trong %s có định dạng kho cũ. Hãy phục hồi nó vào thư mục mới (`vungxa restore`), rồi sửa với --from thư mục đó.",
+		err = node.Errorf(node.Invalid, "Bản sao lưu trong %s có định dạng kho cũ. Hãy khôi phục nó vào thư mục mới (`vungxa restore`), rồi sửa với --from thư mục đó.",
 			"the backup in %s is of an older store format; restore it to a new directory (`vungxa restore`), and repair with --from that", o.From)
 	}
 	if err == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/engine"
@@ -103,10 +104,10 @@ func (d *Daemon) verifyErasures(count func(Finding)) error {
 }
 
 var storeWords = map[store.DamageKind]node.Text{
-	store.DamagedFile:  {VI: "Một tệp của kho không còn như lúc ghi; kho chạy tiếp không có phần hỏng.", EN: "A file of the store isn't as it was written; the store goes on without what was wrong in it."},
+	store.DamagedFile:  {VI: "Một tệp của kho không còn như lúc ghi; phần hỏng không được dùng.", EN: "A file of the store isn't as it was written; what is wrong in it is not used."},
 	store.DamagedRange: {VI: "Một vùng của kho không tin được; kho chỉ còn xem được.", EN: "A part of the store can't be believed; the store can only be read."},
 	store.DamagedLog:   {VI: "Nhật ký thiếu mục.", EN: "Entries of a log are gone."},
-	store.DamagedValue: {VI: "Một mục không còn như lúc ghi.", EN: "An item isn't as it was written."},
+	store.DamagedValue: {VI: "Một mẩu dữ liệu không còn như lúc ghi.", EN: "An item isn't as it was written."},
 }
 
 var repairDo = node.Text{VI: "Dừng nút rồi chạy `vungxa repair`.", EN: "Stop the node and run `vungxa repair`."}
@@ -136,22 +137,48 @@ func Unopened(err error) *Finding {
 	if node.CodeOf(err) != node.Damaged {
 		return nil
 	}
-	return &Finding{Part: "store", Kind: "unopened", What: node.Reason(err), Do: node.Text{
-		VI: "Chạy `vungxa repair --from BẢN_SAO_LƯU`, hoặc phục hồi vào thư mục mới bằng `vungxa restore`.",
+	f := &Finding{Part: "store", Kind: "unopened", What: node.Reason(err)}
+	if strings.Contains(f.What.EN, "vungxa re") {
+		return f // it says itself what to do
+	}
+	f.Do = node.Text{
+		VI: "Chạy `vungxa repair --from BẢN_SAO_LƯU`, hoặc khôi phục vào thư mục mới bằng `vungxa restore`.",
 		EN: "Run `vungxa repair --from BACKUP`, or make the node anew in another directory with `vungxa restore`.",
-	}}
+	}
+	return f
 }
 
 // VerifyBackups reads a set of backups, all of it.
 func VerifyBackups(ctx context.Context, set *backup.Set, tell func(Finding) error) (v Verified, err error) {
-	var untold error
+	var wrong []brokenBackup
 	v.Backups, err = set.CheckAll(ctx, func(p backup.Problem) {
-		v.Findings++
-		if untold == nil {
-			untold = tell(Finding{Part: "backup", Kind: "damaged", Place: fmt.Sprintf("%06d %s", p.Number, p.Where), What: p.What, Do: node.Text{
-				VI: "Chạy lại `vungxa backup` để ghi lại phần hỏng mà bản mới còn cần, khi nút còn tốt.", EN: "Run `vungxa backup` again, which writes anew what is damaged and still needed, while the node is in good order.",
-			}})
+		if n := len(wrong); n > 0 && wrong[n-1].first.Number == p.Number {
+			wrong[n-1].count++
+			return
 		}
+		wrong = append(wrong, brokenBackup{p, 1})
 	})
-	return v, errors.Join(err, untold)
+	for _, b := range wrong {
+		v.Findings++
+		err = errors.Join(err, tell(b.finding()))
+	}
+	return v, err
+}
+
+// brokenBackup is a backup in which things are wrong: one is told, the others are
+// most often of the same cause and are counted.
+type brokenBackup struct {
+	first backup.Problem
+	count int
+}
+
+func (b brokenBackup) finding() Finding {
+	f := Finding{Part: "backup", Kind: "damaged", Place: strings.TrimSpace(fmt.Sprintf("%06d %s", b.first.Number, b.first.Where)), What: b.first.What, Do: node.Text{
+		VI: "Khi nút còn tốt, chạy lại `vungxa backup`: nó ghi lại phần hỏng mà bản mới còn cần.", EN: "While the node is in good order, run `vungxa backup` again: it writes anew what is damaged and still needed.",
+	}}
+	if more := b.count - 1; more > 0 {
+		f.What.VI += fmt.Sprintf(" Bản này còn %d chỗ hỏng nữa.", more)
+		f.What.EN += fmt.Sprintf(" %d more things are wrong with this backup.", more)
+	}
+	return f
 }
