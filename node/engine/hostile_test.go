@@ -99,7 +99,7 @@ func TestPoisonDoesNotStopAHub(t *testing.T) {
 			return []*wire.Segment{f.segment(0, exist(ref), write(ref, 8, strings.Repeat("a", 65_000)))}
 		},
 		"many large records at once": func(f *forger) (all []*wire.Segment) {
-			for i := range uint32(16) {
+			for i := range uint32(6) {
 				var ops []crdt.Op
 				for j := range crdt.MaxRecords {
 					ops = append(ops, write(crdt.RefByKey(testScope, "cases", fmt.Sprint(j)), 100+i, strings.Repeat("a", 1900)))
