@@ -74,6 +74,9 @@ func (d *Daemon) tend(ctx context.Context) error {
 			failing = failed // told once; whoever saves is told too
 			d.opts.Log.Warn("looking after the disk", "failing", failed, "error", err)
 		}
+		if err == nil {
+			d.engine.Resume()
+		}
 		if n%10 != 0 {
 			continue
 		}

@@ -58,7 +58,7 @@ func (d *Daemon) Verify(ctx context.Context, tell func(Finding) error) (v Verifi
 		v.Records = true
 		beside = append(beside, func() error {
 			return d.engine.Verify(ctx, func(f engine.Finding) { count(ofRecords(f)) })
-		}, func() error { return d.verifyCertificates(count) }, func() error { return d.verifyErasures(count) })
+		}, func() error { return d.verifyCertificates(count) }, func() error { return d.verifyErasures(count) }, func() error { return d.verifyLists(count) })
 	}
 	for _, verify := range beside {
 		if err != nil {
@@ -72,6 +72,24 @@ func (d *Daemon) Verify(ctx context.Context, tell func(Finding) error) (v Verifi
 		}
 	}
 	return v, err
+}
+
+// verifyLists tells of lists that can't be shown because their index isn't made: what
+// is stored is well, and people see nothing of it.
+func (d *Daemon) verifyLists(count func(Finding)) error {
+	views, err := d.engine.Views()
+	for _, v := range views {
+		if v.Ready || v.Err == nil {
+			continue
+		}
+		why := node.Reason(v.Err)
+		count(Finding{Part: "records", Kind: "unbuilt", Place: "index", What: node.Text{
+			VI: "Mục lục chưa dựng xong nên danh sách và số liệu chưa xem được. " + why.VI, EN: "Lists and figures can't be shown, because their index isn't made yet. " + why.EN,
+		}, Do: node.Text{
+			VI: "Hết trở ngại đó thì nút đang chạy tự dựng tiếp.", EN: "A running node goes on with it when that is out of the way.",
+		}})
+	}
+	return err
 }
 
 // verifyErasures tells of orders to erase that something here doesn't obey yet.
