@@ -78,7 +78,7 @@ func Repair(ctx context.Context, dir string, o RepairOrder, opts Options) (r Rep
 	}
 	defer func() { err = errors.Join(err, m.disk.Close()) }()
 	r.Damaged, r.Values, r.ValuesBad = m.disk.Damaged(), m.disk.Values, m.disk.ValuesBad
-	if r.Values == 0 && o.From == "" && !o.Empty {
+	if r.Values+r.ValuesBad == 0 && !store.There(at) && o.From == "" && !o.Empty {
 		return r, nothingLeft(at)
 	}
 	if r.Was, err = store.Replace(at, func(next string) error { return m.build(next, o) }); err != nil || r.Orders == 0 {
