@@ -139,10 +139,26 @@ func ofStore(x store.Damage) Finding {
 	return f
 }
 
-var recordsWhat = node.Text{VI: "Dữ liệu không khớp nhau.", EN: "What is stored contradicts itself."}
+var recordsWords = map[engine.FindingKind]node.Text{
+	engine.EntryMissing:   {VI: "Nhật ký thiếu mục.", EN: "Entries of a log are gone."},
+	engine.EntryWrong:     {VI: "Một mục nhật ký không phải là mục đã ghi.", EN: "An entry isn't the one that was written."},
+	engine.EntryExtra:     {VI: "Có mục nhật ký thừa.", EN: "There is an entry too many."},
+	engine.SealMissing:    {VI: "Nhật ký thiếu dấu niêm.", EN: "A seal of a log is gone."},
+	engine.SealWrong:      {VI: "Dấu niêm của nhật ký không đúng.", EN: "A seal of a log is wrong."},
+	engine.RecordMissing:  {VI: "Nhật ký có hồ sơ này mà kho không có.", EN: "The logs have this record and the store hasn't."},
+	engine.RecordWrong:    {VI: "Hồ sơ khác với những gì nhật ký ghi.", EN: "The record isn't what the logs make of it."},
+	engine.RecordExtra:    {VI: "Hồ sơ này không có trong nhật ký nào.", EN: "No log has this record."},
+	engine.HistoryMissing: {VI: "Lịch sử của hồ sơ thiếu mục.", EN: "The record's history lacks an entry."},
+	engine.HistoryExtra:   {VI: "Lịch sử của hồ sơ thừa mục.", EN: "The record's history has an entry too many."},
+	engine.RowMissing:     {VI: "Hồ sơ thiếu trong mục lục, nên tìm không thấy.", EN: "The record isn't found where it should be."},
+	engine.RowExtra:       {VI: "Mục lục có dòng thừa.", EN: "A record is found where it shouldn't be."},
+	engine.CountWrong:     {VI: "Số đếm hồ sơ không đúng.", EN: "The count of records is wrong."},
+	engine.LeftOver:       {VI: "Còn dữ liệu cũ không ai đọc nữa.", EN: "Old data are left that nobody reads."},
+	engine.Unreadable:     {VI: "Không còn như lúc ghi.", EN: "It isn't as it was written."},
+}
 
 func ofRecords(f engine.Finding) Finding {
-	return Finding{Part: "records", Kind: string(f.Kind), Place: f.Place, What: recordsWhat, Do: f.Do}
+	return Finding{Part: "records", Kind: string(f.Kind), Place: f.Place, What: recordsWords[f.Kind], Do: f.Do}
 }
 
 // Unopened is the finding about a node that can't be opened; nil where err is no

@@ -97,5 +97,5 @@ func TestAHoleThatNobodyCanFill(t *testing.T) {
 		t.Errorf("%d saves are unsent (%v); want those behind the hole", s.Unsent.Count, err)
 	}
 	c.stop()
-	command(t, "--lang", "en", "verify", "--dir", c.laptop.dir).says(t, 4, "unreadable petitions")
+	command(t, "--lang", "en", "verify", "--dir", c.laptop.dir).says(t, 4, "Records petitions")
 }
