@@ -42,7 +42,7 @@ export const en: typeof vi = {
     title: 'Disk key',
     damaged: 'The key file is damaged: tell the administrator (vungxa keys list).',
     rotating: 'A change of the data key is unfinished.',
-    worth: { none: 'protects a discarded disk only', environment: 'as good as where it is kept', 'key-file': 'unless the file is taken too', password: 'as good as the password', unknown: 'can’t be read' },
+    worth: { none: 'whoever takes the disk can open it', environment: 'as good as where it is kept', 'key-file': 'unless the file is taken too', password: 'as good as the password', unknown: 'can’t be read' },
     class: { none: 'beside the disk', environment: 'environment', 'key-file': 'key file', password: 'password', unknown: 'unknown' },
   },
   view: {
@@ -246,7 +246,8 @@ export const en: typeof vi = {
   form: {
     checkFields: 'Not saved. These fields need another look:',
     required: 'Fill in this field.',
-    badDate: 'Not a real day. Write dd/mm/yyyy, for example 23/11/2026.',
+    badDate: 'Write dd/mm/yyyy, for example 23/11/2026.',
+    noSuchDay: 'The calendar has no such day. Look at day and month again.',
     badDateTime: 'Write dd/mm/yyyy hh:mm, for example 23/11/2026 16:30.',
     badInteger: 'Whole numbers only, for example 12.',
     notInList: 'Choose a value from the list.',
@@ -319,7 +320,7 @@ export const en: typeof vi = {
     submit: 'Sign in',
     working: 'Signing in…',
     withCode: 'Using the one-time code…',
-    codeFailed: 'The one-time code can’t be used. Get a new one or sign in with a password.',
+    codeFailed: 'The one-time code can’t be used. Get a new one (vungxa signin) or sign in with a password.',
     failed: 'Not signed in',
     expired: 'The session has ended. Sign in again to go on; what you were entering is kept if the same officer signs in again.',
     noOfficers: 'No officer is known on this device. Open it with the one-time link that the program prints.',

@@ -40,7 +40,7 @@ export const vi = {
     title: 'Khóa đĩa',
     damaged: 'Tệp khóa có chỗ hỏng: hãy báo người quản trị (vungxa keys list).',
     rotating: 'Việc đổi khóa dữ liệu chưa xong.',
-    worth: { none: 'chỉ bảo vệ khi bỏ đĩa đi', environment: 'tốt bằng nơi giữ khóa', 'key-file': 'trừ khi tệp bị lấy cùng', password: 'tốt bằng mật khẩu đó', unknown: 'không đọc được' },
+    worth: { none: 'ai lấy được đĩa thì mở được kho', environment: 'tốt bằng nơi giữ khóa', 'key-file': 'trừ khi tệp bị lấy cùng', password: 'tốt bằng mật khẩu đó', unknown: 'không đọc được' },
     class: { none: 'nằm cạnh đĩa', environment: 'môi trường', 'key-file': 'tệp khóa', password: 'mật khẩu', unknown: 'không rõ' },
   },
   view: {
@@ -244,7 +244,8 @@ export const vi = {
   form: {
     checkFields: 'Chưa lưu. Có trường cần xem lại:',
     required: 'Cần điền trường này.',
-    badDate: 'Không phải ngày có thật. Viết dạng nn/tt/nnnn, ví dụ 23/11/2026.',
+    badDate: 'Viết dạng nn/tt/nnnn, ví dụ 23/11/2026.',
+    noSuchDay: 'Lịch không có ngày này. Hãy xem lại ngày và tháng.',
     badDateTime: 'Viết dạng nn/tt/nnnn gg:pp, ví dụ 23/11/2026 16:30.',
     badInteger: 'Chỉ điền số nguyên, ví dụ 12.',
     notInList: 'Chọn một giá trị có trong danh mục.',
@@ -317,7 +318,7 @@ export const vi = {
     submit: 'Đăng nhập',
     working: 'Đang đăng nhập…',
     withCode: 'Đang dùng mã một lần…',
-    codeFailed: 'Mã một lần không dùng được. Lấy mã mới hoặc đăng nhập bằng mật khẩu.',
+    codeFailed: 'Mã một lần không dùng được. Lấy mã mới (vungxa signin) hoặc đăng nhập bằng mật khẩu.',
     failed: 'Chưa đăng nhập được',
     expired: 'Phiên làm việc đã hết. Đăng nhập lại để tiếp tục; những gì đang nhập dở vẫn còn nếu cùng một cán bộ đăng nhập lại.',
     noOfficers: 'Máy này chưa có cán bộ nào. Mở bằng đường dẫn một lần mà chương trình in ra.',
