@@ -135,9 +135,11 @@ func (s *Store) probe() error {
 	out, err := runAsking(copy, in)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		return node.Errorf(node.Damaged,
-			"Kho dữ liệu %s hỏng đến mức không mở được: %w. Hãy dùng `vungxa repair`, hoặc khôi phục từ bản sao lưu.",
-			"the store %s is too damaged to be opened: %w; use `vungxa repair`, or restore a backup", s.dir, errors.New(firstLine(out)))
+		e := node.Errorf(node.Damaged,
+			"Kho dữ liệu %s hỏng đến mức không mở được. Hãy chạy `vungxa repair`, hoặc khôi phục từ bản sao lưu vào thư mục mới (`vungxa restore`).",
+			"the store %s is too damaged to be opened; run `vungxa repair`, or restore a backup to a new directory (`vungxa restore`)", s.dir)
+		e.Err = errors.New(firstLine(out)) // for the log: a person can't do anything with it
+		return e
 	}
 	return err
 }

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"time"
 
@@ -182,7 +184,11 @@ func (s *Store) change(rest bool) error {
 	}
 	defer s.gate.Unlock()
 	if s.opts.Log != nil {
-		s.opts.Log.Warn("the room on the disk has changed", "full", rest)
+		level := slog.LevelInfo // it was open without compactors because there was nothing to compact
+		if s.space.full {
+			level = slog.LevelWarn
+		}
+		s.opts.Log.Log(context.Background(), level, "the store is opened anew", "full", s.space.full, "compactors", !rest)
 	}
 	_, err := s.space.reserve(s.dir)
 	if err == nil {
