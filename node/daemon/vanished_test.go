@@ -68,3 +68,18 @@ func TestVerifyCountsMissingParts(t *testing.T) {
 		t.Errorf("%+v, %+v, %v", v, told, err)
 	}
 }
+
+// A dump of a damaged store says that it isn't all, also where no line was passed over.
+func TestADumpCountsWhatIsNotBelieved(t *testing.T) {
+	dir := filepath.Join(provision(t), "box")
+	d := office(t, dir)
+	save(t, d, 0, 5)
+	closed(t, d)
+	if err := cut(filepath.Join(dir, "store"), "*.sst"); err != nil {
+		t.Fatal(err)
+	}
+	done, err := daemon.DumpSalvaged(t.Context(), dir, restOptions(), func(any) error { return nil })
+	if err != nil || done.Skipped == 0 {
+		t.Errorf("%+v, %v; want that something is told as lost", done, err)
+	}
+}
