@@ -53,7 +53,12 @@ func (v verifyCmd) sum(c *console, sum daemon.Verified) (err error) {
 	if v.JSON {
 		err = json.NewEncoder(c.out).Encode(sum)
 	} else {
-		c.say("Đã đọc %d mẩu dữ liệu của kho (cả mục lục), trong đó có %d mục nhật ký; %d bản sao lưu.", "Read %d pieces of the store's data (indexes too), among them %d log entries; %d backups.", sum.Keys, sum.Entries, sum.Backups)
+		if v.Dir != "" {
+			c.say("Đã đọc %d mẩu dữ liệu của kho (cả mục lục), trong đó có %d mục nhật ký.", "Read %d pieces of the store's data (indexes too), among them %d log entries.", sum.Keys, sum.Entries)
+		}
+		if v.Backup != "" {
+			c.say("Đã đọc %d bản sao lưu.", "Read %d backups.", sum.Backups)
+		}
 		if sum.Findings == 0 {
 			c.say("Mọi thứ đúng như lúc ghi.", "Everything is as it was written.")
 		} else {
