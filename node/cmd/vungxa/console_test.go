@@ -119,6 +119,19 @@ func TestBrokenDumpLeavesNothing(t *testing.T) {
 	}
 }
 
+// Restoring to a disk without room says what to do about it, not what a node that is
+// full does.
+func TestNoRoomToRestore(t *testing.T) {
+	for _, cause := range []error{
+		&fs.PathError{Op: "write", Path: "/new/keys", Err: syscall.ENOSPC},
+		node.Errorf(node.ReadOnly, "Ổ đĩa sắp đầy.", "the disk is almost full"),
+	} {
+		if said := explain(&console{}, noRoom("/new", cause)); !strings.HasPrefix(said, "Ổ đĩa của /new không đủ chỗ để khôi phục.") || strings.Contains(said, "no space") {
+			t.Errorf("%q", said)
+		}
+	}
+}
+
 func TestFindingsByTheirPlaces(t *testing.T) {
 	for part, kind := range map[string]string{"store": "unopened", "backup": "damaged", "records": "newest commits", "certificates": "missing"} {
 		head := heading(&console{}, daemon.Finding{Part: part, Kind: kind, Place: "000005"})

@@ -92,8 +92,8 @@ func (r dumpCmd) broken(written error) error {
 	if written == nil {
 		return nil
 	}
-	return node.Errorf(node.Unavailable, "Không ghi được bản kết xuất %s: %w. Tệp dở đã được xóa. Hãy chọn ổ đĩa còn chỗ.",
-		"the dump %s can't be written: %w; what there was of it is removed. Choose a disk that has room", r.Out, written)
+	return node.Errorf(node.Unavailable, "Không ghi được bản kết xuất %w. Tệp dở đã được xóa. Hãy chọn ổ đĩa còn chỗ.",
+		"the dump can't be written: %w; what there was of it is removed. Choose a disk that has room", written)
 }
 
 func (r dumpCmd) stopped() node.Text {

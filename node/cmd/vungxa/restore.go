@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"filippo.io/age"
 
@@ -42,6 +44,9 @@ func (r restoreCmd) Run(ctx context.Context, c *console) error {
 		}
 	}
 	done, err := daemon.Restore(ctx, r.Dir, order, options(c, nil))
+	if node.CodeOf(err) == node.ReadOnly || errors.Is(err, syscall.ENOSPC) {
+		err = noRoom(r.Dir, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -58,6 +63,13 @@ func (r restoreCmd) Run(ctx context.Context, c *console) error {
 		c.say("%s Thêm mật khẩu: vungxa keys add password --dir %s", "%s Add a password: vungxa keys add password --dir %s", c.text(keyring.ClassNone.Says()), done.Dir)
 	}
 	return nil
+}
+
+// noRoom is a disk that doesn't hold what is to be restored.
+func noRoom(dir string, err error) error {
+	return node.Errorf(node.Unavailable,
+		"Ổ đĩa của %[1]s không đủ chỗ để khôi phục. Bản sao lưu vẫn nguyên. Hãy giải phóng chỗ hoặc chọn ổ khác (--dir), rồi chạy lại cùng lệnh này. (%[2]w)",
+		"the disk of %[1]s has no room for what is to be restored; the backups are as they were. Make room or choose another disk (--dir), and run the same command again (%[2]w)", dir, err)
 }
 
 // who are the identities that open the set.
