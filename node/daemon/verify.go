@@ -83,7 +83,7 @@ func (d *Daemon) verifyLists(count func(Finding)) error {
 			continue
 		}
 		why := node.Reason(v.Err)
-		count(Finding{Part: "records", Kind: "unbuilt", Place: "index", What: node.Text{
+		count(Finding{Part: "records", Kind: "unbuilt", What: node.Text{
 			VI: "Mục lục chưa dựng xong nên danh sách và số liệu chưa xem được. " + why.VI, EN: "Lists and figures can't be shown, because their index isn't made yet. " + why.EN,
 		}, Do: node.Text{
 			VI: "Hết trở ngại đó thì nút đang chạy tự dựng tiếp.", EN: "A running node goes on with it when that is out of the way.",
