@@ -301,10 +301,12 @@ func (s *Store) openBadger() (err error) {
 	return nil
 }
 
-func openAnyway(o badger.Options) (*badger.DB, error) {
-	db, err := badger.Open(o)
+func openAnyway(o badger.Options) (*badger.DB, error) { return tryAgain(badger.Open, o) }
+
+func tryAgain(open func(badger.Options) (*badger.DB, error), o badger.Options) (*badger.DB, error) {
+	db, err := open(o)
 	for again := 0; again < 3 && begun(err); again++ {
-		db, err = badger.Open(o)
+		db, err = open(o)
 	}
 	return db, err
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/dgraph-io/badger/v4"
 
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/store/durable"
@@ -80,8 +83,9 @@ func (s *Store) alone() bool {
 }
 
 // flatten merges everything: closing makes a table of the memory tables, Flatten merges
-// all levels but a lone level 0, and closing again merges that. The caller holds write
-// and gate.
+// all levels but a lone level 0, and closing again merges what of that overlaps with
+// its oldest table. So it is done until all lies in one level below. The caller holds
+// write and gate.
 func (s *Store) flatten() error {
 	if _, err := s.space.reserve(s.dir); err != nil {
 		return err
@@ -89,20 +93,17 @@ func (s *Store) flatten() error {
 	if err := s.closeBadger(); err != nil {
 		return err
 	}
-	merging := badgerOptions(s.gen, s.badgerKey(), s.opts).WithCompactL0OnClose(true)
-	err := guard(func() error {
-		db, err := openAnyway(merging)
+	for merged, rounds := false, 0; !merged; rounds++ {
+		var err error
+		if merged, err = s.mergeOnce(); s.db != nil {
+			err = errors.Join(err, s.closeBadger())
+		}
+		if err == nil && rounds == mergeRounds && !merged {
+			err = fmt.Errorf("badger keeps older versions after %d merges", rounds)
+		}
 		if err != nil {
 			return err
 		}
-		s.db = db
-		return db.Flatten(1)
-	})
-	if err != nil {
-		return err
-	}
-	if err := s.closeBadger(); err != nil {
-		return err
 	}
 	if err := s.openBadger(); err != nil {
 		return err
@@ -111,6 +112,92 @@ func (s *Store) flatten() error {
 		return err
 	}
 	return s.noteWithRoom(nil)
+}
+
+// mergeRounds is far more than any store needs: a round takes what level 0 holds of one
+// range of keys, or rewriteMost keys.
+const mergeRounds = 1000
+
+// mergeOnce opens Badger, merges, and says whether nothing is left to do. Each time but
+// the last, what lies in level 0 becomes less.
+//
+// Badger is managed and without compactors of its own, so that what is newest is said
+// here, before anything is merged. By itself it drops older versions only up to a mark
+// that it moves in a goroutine: merged before that, they would all stay.
+func (s *Store) mergeOnce() (merged bool, err error) {
+	merging := badgerOptions(s.gen, s.badgerKey(), s.opts).WithCompactL0OnClose(true).WithNumCompactors(0)
+	err = guard(func() error {
+		db, err := tryAgain(badger.OpenManaged, merging)
+		if err != nil {
+			return err
+		}
+		s.db = db
+		db.SetDiscardTs(db.MaxVersion())
+		if err := db.Flatten(1); err != nil {
+			return err
+		}
+		levels := map[int]bool{}
+		for _, t := range db.Tables() {
+			levels[t.Level] = true
+		}
+		if levels[0] || len(levels) > 1 {
+			return nil
+		}
+		again, err := rewriteOlder(db)
+		merged = !again
+		db.SetDiscardTs(db.MaxVersion()) // closing merges what was written again
+		return err
+	})
+	return merged, err
+}
+
+// rewriteMost is how many keys rewriteOlder takes in one turn.
+const rewriteMost = 50_000
+
+// rewriteOlder writes again, as they are, the keys of which an older version or the mark
+// of a deletion lies beside the newest version: a merge kept it for a reader of then, and
+// none looks at it again unless there is something newer. It says whether there were any.
+func rewriteOlder(db *badger.DB) (again bool, err error) {
+	version := db.MaxVersion()
+	tx := db.NewTransactionAt(version, false)
+	defer tx.Discard()
+	it := tx.NewIterator(badger.IteratorOptions{AllVersions: true})
+	defer it.Close()
+	batch := db.NewWriteBatchAt(version + 1)
+	defer batch.Cancel()
+	last, written, owed := []byte(nil), 0, false // owed: the newest version of last isn't written yet
+	for it.Rewind(); it.Valid() && written < rewriteMost && err == nil; it.Next() {
+		item := it.Item()
+		older := bytes.Equal(item.Key(), last)
+		last = item.KeyCopy(last)
+		switch {
+		case older && !owed:
+		case item.IsDeletedOrExpired() && !older:
+			err, owed = batch.Delete(bytes.Clone(last)), false
+			written++
+		case older:
+			err, owed = rewrite(tx, batch, last), false
+			written++
+		default:
+			owed = true
+		}
+	}
+	if err != nil {
+		return false, err
+	}
+	return written > 0, batch.Flush()
+}
+
+func rewrite(tx *badger.Txn, batch *badger.WriteBatch, key []byte) error {
+	item, err := tx.Get(key)
+	if err != nil {
+		return err
+	}
+	value, err := item.ValueCopy(nil)
+	if err != nil {
+		return err
+	}
+	return batch.Set(bytes.Clone(key), value)
 }
 
 func (s *Store) closeBadger() error {

@@ -3,12 +3,14 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/y"
 
 	"github.com/vungxa/vungxa/node"
@@ -145,6 +147,74 @@ func TestPurgeLeavesNoOlderVersion(t *testing.T) {
 				t.Errorf("%v, %+v", err, after.Damage())
 			}
 		})
+	}
+}
+
+// A merge that ran while somebody read keeps what he might read, beside what has taken
+// its place, where no later merge looks at it by itself.
+func TestPurgeTakesWhatAMergeKept(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	s := open(t, dir)
+	update(t, s, func(tx *Tx) error {
+		for i := range 100 {
+			if err := tx.PutLocal("kind", fmt.Sprintf("%s %d", erasedText, i), nil); err != nil {
+				return err
+			}
+		}
+		return tx.PutMeta("text", []byte(erasedText))
+	})
+	update(t, s, func(tx *Tx) error {
+		for i := range 100 {
+			if err := tx.DeleteLocal("kind", fmt.Sprintf("%s %d", erasedText, i)); err != nil {
+				return err
+			}
+		}
+		return tx.PutMeta("text", []byte("không còn"))
+	})
+	mergeForAReader(t, s)
+	if !bytes.Contains(versions(t, dir), []byte(erasedText)) {
+		t.Fatal("it isn't there before: the test shows nothing")
+	}
+	if _, err := s.Purge(); err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(versions(t, dir), []byte(erasedText)) {
+		t.Error("an older version is still there")
+	}
+	if _, err := s.Scrub(context.Background(), nil); err != nil || len(s.Damage()) > 0 {
+		t.Errorf("%v, %+v", err, s.Damage())
+	}
+	err := s.View(func(tx *Tx) error {
+		value, err := tx.Meta("text")
+		if string(value) != "không còn" {
+			t.Errorf("the newest version is %q", value)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// mergeForAReader merges all into one level and drops nothing, as a merge does that
+// begins before Badger knows what nobody reads any more.
+func mergeForAReader(t *testing.T, s *Store) {
+	t.Helper()
+	s.write.Lock()
+	defer s.write.Unlock()
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	merge := func() error {
+		db, err := badger.OpenManaged(badgerOptions(s.gen, s.badgerKey(), s.opts).WithCompactL0OnClose(true).WithNumCompactors(0))
+		if err != nil {
+			return err
+		}
+		return errors.Join(db.Flatten(1), db.Close())
+	}
+	for _, step := range []func() error{s.closeBadger, merge, s.openBadger, s.restartWALs, func() error { return s.noteWithRoom(nil) }} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
