@@ -203,15 +203,66 @@ func (e *Engine) path(tx *store.Tx, id crdt.LogID) (path []store.Log, err error)
 			}
 		}
 	}
-	for path = []store.Log{tip}; isBranch(path[0].ID) && path[0].ID != id; {
-		own, _ := f.branch(id, path[0].ID)
-		l, err := tx.Log(own.parent)
+	if tip.ID == id {
+		return []store.Log{tip}, nil
+	}
+	return e.lyingPath(tx, tip.ID)
+}
+
+// lyingPath is a log as it lies, after those that it left: all that one branch says, from
+// the first entry on.
+func (e *Engine) lyingPath(tx *store.Tx, lies crdt.LogID) (path []store.Log, err error) {
+	f := e.authorities().forks
+	written, _ := f.written(lies)
+	for {
+		l, err := tx.Log(lies)
 		if err != nil {
 			return nil, err
 		}
 		path = append([]store.Log{l}, path...)
+		if !isBranch(lies) || f == nil {
+			return path, nil
+		}
+		own, known := f.branch(written, lies)
+		if !known {
+			return path, nil // it is being stored, and has no name yet
+		}
+		lies = own.parent
 	}
-	return path, nil
+}
+
+// begins is before the first entry of a log's own segments: where it parts from what it
+// left, or before what of that has no seal of its own.
+func begins(path []store.Log) uint64 {
+	after := path[len(path)-1].Dropped.Seq
+	for i := len(path) - 2; i >= 0 && path[i].Sealed.Seq < after; i-- {
+		after = max(path[i].Sealed.Seq, path[i].Dropped.Seq)
+	}
+	return after
+}
+
+// gapOf is the first entry of a path that can't be read; 0 where all can.
+func gapOf(gaps map[crdt.LogID]uint64, path []store.Log) uint64 {
+	for _, l := range path {
+		if gap := gaps[l.ID]; gap > 0 && lyingAt(path, gap).ID == l.ID {
+			return gap
+		}
+	}
+	return 0
+}
+
+// sealedBelow is the newest sealed entry of a path below a seq.
+func sealedBelow(tx *store.Tx, path []store.Log, seq uint64) (head crdt.Head, err error) {
+	for i := len(path) - 1; i >= 0; i-- {
+		if seq <= base(path[i]) && i > 0 {
+			continue
+		}
+		if head, err = tx.SealedBelow(path[i], seq); err != nil || head.Seq > base(path[i]) || i == 0 {
+			return head, err
+		}
+		seq = base(path[i]) + 1
+	}
+	return head, nil
 }
 
 // lyingAt is which log of a path an entry lies in.

@@ -21,7 +21,11 @@ func (e *Engine) Fill(s *wire.Segment) error {
 	}
 	e.write.Lock()
 	defer e.write.Unlock()
-	return e.fill(s, entries)
+	path, vouched, err := e.vouched(s)
+	if err != nil {
+		return err
+	}
+	return e.fill(s, entries, path, vouched)
 }
 
 // Heal fills what holes the segments reach, and gives those that bring more: a
@@ -35,15 +39,11 @@ func (e *Engine) Heal(segments []*wire.Segment) (rest []*wire.Segment, err error
 		if err != nil {
 			return nil, err
 		}
-		reached, err := e.heal(s, all)
-		if err != nil {
+		whole, err := e.heal(s, all)
+		if err != nil && !errors.Is(err, ErrFork) {
 			return nil, fmt.Errorf("fill %v from %d: %w", s.Log, s.First, err)
 		}
-		held, _, err := e.head(s.Log)
-		if err != nil {
-			return nil, err
-		}
-		if !reached || held.Seq < s.Last() {
+		if !whole {
 			rest = append(rest, s)
 		}
 	}
@@ -63,34 +63,40 @@ func (e *Engine) head(log crdt.LogID) (head crdt.Head, gap uint64, err error) {
 	return head, gap, err
 }
 
-// heal fills a hole that is known and that a segment reaches, if there is one.
-func (e *Engine) heal(s *wire.Segment, entries []*crdt.Entry) (reached bool, err error) {
+// heal fills a hole that is known and that a segment reaches, if there is one. whole says
+// that it did, and that all of the segment is held.
+func (e *Engine) heal(s *wire.Segment, entries []*crdt.Entry) (whole bool, err error) {
 	if len(e.cfg.Store.Damage()) == 0 {
 		return false, nil
 	}
-	_, gap, err := e.head(s.Log)
+	path, vouched, err := e.vouched(s)
+	if err != nil {
+		return false, err
+	}
+	gap := uint64(0)
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		gaps, err := tx.Gaps()
+		gap = gapOf(gaps, path)
+		return err
+	})
 	if err != nil || gap == 0 || gap > s.Last() {
 		return false, err
 	}
-	return true, e.fill(s, entries)
+	return path[len(path)-1].Head.Seq >= s.Last(), e.fill(s, entries, path, vouched)
 }
 
-// fill is Fill; the caller holds e.write.
-func (e *Engine) fill(s *wire.Segment, entries []*crdt.Entry) error {
-	vouched, err := e.vouched(s)
-	if err != nil {
-		return err
-	}
+// fill is Fill, along the branch that the segment is of; the caller holds e.write.
+func (e *Engine) fill(s *wire.Segment, entries []*crdt.Entry, path []store.Log, vouched int) error {
 	filled := false
 	for i, entry := range entries[:vouched] {
-		put, err := e.fillOne(entry, s.Entries[i])
+		put, err := e.fillOne(path, entry, s.Entries[i])
 		if err != nil {
 			return fmt.Errorf("fill entry %d of %v: %w", entry.Seq, entry.Log, err)
 		}
 		filled = filled || put
 	}
 	if vouched == len(entries) {
-		put, err := e.fillSeal(s)
+		put, err := e.fillSeal(lyingAt(path, s.Last()).ID, s)
 		if err != nil {
 			return fmt.Errorf("fill the seal of entry %d of %v: %w", s.Last(), s.Log, err)
 		}
@@ -100,37 +106,66 @@ func (e *Engine) fill(s *wire.Segment, entries []*crdt.Entry) error {
 		return nil
 	}
 	for _, entry := range entries[:vouched] {
-		if err := e.mend(entry); err != nil {
+		if err := e.mend(lyingAt(path, entry.Seq).ID, entry); err != nil {
 			return fmt.Errorf("mend what entry %d of %v wrote: %w", entry.Seq, entry.Log, err)
 		}
 	}
 	return e.mendRecords()
 }
 
-// vouched is how many of a segment's entries are those of the log held: up to the
-// last one whose hash is known here. ErrFork says that it has another hash.
-func (e *Engine) vouched(s *wire.Segment) (n int, err error) {
+// vouched is the branch held that a segment is of, and how many of the segment's entries
+// are that branch's: up to the last one whose hash is known here. ErrFork says that it has
+// another hash on every branch.
+func (e *Engine) vouched(s *wire.Segment) (path []store.Log, n int, err error) {
 	err = e.cfg.Store.View(func(tx *store.Tx) error {
-		l, err := tx.Log(s.Log)
+		logs, err := e.heldOf(tx, s.Log)
 		if err != nil {
 			return err
 		}
-		for seq := min(s.Last(), l.Head.Seq); seq >= s.First && seq > l.Dropped.Seq; seq-- {
-			hash, known, err := knownHash(tx, l, seq)
+		for _, l := range logs {
+			along, err := e.lyingPath(tx, l.ID)
 			if err != nil {
 				return err
 			}
-			if known && hash != wire.ChainHash(s.Entries[seq-s.First]) {
-				return ErrFork
+			known, same, err := vouchedBy(tx, along, s)
+			if err != nil {
+				return err
 			}
-			if known {
-				n = int(seq - s.First + 1)
-				return nil
+			if same && (path == nil || known > n) {
+				path, n = along, known
 			}
+		}
+		if path == nil {
+			return ErrFork
 		}
 		return nil
 	})
-	return n, err
+	return path, n, err
+}
+
+// vouchedBy is how many of a segment's entries a branch vouches for; same is false where
+// the newest that both know differs.
+func vouchedBy(tx *store.Tx, path []store.Log, s *wire.Segment) (n int, same bool, err error) {
+	for seq := min(s.Last(), path[len(path)-1].Head.Seq); seq >= s.First && seq > path[0].Dropped.Seq; seq-- {
+		hash, known, err := hashAlong(tx, path, seq)
+		if err != nil {
+			return 0, false, err
+		}
+		if known {
+			return int(seq - s.First + 1), hash == wire.ChainHash(s.Entries[seq-s.First]), nil
+		}
+	}
+	return 0, true, nil
+}
+
+// hashAlong is knownHash of a branch: it knows from where it left another.
+func hashAlong(tx *store.Tx, path []store.Log, seq uint64) (hash crdt.Hash, known bool, err error) {
+	for _, l := range path[1:] {
+		if seq == base(l) {
+			return l.Dropped.Hash, true, nil
+		}
+	}
+	return knownHash(tx, lyingAt(path, seq), seq)
 }
 
 // knownHash is the chain hash of a log at a seq, as far as the head, the entry
@@ -159,17 +194,17 @@ func knownHash(tx *store.Tx, l store.Log, seq uint64) (hash crdt.Hash, known boo
 
 // fillOne writes an entry again if what is stored of it can't be read, and the one
 // before it can.
-func (e *Engine) fillOne(entry *crdt.Entry, raw []byte) (filled bool, err error) {
+func (e *Engine) fillOne(path []store.Log, entry *crdt.Entry, raw []byte) (filled bool, err error) {
 	entry, raw, err = e.erased.obey(entry, raw)
 	if err != nil {
 		return false, err
 	}
 	damaged := func(err error) bool { return node.CodeOf(err) == node.Damaged }
 	missing := false
-	var l store.Log
+	l := lyingAt(path, entry.Seq)
 	err = e.cfg.Store.View(func(tx *store.Tx) error {
-		if l, err = tx.Log(entry.Log); err != nil || entry.Seq > l.Head.Seq || entry.Seq <= l.Dropped.Seq {
-			return err
+		if entry.Seq > l.Head.Seq || entry.Seq <= l.Dropped.Seq {
+			return nil
 		}
 		if _, err = tx.Stored(l, entry.Seq); !damaged(err) {
 			return err
@@ -182,8 +217,8 @@ func (e *Engine) fillOne(entry *crdt.Entry, raw []byte) (filled bool, err error)
 	}
 	err = e.cfg.Store.Update(func(tx *store.Tx) error {
 		before := store.Stored{Hash: l.Dropped.Hash}
-		if entry.Seq > l.Dropped.Seq+1 {
-			if before, err = tx.Stored(l, entry.Seq-1); damaged(err) {
+		if left := lyingAt(path, entry.Seq-1); entry.Seq > left.Dropped.Seq+1 {
+			if before, err = tx.Stored(left, entry.Seq-1); damaged(err) {
 				return nil // it is filled from its first entry on
 			}
 		}
@@ -204,10 +239,10 @@ func (e *Engine) fillOne(entry *crdt.Entry, raw []byte) (filled bool, err error)
 
 // fillSeal writes a segment's seal again if that is the newest of its log, and can't
 // be read.
-func (e *Engine) fillSeal(s *wire.Segment) (filled bool, err error) {
+func (e *Engine) fillSeal(lies crdt.LogID, s *wire.Segment) (filled bool, err error) {
 	var l store.Log
 	err = e.cfg.Store.View(func(tx *store.Tx) error {
-		if l, err = tx.Log(s.Log); err != nil || l.Sealed != s.Seal.Head() {
+		if l, err = tx.Log(lies); err != nil || l.Sealed != s.Seal.Head() {
 			return err
 		}
 		_, err := tx.SealAt(l, s.Seal.Seq)
@@ -224,9 +259,9 @@ func (e *Engine) fillSeal(s *wire.Segment) (filled bool, err error) {
 
 // mend makes the records of an entry anew where they can't be read, and merges the
 // entry into the others: that changes nothing where it was merged before.
-func (e *Engine) mend(entry *crdt.Entry) error {
+func (e *Engine) mend(lies crdt.LogID, entry *crdt.Entry) error {
 	return e.update(func(b *batch) error {
-		l, err := b.log(entry.Log)
+		l, err := b.log(lies)
 		if err != nil {
 			return err
 		}
@@ -237,7 +272,7 @@ func (e *Engine) mend(entry *crdt.Entry) error {
 		if err != nil {
 			return err
 		}
-		err = b.take(entry.Log, held, nil)
+		err = b.take(lies, held, nil)
 		if node.CodeOf(err) == node.Damaged { // a record of which more is missing
 			return nil
 		}

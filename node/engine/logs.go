@@ -42,24 +42,22 @@ func (e *Engine) Heads(scope crdt.Scope) (map[crdt.LogID]crdt.Head, error) {
 			if l.ID.Scope != scope || isBranch(l.ID) {
 				return nil
 			}
-			if _, forked := e.authorities().forks.written(l.ID); forked {
-				path, err := e.path(tx, l.ID)
-				if tip := path[len(path)-1]; err != nil || isBranch(tip.ID) {
-					heads[l.ID] = tip.Sealed
+			path, err := e.path(tx, l.ID)
+			if err != nil {
+				return err
+			}
+			tip := path[len(path)-1]
+			head := tip.Sealed
+			gap := gapOf(gaps, path)
+			if gap > 0 {
+				if head, err = sealedBelow(tx, path, gap); err != nil {
 					return err
 				}
 			}
-			if gap := gaps[l.ID]; gap > 0 {
-				head, err := tx.SealedBelow(l, gap)
-				if head.Seq > 0 {
-					heads[l.ID] = head
-				}
-				return err
+			if head.Seq > 0 {
+				heads[l.ID] = head
 			}
-			if l.Sealed.Seq > 0 {
-				heads[l.ID] = l.Sealed
-			}
-			if l.Sealed != l.Head && l.ID.Device == e.cfg.Device {
+			if gap == 0 && !isBranch(tip.ID) && l.Sealed != l.Head && l.ID.Device == e.cfg.Device {
 				unsealed = append(unsealed, l.ID)
 			}
 			return nil
@@ -99,9 +97,16 @@ func (e *Engine) sealAt(tx *store.Tx, l *store.Log) error {
 // Segment is the next piece of a log past a seq, ending at a seal; nil where
 // nothing sealed is past it.
 func (e *Engine) Segment(id crdt.LogID, after uint64) (*wire.Segment, error) {
+	return e.segment(id, after, e.path)
+}
+
+// walk gives the logs in which that lies which a name stands for, from the first entry on.
+type walk func(*store.Tx, crdt.LogID) ([]store.Log, error)
+
+func (e *Engine) segment(id crdt.LogID, after uint64, along walk) (*wire.Segment, error) {
 	var segment *wire.Segment
 	err := e.cfg.Store.View(func(tx *store.Tx) error {
-		path, err := e.path(tx, id)
+		path, err := along(tx, id)
 		if err != nil {
 			return err
 		}
@@ -184,10 +189,9 @@ func (e *Engine) hashAt(id crdt.LogID, seq uint64) (hash crdt.Hash, held bool, e
 	return hash, held, err
 }
 
-// Segments calls yield with everything that is sealed, log by log, branches after what
-// they left: what a
-// snapshot of a hub holds. What can't be read is an error (node.Damaged): nothing is
-// left out.
+// Segments calls yield with everything that is sealed, log by log as it lies, branches
+// after what they left: what a snapshot of a hub holds. What can't be read is an error
+// (node.Damaged): nothing is left out, whichever branch the hub has committed.
 func (e *Engine) Segments(yield func(*wire.Segment) error) error {
 	var logs []store.Log
 	err := e.cfg.Store.View(func(tx *store.Tx) error {
@@ -197,8 +201,9 @@ func (e *Engine) Segments(yield func(*wire.Segment) error) error {
 		})
 	})
 	for _, l := range logs {
-		for after := l.Dropped.Seq; err == nil; {
-			s, serr := e.Segment(l.ID, after)
+		after, berr := e.segmentsFrom(l.ID)
+		for err = errors.Join(err, berr); err == nil; {
+			s, serr := e.segment(l.ID, after, e.lyingPath)
 			if serr != nil || s == nil {
 				err = serr
 				break
@@ -208,6 +213,17 @@ func (e *Engine) Segments(yield func(*wire.Segment) error) error {
 		}
 	}
 	return err
+}
+
+func (e *Engine) segmentsFrom(lies crdt.LogID) (after uint64, err error) {
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		path, err := e.lyingPath(tx, lies)
+		if err == nil {
+			after = begins(path)
+		}
+		return err
+	})
+	return after, err
 }
 
 // Ingest takes in segments whose seals have been verified. They are durable
@@ -344,11 +360,29 @@ func (e *Engine) ingest(s *wire.Segment, last func(*store.Tx) error) error {
 	if _, forked := e.authorities().forks.written(s.Log); !forked {
 		return nil
 	}
-	hash, _, err := e.hashAt(s.Log, s.Last())
-	if err == nil && hash != s.Seal.Hash {
+	lies := held.ID
+	if parts != nil {
+		lies = parts.log
+	}
+	told, err := e.tells(s.Log, lies, s.Last())
+	if err == nil && !told {
 		err = ErrBranch
 	}
 	return err
+}
+
+// tells says whether an entry that lies somewhere is what peers are told of at its seq.
+func (e *Engine) tells(written, lies crdt.LogID, seq uint64) (told bool, err error) {
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		path, err := e.path(tx, written)
+		if err != nil {
+			return err
+		}
+		own, err := e.lyingPath(tx, lies)
+		told = err == nil && lyingAt(path, seq).ID == lyingAt(own, seq).ID
+		return err
+	})
+	return told, err
 }
 
 // goOn applies what of a segment goes on from a log.
