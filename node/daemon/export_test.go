@@ -1,6 +1,10 @@
 package daemon
 
-import "context"
+import (
+	"context"
+
+	"github.com/vungxa/vungxa/node/store"
+)
 
 // OnRotationStep sets what is told of every step of a change of the data key.
 func OnRotationStep(f func(string)) { rotationStep = f }
@@ -13,3 +17,6 @@ func (d *Daemon) Compact(ctx context.Context) { d.compact(ctx) }
 
 // Collect is what is done behind each reading of the store.
 func (d *Daemon) Collect(ctx context.Context) { d.collect(ctx) }
+
+// StoreOf is the node's store.
+func (d *Daemon) StoreOf() *store.Store { return d.store }

@@ -107,8 +107,10 @@ type mender struct {
 	disk   *store.Salvaged
 	fresh  *Daemon // on the new store
 	report *Repaired
-	set    [16]byte // of backups, from which more was taken
-	setMS  int64    // when that backup was made
+	set    [16]byte              // of backups, from which more was taken
+	setMS  int64                 // when that backup was made
+	after  []localItem           // to be taken over once the logs are there
+	staged map[crdt.LogID]uint64 // how far logs went by what was written down and not wholly applied
 }
 
 func (m *mender) build(next string, o RepairOrder) (err error) {
@@ -143,6 +145,9 @@ func (m *mender) build(next string, o RepairOrder) (err error) {
 		}
 	}
 	if err := m.takeDisk(); err != nil {
+		return err
+	}
+	if err := m.takeAfter(); err != nil {
 		return err
 	}
 	if err := m.count(s); err != nil {
@@ -230,6 +235,9 @@ func (m *mender) takeNode(dir string) (err error) {
 // take takes a segment in, and says whether it fitted.
 func (m *mender) take(s *wire.Segment) (fits bool, err error) {
 	err = m.fresh.engine.Ingest(m.ctx, []*wire.Segment{s})
+	if errors.Is(err, engine.ErrBranch) {
+		return true, nil
+	}
 	if errors.Is(err, engine.ErrGap) || errors.Is(err, engine.ErrFork) {
 		return false, nil
 	}
@@ -337,6 +345,9 @@ func (m *mender) count(s *store.Store) error {
 	heads, err := m.disk.Heads()
 	if err != nil {
 		return err
+	}
+	for id, last := range m.staged {
+		heads[id] = crdt.Head{Seq: max(last, heads[id].Seq)}
 	}
 	return s.View(func(tx *store.Tx) error {
 		err := tx.Logs(func(l store.Log) error {

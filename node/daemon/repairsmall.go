@@ -44,8 +44,12 @@ func (m *mender) loadSmall(s *store.Store) error {
 	}
 	var items []localItem
 	err = m.disk.Locals(func(kind, name string, value []byte) error {
-		if smallKinds[kind] {
-			items = append(items, localItem{kind, name, bytes.Clone(value)})
+		item := localItem{kind, name, bytes.Clone(value)}
+		switch {
+		case smallKinds[kind]:
+			items = append(items, item)
+		case kind == engine.KindStaged || kind == engine.KindLate:
+			m.after = append(m.after, item)
 		}
 		if kind == engine.KindErasure {
 			m.report.Orders++
@@ -129,6 +133,52 @@ func (m *mender) takeCompacted() error {
 		m.report.Older = append(m.report.Older, olderRecords)
 	}
 	return m.fresh.engine.InstallSnapshot(m.ctx, m.disk.Records(m.ctx), floor)
+}
+
+// takeAfter takes over what only means something once the logs are there: what was
+// written down and not wholly applied, which officers were told not to enter again; and
+// what came too late, of which the Save is in a log.
+func (m *mender) takeAfter() error {
+	m.staged = map[crdt.LogID]uint64{}
+	for _, item := range m.after {
+		if item.kind != engine.KindStaged {
+			continue
+		}
+		if err := m.takeStaged(item); err != nil {
+			return fmt.Errorf("take in what was written down of %s: %w", item.name, err)
+		}
+	}
+	for _, item := range m.after {
+		if item.kind != engine.KindLate {
+			continue
+		}
+		// Where its entry is lost, that is told with the log.
+		if _, err := m.fresh.engine.TakeLate(item.name, item.value); err != nil {
+			return fmt.Errorf("take over %s: %w", item.name, err)
+		}
+	}
+	return nil
+}
+
+// takeStaged takes in what was written down. What doesn't fit (entries before it are
+// lost) counts as lost with them.
+func (m *mender) takeStaged(item localItem) error {
+	s, err := engine.StagedSegment(item.value, m.sign)
+	if err != nil {
+		return err
+	}
+	fits, err := m.take(s)
+	if err != nil {
+		return err
+	}
+	if !fits {
+		m.staged[s.Log] = max(m.staged[s.Log], s.Last())
+		return nil
+	}
+	m.report.Unused = slices.DeleteFunc(m.report.Unused, func(u Span) bool {
+		return u.Log == s.Log.String() && u.From >= s.First && u.To <= s.Last()
+	})
+	return nil
 }
 
 // OlderSays is what a kind in Repaired.Older is.
