@@ -104,8 +104,8 @@ func (d *Daemon) verifyErasures(count func(Finding)) error {
 	}
 	for _, er := range left {
 		count(Finding{Part: "erasure", Kind: "unfinished", Place: er.Number, What: node.Text{
-			VI: "Hồ sơ và nhật ký đã theo lệnh xóa này, nhưng bản cũ hoặc tệp đính kèm của dữ liệu đã xóa có thể còn trên đĩa.",
-			EN: "Records and logs obey this order to erase; older copies or attachments of what it names may still be on the disk.",
+			VI: "Lệnh xóa này chưa thực hiện trọn vẹn: bản cũ, tệp đính kèm hoặc chỗ hỏng của dữ liệu đã xóa có thể còn trên đĩa.",
+			EN: "This order to erase isn't wholly carried out: older copies, attachments or damaged pieces of what it names may still be on the disk.",
 		}, Do: node.Text{
 			VI: "Khởi động lại nút: nó sẽ làm tiếp. Nếu kho hỏng, hãy sửa bằng `vungxa repair`.", EN: "Start the node again: it goes on with it. If the store is damaged, mend it with `vungxa repair`.",
 		}})

@@ -214,7 +214,8 @@ func scopeOf(order []crdt.Dot) crdt.Scope {
 // Whoever calls it has checked that the order is one. Carrying one out again changes
 // nothing. An order counts as carried out when Config.Forget has done its part, too;
 // until then each start, and Obey, tries again. What an operation on a set that is named
-// has replaced goes with it, as far as it is here.
+// has replaced goes with it, as far as it is here. What is damaged, and so shown
+// nowhere, is left for Obey: then the error is node.Damaged, behind all the rest.
 func (e *Engine) Erase(er Erasure) error {
 	e.write.Lock()
 	defer e.write.Unlock()
@@ -222,16 +223,28 @@ func (e *Engine) Erase(er Erasure) error {
 	if err != nil && node.CodeOf(err) != node.Unavailable {
 		return err
 	}
-	if err := e.erase(er); err != nil {
+	damage, err := e.erase(er)
+	if err != nil {
 		return err
+	}
+	if damage != nil {
+		return errors.Join(unfinished(er, damage), e.forget())
 	}
 	return e.forget(er)
 }
 
-// erase has records and logs obey an order.
-func (e *Engine) erase(er Erasure) error {
+// unfinished says that an order met what can't be read.
+func unfinished(er Erasure, damage error) error {
+	return node.Errorf(node.Damaged,
+		"Lệnh xoá %s đã được ghi và sẽ thực hiện tiếp khi chỗ hỏng được sửa (đồng bộ, hoặc `vungxa repair`): %w",
+		"the order to erase %s is kept, and is carried out in what is damaged once that is mended (by syncing, or `vungxa repair`): %w", er.Number, damage)
+}
+
+// erase has records and logs obey an order. What can't be read is passed over: damage
+// says what, and the order stays ordered.
+func (e *Engine) erase(er Erasure) (damage, err error) {
 	if err := e.noteErasure(er, erasureOrdered); err != nil {
-		return err
+		return nil, err
 	}
 	e.erased.add(er)
 	byEntry := map[crdt.Pos][]ErasedOp{}
@@ -240,11 +253,44 @@ func (e *Engine) erase(er Erasure) error {
 		byEntry[p] = append(byEntry[p], o)
 	}
 	for _, p := range slices.SortedFunc(maps.Keys(byEntry), comparePos) {
-		if err := e.update(func(b *batch) error { return b.erase(p, byEntry[p]) }); err != nil {
-			return fmt.Errorf("erase in entry %d of %v: %w", p.Seq, p.Log, err)
+		met, err := e.eraseEntry(p, byEntry[p])
+		if err != nil {
+			return nil, fmt.Errorf("erase in entry %d of %v: %w", p.Seq, p.Log, err)
 		}
+		damage = errors.Join(damage, met)
 	}
-	return e.noteErasure(er, erasureObeyed)
+	if damage != nil {
+		return damage, nil
+	}
+	return nil, e.noteErasure(er, erasureObeyed)
+}
+
+// eraseEntry takes payloads of one entry away, in one transaction; where that meets
+// damage, in one for each place, so that the others obey.
+func (e *Engine) eraseEntry(p crdt.Pos, ops []ErasedOp) (damage, err error) {
+	all := []func(*batch) error{func(b *batch) error { return b.eraseInLog(p, ops) }}
+	for _, o := range ops {
+		all = append(all, func(b *batch) error { return b.eraseInRecord(o) })
+	}
+	err = e.update(func(b *batch) error {
+		for _, f := range all {
+			if err := f(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if node.CodeOf(err) != node.Damaged {
+		return nil, err
+	}
+	for _, f := range append(all, func(b *batch) error { return b.dropSalt(p) }) {
+		err := e.update(f)
+		if err != nil && node.CodeOf(err) != node.Damaged {
+			return nil, err
+		}
+		damage = errors.Join(damage, err)
+	}
+	return damage, nil
 }
 
 func (e *Engine) noteErasure(er Erasure, state byte) error {
@@ -289,23 +335,20 @@ func comparePos(a, b crdt.Pos) int {
 	return int(min(max(int64(a.Seq)-int64(b.Seq), -1), 1))
 }
 
-// erase takes payloads of one entry out of its records, of the log, and of what its
-// keys could be derived from.
-func (b *batch) erase(p crdt.Pos, ops []ErasedOp) error {
-	for _, o := range ops {
-		t, err := b.at(store.Place(o.Collection, o.Record))
-		if err != nil {
-			return err
-		}
-		if t == nil {
-			continue
-		}
-		payload, was := eraseWrite(t.record, o.dot())
-		if err := b.pointedTo(payload); err != nil {
-			return err
-		}
-		t.dirty = t.dirty || was
+// eraseInRecord takes a payload out of a record.
+func (b *batch) eraseInRecord(o ErasedOp) error {
+	t, err := b.at(store.Place(o.Collection, o.Record))
+	if err != nil || t == nil {
+		return err
 	}
+	payload, was := eraseWrite(t.record, o.dot())
+	t.dirty = t.dirty || was
+	return b.pointedTo(payload)
+}
+
+// eraseInLog takes payloads of one entry out of its log, and what its keys could be
+// derived from.
+func (b *batch) eraseInLog(p crdt.Pos, ops []ErasedOp) error {
 	l, err := b.log(p.Log)
 	if err != nil {
 		return err
@@ -326,7 +369,12 @@ func (b *batch) erase(p crdt.Pos, ops []ErasedOp) error {
 	if err := b.tx.PutEntry(*l, p.Seq, s); err != nil {
 		return err
 	}
-	// An empty item in its place keeps the salt from coming back with a segment.
+	return b.dropSalt(p)
+}
+
+// dropSalt takes the salt of an entry's span away. An empty item in its place keeps it
+// from coming back with a segment.
+func (b *batch) dropSalt(p crdt.Pos) error {
 	return b.tx.PutLocal(localSalt, saltName(p.Log, wire.Span(p.Seq)), []byte{})
 }
 
@@ -392,7 +440,7 @@ func (e *Engine) obeyAll() error {
 	return err
 }
 
-// Obey tries again what was left of orders to erase.
+// Obey tries again what was left of orders to erase. What still can't be is an error.
 func (e *Engine) Obey() error {
 	left, err := e.obey(nil)
 	return errors.Join(err, left)
@@ -413,12 +461,18 @@ func (e *Engine) obey(due []Erasure) (left, err error) {
 		}
 	})
 	for _, er := range due {
+		var damage error
 		if err == nil {
-			err = e.erase(er)
+			damage, err = e.erase(er)
+		}
+		if damage != nil {
+			left = errors.Join(left, unfinished(er, damage))
+		} else {
+			obeyed = append(obeyed, er)
 		}
 	}
-	if all := append(due, obeyed...); err == nil && len(all) > 0 {
-		left = e.forget(all...)
+	if err == nil && len(obeyed) > 0 {
+		left = errors.Join(left, e.forget(obeyed...))
 	}
 	return left, err
 }
