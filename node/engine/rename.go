@@ -403,7 +403,7 @@ func (b *batch) remade(name recordName, base *crdt.Record) (*crdt.Record, error)
 	}
 	var r *crdt.Record
 	if !whole && base != nil {
-		r = b.now.forks.without(base)
+		r = b.without(base)
 	}
 	if r == nil && len(ops) > 0 {
 		r = crdt.NewRecord(ops[0].entry.Log.Scope, name.collection, ops[0].op().Record)
@@ -418,23 +418,22 @@ func (b *batch) remade(name recordName, base *crdt.Record) (*crdt.Record, error)
 }
 
 // without is a record without what a log that has forked says from there on: its
-// entries say it again.
-func (f *forks) without(r *crdt.Record) *crdt.Record {
+// entries say it again. What others have replaced of it has its name of today: the
+// entries that said so may have been compacted.
+func (b *batch) without(r *crdt.Record) *crdt.Record {
 	r = r.Clone()
+	f := b.now.forks
 	gone := func(p crdt.Pos) bool {
 		written, forked := f.written(p.Log)
 		return forked && p.Seq >= f.since(written)
 	}
 	strip := func(c crdt.Cell) crdt.Cell {
 		c.Writes = slices.DeleteFunc(slices.Clone(c.Writes), func(w crdt.Write) bool { return gone(w.Pos()) })
-		c.Pending = slices.DeleteFunc(slices.Clone(c.Pending), func(p crdt.Claim) bool { return gone(p.Over) || gone(crdt.Pos{Log: p.By.Log, Seq: p.By.Seq}) })
-		c.Over = slices.Clone(c.Over)
-		for i, p := range c.Over {
-			if written, forked := f.written(p.Log); forked {
-				c.Over[i].Seq = min(p.Seq, f.since(written)-1)
-			}
+		for i := range c.Writes {
+			c.Writes[i].Over = b.calledNow(c.Writes[i].Over)
 		}
-		c.Over = slices.DeleteFunc(c.Over, func(p crdt.Pos) bool { return p.Seq == 0 })
+		c.Pending = slices.DeleteFunc(slices.Clone(c.Pending), func(p crdt.Claim) bool { return gone(p.Over) || gone(crdt.Pos{Log: p.By.Log, Seq: p.By.Seq}) })
+		c.Over = b.calledNow(c.Over)
 		return c
 	}
 	for field, c := range r.Cells {
@@ -453,6 +452,42 @@ func (f *forks) without(r *crdt.Record) *crdt.Record {
 		}
 	}
 	return r
+}
+
+// calledNow gives positions of before their names of today: one past a fork becomes those
+// of the branch on which it lies, and of what that left.
+func (b *batch) calledNow(over []crdt.Pos) []crdt.Pos {
+	furthest := map[crdt.LogID]uint64{}
+	for _, p := range over {
+		for _, is := range b.posNow(p) {
+			furthest[is.Log] = max(furthest[is.Log], is.Seq)
+		}
+	}
+	var all []crdt.Pos
+	for _, log := range slices.SortedFunc(maps.Keys(furthest), crdt.LogID.Compare) {
+		if furthest[log] > 0 {
+			all = append(all, crdt.Pos{Log: log, Seq: furthest[log]})
+		}
+	}
+	return all
+}
+
+func (b *batch) posNow(p crdt.Pos) []crdt.Pos {
+	f := b.now.forks
+	written, forked := f.written(p.Log)
+	if !forked || p.Seq < f.since(written) {
+		return []crdt.Pos{p}
+	}
+	l, err := b.old.forks.place(b.log, p.Log, p.Seq)
+	if err != nil {
+		b.failed = err
+		return nil
+	}
+	if l.Head.Seq < p.Seq { // which branch was meant isn't known
+		return []crdt.Pos{{Log: written, Seq: f.since(written) - 1}}
+	}
+	asWritten := crdt.Entry{Log: written, Seq: p.Seq, Ops: []crdt.Op{{Over: []crdt.Pos{{Log: written, Seq: p.Seq}}}}}
+	return f.named.Resolve(&asWritten, f.branchAt(written, l.ID, p.Seq), nil).Ops[0].Over
 }
 
 func empty(c crdt.Cell) bool { return len(c.Writes) == 0 && len(c.Over) == 0 && len(c.Pending) == 0 }
