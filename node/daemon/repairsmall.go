@@ -20,7 +20,7 @@ import (
 // checkpoints what is read depends on them.
 var smallKinds = map[string]bool{
 	"officers": true, "receipt": true, "heard": true, "certificate": true, "salt": true, "checkpoint": true,
-	cutLines: true, engine.KindErasure: true,
+	cutLines: true, engine.KindErasure: true, engine.KindLate: true,
 }
 
 // changing are those of them of which a later one takes the place of the one before:
@@ -45,10 +45,10 @@ func (m *mender) loadSmall(s *store.Store) error {
 	var items []localItem
 	err = m.disk.Locals(func(kind, name string, value []byte) error {
 		item := localItem{kind, name, bytes.Clone(value)}
-		switch {
-		case smallKinds[kind]:
+		if smallKinds[kind] {
 			items = append(items, item)
-		case kind == engine.KindStaged || kind == engine.KindLate:
+		}
+		if kind == engine.KindStaged || kind == engine.KindLate {
 			m.after = append(m.after, item)
 		}
 		if kind == engine.KindErasure {
@@ -135,9 +135,9 @@ func (m *mender) takeCompacted() error {
 	return m.fresh.engine.InstallSnapshot(m.ctx, m.disk.Records(m.ctx), floor)
 }
 
-// takeAfter takes over what only means something once the logs are there: what was
-// written down and not wholly applied, which officers were told not to enter again; and
-// what came too late, of which the Save is in a log.
+// takeAfter takes in, behind the logs, what was written down and not wholly applied,
+// which officers were told not to enter again. Of what came too late only that stays of
+// which the entry is there: where it is lost, that is told with its log.
 func (m *mender) takeAfter() error {
 	m.staged = map[crdt.LogID]uint64{}
 	for _, item := range m.after {
@@ -152,9 +152,8 @@ func (m *mender) takeAfter() error {
 		if item.kind != engine.KindLate {
 			continue
 		}
-		// Where its entry is lost, that is told with the log.
-		if _, err := m.fresh.engine.TakeLate(item.name, item.value); err != nil {
-			return fmt.Errorf("take over %s: %w", item.name, err)
+		if err := m.fresh.engine.CheckLate(item.name, item.value); err != nil {
+			return fmt.Errorf("look at %s: %w", item.name, err)
 		}
 	}
 	return nil

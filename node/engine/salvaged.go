@@ -1,17 +1,17 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
-	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/store"
 )
 
-// Items of a store that is made anew which only mean something once the logs are
-// there again.
+// Items of a store that is made anew which are to be looked at once the logs are there
+// again.
 const (
 	// KindStaged is of what was written down and not wholly applied.
 	KindStaged = localStaged
@@ -41,33 +41,25 @@ func StagedSegment(value []byte, sign func([]byte) []byte) (*wire.Segment, error
 	return out, err
 }
 
-// TakeLate takes over that an operation came too late, where its entry is held, or was
-// compacted; kept says whether it is.
-func (e *Engine) TakeLate(name string, value []byte) (kept bool, err error) {
+// CheckLate looks at an item of what came too late, which has to be there before the
+// entries come, and takes it away where its entry isn't held, nor was compacted.
+func (e *Engine) CheckLate(name string, value []byte) error {
 	e.write.Lock()
 	defer e.write.Unlock()
 	var item lateItem
+	value = bytes.TrimPrefix(value, []byte{0}) // a person has looked at it
 	if err := wire.Unmarshal(value, store.MaxValue, &item); err != nil {
-		return false, fmt.Errorf("a late operation: %w", err)
+		return fmt.Errorf("a late operation: %w", err)
 	}
 	at, err := wire.DecodePositions(item.Entry)
 	if err != nil || len(at) != 1 {
-		return false, fmt.Errorf("a late operation: its entry's place: %w", errors.Join(err, wire.ErrFormat))
+		return fmt.Errorf("a late operation: its entry's place: %w", errors.Join(err, wire.ErrFormat))
 	}
-	err = e.cfg.Store.Update(func(tx *store.Tx) error {
-		l, err := e.authorities().forks.place(logsOf(tx), at[0].Log, at[0].Seq)
-		if err != nil || at[0].Seq > l.Head.Seq {
+	return e.cfg.Store.Update(func(tx *store.Tx) error {
+		l, err := tx.Log(at[0].Log)
+		if err != nil || at[0].Seq <= l.Head.Seq {
 			return err
 		}
-		_, err = tx.Stored(*l, at[0].Seq)
-		if node.CodeOf(err) == node.Damaged {
-			return nil
-		}
-		if err != nil && !errors.Is(err, store.ErrDropped) {
-			return err
-		}
-		kept = true
-		return tx.PutLocal(localLate, name, value)
+		return tx.DeleteLocal(localLate, name)
 	})
-	return kept, err
 }
