@@ -372,6 +372,26 @@ func (b *batch) eraseInLog(p crdt.Pos, ops []ErasedOp) error {
 	return b.dropSalt(p)
 }
 
+// obey takes out of a record that comes whole what was erased: whoever made it may not
+// have heard of the orders.
+func (b *batch) obey(r *crdt.Record) error {
+	var dots []crdt.Dot
+	eachCell(r, func(c crdt.Cell) {
+		for _, w := range c.Writes {
+			if slices.Contains(b.engine.erased[w.Pos()], int(w.Dot.Index)) {
+				dots = append(dots, w.Dot)
+			}
+		}
+	})
+	for _, dot := range dots {
+		payload, _ := eraseWrite(r, dot)
+		if err := b.pointedTo(payload); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // dropSalt takes the salt of an entry's span away. An empty item in its place keeps it
 // from coming back with a segment.
 func (b *batch) dropSalt(p crdt.Pos) error {

@@ -92,3 +92,36 @@ func TestAnOrderToEraseMeetsDamage(t *testing.T) {
 		})
 	}
 }
+
+// A snapshot of someone who hasn't heard of an order brings nothing back.
+func TestASnapshotObeysOrdersToErase(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, laptop := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "laptop", identity.RoleLaptop, others)
+	id := box.create(map[string]any{"subject": "Việc", "note": idNumber})
+	records, floor := box.snapshotOf()
+	er, err := box.ErasureOf(context.Background(), "12", "cases", id, "note")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := laptop.Erase(er); err != nil {
+		t.Fatal(err)
+	}
+	err = laptop.InstallSnapshot(context.Background(), func(yield func(*crdt.Record, error) bool) {
+		for _, r := range records {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}, floor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		v := laptop.get(id)
+		if v.Values["note"] != nil || v.Values["subject"] != "Việc" || bytes.Contains(laptop.plain(), []byte(idNumber)) {
+			t.Errorf("the snapshot brought %v", v.Values)
+		}
+		laptop.close()
+		laptop.open()
+	}
+}

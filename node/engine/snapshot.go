@@ -168,6 +168,9 @@ func (s *snapshot) put(ctx context.Context, records []*crdt.Record) error {
 			if err != nil {
 				return err
 			}
+			if err := b.obey(r); err != nil {
+				return err
+			}
 			t.record, t.dirty = r, true
 			eachCell(r, func(c crdt.Cell) {
 				for _, w := range c.Writes {
