@@ -153,9 +153,21 @@ func (r *Record) Closed(floor []Pos) bool {
 // the floor may judge.
 func (e *Entry) Late(i int, floor []Pos) bool {
 	op := &e.Ops[i]
-	if op.Record.ByKey() {
-		return op.Made.Seq > 0 && Covers(floor, op.Made)
+	switch {
+	case e.Makes(i):
+		return false
+	case op.Record.ByKey():
+		return Covers(floor, op.Made)
 	}
-	made := op.Record.Dot
-	return Covers(floor, Pos{made.Log, made.Seq})
+	return Covers(floor, Pos{op.Record.Dot.Log, op.Record.Dot.Seq})
+}
+
+// Makes says whether an operation is on a record that its own entry makes, or makes
+// it by its key: so it needs nothing that came before.
+func (e *Entry) Makes(i int) bool {
+	op := &e.Ops[i]
+	if op.Record.ByKey() {
+		return op.Made.Seq == 0
+	}
+	return op.Record.Dot.Log == e.Log && op.Record.Dot.Seq == e.Seq
 }

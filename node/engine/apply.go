@@ -21,6 +21,8 @@ type batch struct {
 	from     map[crdt.LogID]uint64 // how far the logs went before
 	old, now authorities           // under which records are read before and after
 	lates    []written             // to be noted
+	again    bool                  // what is held is merged again: what came late was noted when it came
+	floor    []crdt.Pos            // of a snapshot: the records made there are all loaded
 	failed   error                 // of held, whose callers can't return it
 }
 
@@ -210,8 +212,10 @@ func (b *batch) merge(entry *crdt.Entry, only *recordName) error {
 		if err != nil {
 			return err
 		}
-		if len(t.record.Cells) == 0 && b.late(entry, i) {
-			b.lates = append(b.lates, written{entry, i})
+		if late, err := b.late(t.record, entry, i); late || err != nil {
+			if err != nil {
+				return err
+			}
 			continue
 		}
 		t.record.Apply(entry, i, b.now.of(entry.Log.Scope).Past(entry.Pos(), b.held))
@@ -239,11 +243,13 @@ func (b *batch) finish() error {
 		if err := b.put(t); err != nil {
 			return err
 		}
-		if t.after, err = b.engine.readUnder(b.tx, t.record, b.now); err != nil {
-			return err
-		}
-		if err := b.noteClaims(t.record); err != nil {
-			return err
+		if !t.gone { // what is forgotten has no row
+			if t.after, err = b.engine.readUnder(b.tx, t.record, b.now); err != nil {
+				return err
+			}
+			if err := b.noteClaims(t.record); err != nil {
+				return err
+			}
 		}
 		if err := x.change(t.record, t.before, t.after, b.engine.parts); err != nil {
 			return err

@@ -63,6 +63,7 @@ type snapshot struct {
 	done    map[crdt.LogID]uint64 // up to which entries are merged
 	waiting []recordName          // records that wait for entries, to be looked at in the end
 	newest  crdt.Stamp            // of what the snapshot holds
+	lates   []written             // what comes too late for its records
 }
 
 // begin checks that the snapshot fits, and begins its generation.
@@ -201,6 +202,7 @@ func (s *snapshot) transaction(ctx context.Context, step string, f func(*store.T
 func (s *snapshot) batch(tx *store.Tx) (*batch, error) {
 	under := s.engine.authorities()
 	b := s.engine.newBatch(tx.In(s.number, s.number), under, under)
+	b.again = len(s.floor) == 0
 	for id, base := range s.floor {
 		l, err := b.log(id)
 		if err != nil {
@@ -209,7 +211,9 @@ func (s *snapshot) batch(tx *store.Tx) (*batch, error) {
 		if l.Head.Seq < base.Head.Seq {
 			l.Head, l.Dropped = base.Head, base.Head
 		}
+		b.floor = append(b.floor, crdt.Pos{Log: id, Seq: base.Head.Seq})
 	}
+	slices.SortFunc(b.floor, func(a, b crdt.Pos) int { return a.Log.Compare(b.Log) })
 	return b, nil
 }
 
@@ -326,7 +330,11 @@ func (s *snapshot) merge(tx *store.Tx, p piece, records int, only *recordName) (
 			return 0, err
 		}
 	}
-	return next, s.write(b)
+	if err := s.write(b); err != nil {
+		return 0, err
+	}
+	s.lates = append(s.lates, b.lates...)
+	return next, nil
 }
 
 type piece struct {
@@ -459,6 +467,9 @@ func (s *snapshot) commit(tx *store.Tx) error {
 		if err := tx.GoOn(&l, base.Head, base.Cite); err != nil {
 			return err
 		}
+	}
+	if err := s.noteLates(tx); err != nil {
+		return err
 	}
 	e.clock.Absorb(s.newest, e.nowMS())
 	if err := e.saveClock(tx); err != nil {

@@ -310,6 +310,9 @@ func (c *chain) writes(entry *crdt.Entry) error {
 		if err != nil {
 			return err
 		}
+		if first, err = c.wanted(name, first); err != nil {
+			return err
+		}
 		if first {
 			c.report(Finding{Kind: RecordMissing, Place: placeOf(name), Do: doRecompute})
 		}
@@ -326,6 +329,37 @@ func (c *chain) first(name recordName, seq uint64) (first bool, err error) {
 		return false, nil
 	})
 	return first, err
+}
+
+// wanted says whether a record that isn't there should be: not if all that writes it
+// came too late.
+func (c *chain) wanted(name recordName, first bool) (wanted bool, err error) {
+	if !first {
+		return false, nil
+	}
+	under := c.engine.authorities()
+	b := c.engine.newBatch(c.tx, under, under)
+	err = c.tx.History(name.id, func(l store.Log, seq uint64) (bool, error) {
+		entry, err := c.engine.entry(c.tx, l, seq)
+		if node.CodeOf(err) == node.Damaged || errors.Is(err, store.ErrDropped) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		for i, op := range entry.Ops {
+			if (recordName{op.Collection, op.Record.ID()}) != name {
+				continue
+			}
+			noted, err := b.notedLate(entry, i)
+			if err != nil {
+				return false, err
+			}
+			wanted = wanted || !noted || entry.Makes(i)
+		}
+		return !wanted, nil
+	})
+	return wanted, err
 }
 
 func placeOf(name recordName) string { return fmt.Sprintf("%s %v", name.collection, name.id) }
@@ -358,6 +392,7 @@ func (v *verifier) generations(g store.Generations) error {
 func (v *verifier) merged(name recordName, r *crdt.Record) (*crdt.Record, error) {
 	under := v.engine.authorities()
 	b := v.engine.newBatch(v.tx, under, under)
+	b.again = true
 	fresh, written := crdt.NewRecord(r.Scope, r.Collection, r.Ref), v.dropped
 	if v.dropped {
 		fresh = r.Clone()

@@ -134,17 +134,16 @@ func (e *Engine) Dismiss(id string) error {
 	defer e.write.Unlock()
 	found := false
 	err := e.cfg.Store.Update(func(tx *store.Tx) error {
-		var names []string
+		var done lateSave
 		err := e.lates(tx, "", func(s lateSave) (bool, error) {
 			if s.id() == id {
-				names = s.names
+				done, found = s, true
 			}
-			return names == nil, nil
+			return !found, nil
 		})
-		for _, name := range names {
-			found = true
-			if err := tx.DeleteLocal(localLate, name); err != nil {
-				return err
+		for _, name := range done.names {
+			if err == nil {
+				err = dismiss(tx, name)
 			}
 		}
 		return err
@@ -156,6 +155,14 @@ func (e *Engine) Dismiss(id string) error {
 		e.announce()
 	}
 	return err
+}
+
+func dismiss(tx *store.Tx, name string) error {
+	item, err := tx.Local(localLate, name)
+	if err != nil {
+		return err
+	}
+	return tx.PutLocal(localLate, name, append(bytes.Clone(dismissed), item...))
 }
 
 // lateSave is the items of one Save about one record.
@@ -199,7 +206,7 @@ func (e *Engine) lates(tx *store.Tx, after string, f func(lateSave) (bool, error
 		of = nil
 		return nil
 	}
-	err = tx.Locals(localLate, func(name string, b []byte) error {
+	err = lateItems(tx, func(name string, b []byte) error {
 		entry := name[:max(0, strings.LastIndexByte(name, '/'))]
 		if len(of) > 0 && of[0].entry != entry {
 			if err := tell(); err != nil {
