@@ -50,6 +50,9 @@ func (f followed) prefix() prefix {
 
 // note makes a commit part of the heads file; with it Update may return.
 func (s *Store) note(moved map[crdt.LogID]crdt.Head, clean bool) error {
+	// First the logs: one may be a table already when its successor is seen for the
+	// first time, and would else be kept as the newest, of which no table is made.
+	s.findWALs()
 	if err := s.followManifest(); err != nil {
 		return fmt.Errorf("follow the MANIFEST: %w", err)
 	}
@@ -172,13 +175,17 @@ func syncFile(name string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// followWALs takes in what was added to the write-ahead logs. One that is gone
-// stays until the MANIFEST has been seen to name its table.
-func (s *Store) followWALs() error {
+// findWALs takes in the write-ahead logs that Badger has begun.
+func (s *Store) findWALs() {
 	for exists(walName(s.gen, s.lastWAL+1)) {
 		s.lastWAL++
 		s.wals = append(s.wals, &wal{ID: s.lastWAL, sum: s.files.hasher()})
 	}
+}
+
+// followWALs takes in what was added to the write-ahead logs. One that is gone
+// stays until the MANIFEST has been seen to name its table.
+func (s *Store) followWALs() error {
 	for _, w := range s.wals {
 		if err := w.advance(s.gen, s.buffer()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

@@ -220,11 +220,12 @@ func (s *Store) noteWithRoom(moved map[crdt.LogID]crdt.Head) error {
 	if !errors.Is(err, errTablesLater) {
 		return err
 	}
-	s.manifest, s.tables, s.wals = before.manifest, before.tables, before.wals
+	s.manifest, s.tables, s.wals, s.lastWAL = before.manifest, before.tables, before.wals, before.lastWAL
 	s.state.Lock()
 	s.unwritten = true // so that the next note tries again
 	s.state.Unlock()
 	s.pending = false
+	s.findWALs()
 	if err := s.followWALs(); err != nil {
 		return fmt.Errorf("follow the write-ahead log: %w", err)
 	}
