@@ -23,12 +23,16 @@ const compactEntries = 64
 // Compact drops the entries that lie at or below the floor and are older than
 // retention, and forgets of the records that they wrote what no one needs any more.
 // What isn't acknowledged by every counted device lies above the floor and stays; a
-// hub keeps everything. It gives how many entries were dropped. A crash leaves each
+// hub keeps everything, and so does whoever knows of a damaged record, which is made
+// anew of its entries. It gives how many entries were dropped. A crash leaves each
 // log at one of its entries. It calls rest, if set, after each piece, while nobody waits
 // for it.
 func (e *Engine) Compact(ctx context.Context, retention time.Duration, rest func(context.Context)) (dropped int, err error) {
 	if e.cfg.Role == identity.RoleHub {
 		return 0, nil
+	}
+	if damaged, err := e.damagedRecords(); err != nil || len(damaged) > 0 {
+		return 0, err
 	}
 	until := e.nowMS() - retention.Milliseconds()
 	for scope, a := range e.authorities().said {
@@ -54,6 +58,14 @@ func (e *Engine) Compact(ctx context.Context, retention time.Duration, rest func
 		}
 	}
 	return dropped, nil
+}
+
+func (e *Engine) damagedRecords() (places [][]byte, err error) {
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		places, err = tx.DamagedRecords()
+		return err
+	})
+	return places, err
 }
 
 // holdsFloor says whether all is held that lies below the floor: until then an entry
@@ -118,11 +130,15 @@ func (b *batch) compactSome(a *crdt.Authority, floor crdt.Pos, until int64) (n i
 		if err != nil {
 			return n, false, err
 		}
-		if keep, err := b.keepsPast(entry); entryTime(a, entry) > until || keep || err != nil {
-			return n, true, errors.Join(err, b.compactRecords(touched))
+		keep, err := b.keepsPast(entry)
+		if err == nil {
+			err = b.touchAll(entry)
 		}
-		if err := b.touchAll(entry); err != nil {
-			return n, false, err
+		if node.CodeOf(err) == node.Damaged { // of its entries the record is made anew first
+			return n, true, b.compactRecords(touched)
+		}
+		if entryTime(a, entry) > until || keep || err != nil {
+			return n, true, errors.Join(err, b.compactRecords(touched))
 		}
 		for _, name := range recordsOf(entry) {
 			touched[string(store.Place(name.collection, name.id))] = true
@@ -174,7 +190,7 @@ func entryTime(a *crdt.Authority, entry *crdt.Entry) int64 {
 // touchAll reads the records of an entry as they are before it goes.
 func (b *batch) touchAll(entry *crdt.Entry) error {
 	for _, name := range recordsOf(entry) {
-		if _, err := b.at(store.Place(name.collection, name.id)); err != nil && node.CodeOf(err) != node.Damaged {
+		if _, err := b.at(store.Place(name.collection, name.id)); err != nil {
 			return err
 		}
 	}
