@@ -154,6 +154,36 @@ func TestNewHubEpoch(t *testing.T) {
 	}
 }
 
+// What one restoration of a hub made void is still held after the next: it was said, and
+// nothing else may be said in its place.
+func TestVoidThroughTwoRestorations(t *testing.T) {
+	floor := []Pos{{testLog(0), 1}}
+	o := &office{t: t}
+	first := o.sign(nil, false, aTime, nil)
+	void := o.sign(first, false, aTime+1, func(c *Checkpoint) { c.Floor = floor })
+	restored := o.sign(first, true, aTime+2, nil)
+	void2 := o.sign(restored, false, aTime+3, nil)
+	again := o.sign(restored, true, aTime+4, nil)
+	for name, order := range map[string][]*Checkpoint{
+		"as they were signed":     {first, void, restored, void2, again},
+		"the first void one last": {first, restored, void2, again, void},
+	} {
+		a := fold(t, order...)
+		for _, c := range order {
+			if !a.Holds(c.At, checkpointHash(c)) {
+				t.Errorf("%s: %v isn't held", name, c.At)
+			}
+		}
+		if got := a.Passed(); !slices.Equal(got, floor) {
+			t.Errorf("%s: the floor has passed %v; want %v", name, got, floor)
+		}
+		other := &Checkpoint{Scope: testScope, At: void.At, Prev: checkpointHash(first), TimeMS: aTime + 9}
+		if err := a.Apply(other, checkpointHash(other)); !errors.Is(err, ErrTwoFaced) {
+			t.Errorf("%s: another in the place of what is void: %v; want it refused", name, err)
+		}
+	}
+}
+
 // Applying a checkpoint to a clone leaves the other as it was.
 func TestCloneOfAnAuthority(t *testing.T) {
 	twice := func() *hub {

@@ -64,6 +64,35 @@ func TestErasedRemoval(t *testing.T) {
 	}
 }
 
+// What a removal has replaced may itself have replaced an addition that its officer never
+// held: that goes along too, else the element would be back.
+func TestErasedRemovalTakesAllBeforeIt(t *testing.T) {
+	a, b, c := newDesk(t, 0, "A"), newDesk(t, 1, "B"), newDesk(t, 2, "C")
+	in := c.put(aTime, "x", true)
+	b.receive(in)
+	again := b.put(aTime+1, "x", true)
+	a.receive(again) // and not in
+	out := a.put(aTime+2, "x", false)
+	c.receive(again, out)
+	if over := out.Ops[0].Over; len(over) != 1 {
+		t.Fatalf("the removal names %v; want what its officer held alone", over)
+	}
+	entries := []*Entry{in, again, out}
+	all, missing := (*Authority)(nil).Widen(entries, []Dot{out.Dot(0)}, c.hash)
+	if len(all) != 3 || len(missing) != 0 {
+		t.Errorf("%v, missing %v; want all three", all, missing)
+	}
+	r := NewRecord(testScope, "things", testRef)
+	for _, e := range entries {
+		r.Apply(struck(e, all), 0, c.hash)
+	}
+	for elem, cell := range r.Sets[testSet] {
+		if len(cell.Writes) > 0 {
+			t.Errorf("%x stands again: %v", elem, cell.Writes)
+		}
+	}
+}
+
 // Whatever is erased of a set, nothing stands after it that didn't stand before, in
 // whatever order the erased and the whole entries come.
 func TestErasureBringsNothingBack(t *testing.T) {
