@@ -218,6 +218,32 @@ func mergeForAReader(t *testing.T, s *Store) {
 	}
 }
 
+// While the store itself is damaged, in a table that nobody has read yet, what lies aside may
+// be all that is left of something: Purge reads first, and then removes nothing.
+func TestPurgeOfADamagedStoreRemovesNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	spoilt[1].spoil(t, dir, deepStore(t, dir))
+	aside := dir + ".was-1"
+	if err := os.Mkdir(aside, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(dir, held())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if told := s.Damage(); len(told) > 0 {
+		t.Errorf("told of at once: %v; want it in a table that isn't read yet", told)
+	}
+	removed, err := s.Purge()
+	if node.CodeOf(err) != node.ReadOnly || !s.ReadOnly() || len(removed) > 0 || !exists(aside) {
+		t.Errorf("removed %v, %v, read only %v; want a refusal, and nothing removed", removed, err, s.ReadOnly())
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	isDoubted(t, dir)
+}
+
 // Copies that were put aside hold what an order names, in files of which some can't be
 // read: they go, and are named. A reader is waited for, and not for ever.
 func TestPurgeRemovesWhatLiesAside(t *testing.T) {

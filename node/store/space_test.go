@@ -216,6 +216,10 @@ func TestOpeningWithoutRoomForTheTablesFile(t *testing.T) {
 	work, cut := filepath.Join(t.TempDir(), "work"), filepath.Join(t.TempDir(), "cut")
 	m := fillStore(t, work)
 	crashed(t, m, work, cut) // so that opening makes tables of logs
+	before, err := readHeads(filepath.Join(cut, fileHeads), testKeys)
+	if err != nil || before.Manifest.Len == 0 {
+		t.Fatal(before.Manifest, err)
+	}
 	o := testOptions()
 	refused := 0
 	o.replace = func(string, []byte) error { refused++; return syscall.ENOSPC }
@@ -225,6 +229,11 @@ func TestOpeningWithoutRoomForTheTablesFile(t *testing.T) {
 	}
 	if err := put(s, "saved"); err != nil || refused < 2 || len(s.Damage()) > 0 {
 		t.Fatalf("a save: %v, refused %d times, damage %v", err, refused, s.Damage())
+	}
+	after, err := readHeads(filepath.Join(cut, fileHeads), testKeys)
+	if err != nil || after.Manifest.Len != before.Manifest.Len || after.Tables != before.Tables {
+		t.Errorf("the heads file speaks of MANIFEST %+v, tables %v, %v; want those that the tables file on the disk belongs to: %+v, %v",
+			after.Manifest, after.Tables, err, before.Manifest, before.Tables)
 	}
 	crash := filepath.Join(t.TempDir(), "crash")
 	copyDir(t, cut, crash)

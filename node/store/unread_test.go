@@ -110,6 +110,26 @@ func TestTheFirstAnswerReadsFewTables(t *testing.T) {
 	}
 }
 
+// Where damage is on the list nothing is left for later: every table is held to its digest
+// while the store is opened.
+func TestAStoreWithDamageIsReadAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	deepStore(t, dir)
+	for _, damaged := range []bool{false, true} {
+		s, err := Open(dir, held())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left, total := s.Checking(); (left == 0) != damaged || (len(s.Damage()) > 0) != damaged {
+			t.Errorf("%d of %d bytes of tables are left to be read, damage %v; want all read: %v", left, total, s.Damage(), damaged)
+		}
+		s.found(Damage{Kind: DamagedFile, Place: "x"})
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // ways to spoil a table so that Badger finds nothing wrong, or something.
 var spoilt = []struct {
 	name   string
