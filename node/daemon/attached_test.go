@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"crypto/rand"
@@ -229,7 +230,10 @@ func TestAnErasureIsObeyedEverywhere(t *testing.T) {
 	if at := found(t, dir, text); len(at) != 5 {
 		t.Fatalf("before the order it is in %v; want the store, the two aside, lost and the attachment", at)
 	}
-	eraseText(t, d, id)
+	eraseText(t, d, id) // what it names points to no attachment
+	if at := found(t, dir, text); !slices.Equal(at, []string{"attachments"}) {
+		t.Errorf("once the text is erased it is in %v; want the other petition's attachment alone", at)
+	}
 	order, err := d.Engine().ErasureOf(t.Context(), "13/QĐ", "petitions", pointing)
 	if err == nil {
 		err = d.Engine().Erase(order)

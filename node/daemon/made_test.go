@@ -239,6 +239,28 @@ func TestCertificatesAreVerifiedAndRepaired(t *testing.T) {
 	}
 }
 
+// What was damaged already when it was backed up is put in no place, and isn't said to be
+// mended.
+func TestACertificateDamagedInTheBackupIsNotTaken(t *testing.T) {
+	dir, to := filepath.Join(provision(t), "box"), filepath.Join(t.TempDir(), "backups")
+	d := office(t, dir)
+	save(t, d, 0, 2)
+	others := filepath.Join(dir, "certificates")
+	if err := flip(others, "*.cose", 0.5); err != nil {
+		t.Fatal(err)
+	}
+	backUp(t, d, to)
+	closed(t, d)
+	if err := remove(others, "*.cose"); err != nil {
+		t.Fatal(err)
+	}
+	done, err := daemon.Repair(t.Context(), dir, daemon.RepairOrder{From: to}, restOptions())
+	left, findErr := find(others, "*.cose")
+	if err != nil || findErr != nil || len(done.Certificates)+len(left) > 0 {
+		t.Errorf("taken from the backup: %v, there: %v, %v; want none, the backup has none that is sound", done.Certificates, left, errors.Join(err, findErr))
+	}
+}
+
 func damagedNames(t *testing.T, dir string) (all []string) {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, "certificates", "*.cose"))
