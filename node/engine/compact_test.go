@@ -89,6 +89,36 @@ func TestCompactionDropsWhatEveryoneHas(t *testing.T) {
 	}
 }
 
+// What two histories of one log say stays, from the entry on at which they part, and so does
+// what is shown of both, whatever the floor says.
+func TestCompactionStopsBelowAFork(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, laptop := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "laptop", identity.RoleLaptop, others)
+	id := box.create(map[string]any{"subject": "Chung"})
+	box.receipt()
+	twin := box.twin()
+	box.edit(id, "", map[string]any{"subject": "Nhánh một"})
+	twin.now = twin.now.Add(time.Hour)
+	twin.edit(id, "", map[string]any{"subject": "Nhánh hai"})
+	laptop.pull(box)
+	laptop.take(pieces(twin)...)
+	laptop.checkpoint((&province{}).floor(laptop))
+	before := laptop.stateHash()
+	laptop.now = testNow.Add(Retention + 2*time.Hour)
+	if n := laptop.compact(); n != 1 {
+		t.Errorf("%d entries dropped; want the one below the fork", n)
+	}
+	if laptop.stateHash() != before {
+		t.Error("compaction changed what is shown")
+	}
+	laptop.sound()
+	laptop.close()
+	laptop.open()
+	if got := laptop.texts(id, "subject"); !slices.Equal(got, []string{"Nhánh hai", "Nhánh một"}) {
+		t.Errorf("shown %q; want what both branches say", got)
+	}
+}
+
 // An edit of a record that was deleted and forgotten everywhere creates nothing, and
 // is shown to a person.
 func TestLateEntriesGoToTheInbox(t *testing.T) {

@@ -105,6 +105,27 @@ func TestHistoryInPages(t *testing.T) {
 	}
 }
 
+// Of a set each element has its own past: taking one out replaced that one, not another.
+func TestHistoryOfASet(t *testing.T) {
+	box := testEngine(t, "box", identity.RoleBox, map[crdt.Device]identity.Role{})
+	box.close()
+	box.openWith(setPack)
+	id := box.create(map[string]any{"subject": "Việc", "tags": []string{"gấp", "đất", "nhà"}})
+	for _, left := range [][]string{{"gấp", "đất"}, {"gấp"}, {}} {
+		box.now = box.now.Add(time.Minute)
+		box.edit(id, "", map[string]any{"tags": left})
+	}
+	saves := box.history(id)
+	if len(saves) != 4 {
+		t.Fatalf("%d saves; want 4", len(saves))
+	}
+	for i, elem := range []string{"gấp", "đất", "nhà"} {
+		if w := saves[i].Wrote[0]; w.Elem != elem || len(w.Replaced) != 1 || w.Replaced[0].Elem != elem {
+			t.Errorf("%v was taken out, and it replaced %+v; want %q", w.Elem, w.Replaced, elem)
+		}
+	}
+}
+
 // What was written past a cut is told as hidden, and why.
 func TestHistoryTellsWhatIsHidden(t *testing.T) {
 	others := map[crdt.Device]identity.Role{}
