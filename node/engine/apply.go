@@ -22,6 +22,7 @@ type batch struct {
 	old, now authorities           // under which records are read before and after
 	lates    []written             // to be noted
 	again    bool                  // what is held is merged again: what came late was noted when it came
+	aside    bool                  // records that can't be read are left aside
 	floor    []crdt.Pos            // of a snapshot: the records made there are all loaded
 	failed   error                 // of held, whose callers can't return it
 }
@@ -167,7 +168,9 @@ func (b *batch) append(lies crdt.LogID, entry *crdt.Entry, raw []byte) error {
 }
 
 // take merges an entry's operations, or only those on one record, and notes who
-// wrote what. The history row comes with the record and not with the entry: what a
+// wrote what. A record that can't be read stays as it is: its history names the entry,
+// of which it is made anew with the others, or which is merged into the record of a
+// snapshot. The history row comes with the record and not with the entry: what a
 // record was before is read from its history.
 func (b *batch) take(lies crdt.LogID, entry *crdt.Entry, only *recordName) error {
 	l, err := b.log(lies)
@@ -177,6 +180,7 @@ func (b *batch) take(lies crdt.LogID, entry *crdt.Entry, only *recordName) error
 	if entry, err = b.named(lies, entry); err != nil {
 		return err
 	}
+	b.aside = true
 	if err := b.merge(entry, only); err != nil {
 		return err
 	}
@@ -209,6 +213,9 @@ func (b *batch) merge(entry *crdt.Entry, only *recordName) error {
 			continue
 		}
 		t, err := b.record(entry.Log.Scope, op.Collection, op.Record)
+		if b.aside && node.CodeOf(err) == node.Damaged {
+			continue
+		}
 		if err != nil {
 			return err
 		}
