@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -130,7 +131,7 @@ func (b *batch) compactSome(a *crdt.Authority, floor crdt.Pos, until int64) (n i
 		if err != nil {
 			return n, false, err
 		}
-		keep, err := b.keepsPast(entry)
+		keep, err := b.keeps(*l, entry)
 		if err == nil {
 			err = b.touchAll(entry)
 		}
@@ -146,11 +147,38 @@ func (b *batch) compactSome(a *crdt.Authority, floor crdt.Pos, until int64) (n i
 				return n, false, err
 			}
 		}
+		if err := b.dropLates(entry); err != nil {
+			return n, false, err
+		}
 		if err := b.tx.DropNext(l); err != nil {
 			return n, false, err
 		}
 	}
 	return n, n < compactEntries && len(touched) <= crdt.MaxRecords, b.compactRecords(touched)
+}
+
+// keeps says whether an entry stays whatever its age: what was printed of it is shown,
+// or a person has yet to look at what it says, which is in no record.
+func (b *batch) keeps(l store.Log, entry *crdt.Entry) (bool, error) {
+	if keep, err := b.keepsPast(entry); keep || err != nil {
+		return keep, err
+	}
+	for i := range entry.Ops {
+		item, err := b.lateItem(entry, i)
+		if err != nil || len(item) > 0 && !bytes.HasPrefix(item, dismissed) {
+			return true, err
+		}
+	}
+	for _, name := range recordsOf(entry) {
+		note, err := overfullName(crdt.Pos{Log: l.ID, Seq: entry.Seq}, name)
+		if err != nil {
+			return true, err
+		}
+		if noted, err := b.tx.Local(localOverfull, note); noted != nil || err != nil {
+			return true, err
+		}
+	}
+	return false, nil
 }
 
 // keepsPast says whether an entry wrote a number that was superseded since: what was

@@ -41,3 +41,53 @@ func TestCompactionKeepsTheEntriesOfADamagedRecord(t *testing.T) {
 	}
 	box.sound()
 }
+
+// A Save that came too late is in no record: its entry stays until a person has looked
+// at it, however old it is.
+func TestCompactionKeepsWhatNobodyHasLookedAt(t *testing.T) {
+	box, away, _ := late(t)
+	box.ingest(pieces(away)...)
+	records, base := box.snapshotOf()
+	box.install(records, base) // and a snapshot changes nothing of it
+	h := &province{at: crdt.Cite{Epoch: 1, Index: 1}, prev: box.Authority(testScope).Hash(), ms: 1}
+	box.checkpoint(h.floor(box))
+	box.now = box.now.Add(Retention + time.Hour)
+	if n := box.compact(); n != 0 {
+		t.Errorf("%d entries dropped before anyone saw them", n)
+	}
+	items, _, err := box.Late(context.Background(), "", 10)
+	if err != nil || len(items) != 1 || len(items[0].Wrote) != 1 {
+		t.Fatalf("a person is shown %+v, %v; want what was saved", items, err)
+	}
+	if err := box.Dismiss(items[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if n := box.compact(); n != 1 {
+		t.Errorf("%d entries dropped after that; want 1", n)
+	}
+	box.sound()
+	err = box.Store.View(func(tx *store.Tx) error {
+		return tx.Locals(localLate, func(name string, _ []byte) error {
+			t.Errorf("the item %s outlives its entry", name)
+			return nil
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A record that can't hold what an entry says is noted, and the entry is all there is
+// of it.
+func TestCompactionKeepsWhatARecordCouldNotHold(t *testing.T) {
+	box := testEngine(t, "box", identity.RoleBox, map[crdt.Device]identity.Role{})
+	id := box.create(map[string]any{"subject": "Một"})
+	if err := box.overfull(crdt.Pos{Log: box.ownLog(crdt.ClassRecords), Seq: 1}, recordName{"cases", id}); err != nil {
+		t.Fatal(err)
+	}
+	box.checkpoint((&province{}).floor(box))
+	box.now = testNow.Add(Retention + time.Hour)
+	if n := box.compact(); n != 0 {
+		t.Errorf("%d entries dropped; want it kept", n)
+	}
+}

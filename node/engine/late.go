@@ -80,12 +80,42 @@ func (b *batch) lateName(entry *crdt.Entry, i int) (at crdt.Pos, name string, er
 }
 
 func (b *batch) notedLate(entry *crdt.Entry, i int) (bool, error) {
+	item, err := b.lateItem(entry, i)
+	return item != nil, err
+}
+
+// lateItem is the item of an operation, also one that was dismissed; nil where there
+// is none.
+func (b *batch) lateItem(entry *crdt.Entry, i int) ([]byte, error) {
+	if entry.Makes(i) {
+		return nil, nil
+	}
 	_, name, err := b.lateName(entry, i)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	item, err := b.tx.Local(localLate, name)
-	return item != nil, err
+	return b.tx.Local(localLate, name)
+}
+
+// dropLates takes the items of an entry away that goes itself.
+func (b *batch) dropLates(entry *crdt.Entry) error {
+	for i := range entry.Ops {
+		item, err := b.lateItem(entry, i)
+		if err != nil {
+			return err
+		}
+		if item == nil {
+			continue
+		}
+		_, name, err := b.lateName(entry, i)
+		if err != nil {
+			return err
+		}
+		if err := b.tx.DeleteLocal(localLate, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // noteLate shows an operation to a person, unless someone has looked at it before.

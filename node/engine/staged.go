@@ -206,6 +206,10 @@ func recordsOf(entry *crdt.Entry) []recordName {
 // the record would be larger than any value of the store. The entry itself is
 // held, counted and passed on like any other.
 func (e *Engine) overfull(at crdt.Pos, name recordName) error {
+	note, err := overfullName(at, name)
+	if err != nil {
+		return err
+	}
 	pos, err := wire.EncodePositions([]crdt.Pos{at})
 	if err != nil {
 		return err
@@ -218,8 +222,13 @@ func (e *Engine) overfull(at crdt.Pos, name recordName) error {
 		if err := tx.PutHistory(name.id, l, at.Seq); err != nil {
 			return err
 		}
-		return tx.PutLocal(localOverfull, fmt.Sprintf("%s/%v/%x", name.collection, name.id, pos), pos)
+		return tx.PutLocal(localOverfull, note, pos)
 	})
+}
+
+func overfullName(at crdt.Pos, name recordName) (string, error) {
+	pos, err := wire.EncodePositions([]crdt.Pos{at})
+	return fmt.Sprintf("%s/%v/%x", name.collection, name.id, pos), err
 }
 
 const localOverfull = "overfull"
