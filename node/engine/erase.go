@@ -1,9 +1,7 @@
 package engine
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,30 +17,33 @@ import (
 // the operations that it names, wherever they are. What remains of them is that they
 // were, who made them and when; the chains hold as before.
 type Erasure struct {
-	_      struct{} `cbor:",toarray"`
-	Number string   // of the order, for people; no personal data
+	Number string // of the order, for people; no personal data
 	AtMS   int64
 	Ops    []ErasedOp
 }
 
-// ErasedOp names an operation by its dot.
+// ErasedOp names an operation: by the log under whose name it was written, and the chain
+// hash of its entry, as there may be two histories under that name. Which of them is
+// called how in records changes; these don't.
 type ErasedOp struct {
-	_           struct{} `cbor:",toarray"`
 	Device      crdt.Device
 	Incarnation crdt.Incarnation
 	Scope       crdt.Scope
 	Class       crdt.Class
 	Seq         uint64
 	Index       uint16
+	Entry       crdt.Hash // zero: it was compacted away where it was ordered, so it is of the history that has the name
 	Collection  string
-	Record      crdt.RecordID
+	Record      crdt.RecordID // as it was called then; the entry, where it is held, says how today
 }
 
 func (o ErasedOp) log() crdt.LogID {
 	return crdt.LogID{Device: o.Device, Incarnation: o.Incarnation, Scope: o.Scope, Class: o.Class}
 }
 
-func (o ErasedOp) dot() crdt.Dot { return crdt.Dot{Log: o.log(), Seq: o.Seq, Index: o.Index} }
+func (o ErasedOp) pos() crdt.Pos { return crdt.Pos{Log: o.log(), Seq: o.Seq} }
+
+func (o ErasedOp) record() recordName { return recordName{o.Collection, o.Record} }
 
 // localErasure is the kind of the items that keep the orders: their bytes behind a
 // byte that says whether they were carried out.
@@ -54,22 +55,48 @@ const (
 	erasureObeyed  byte = 2 // in records and logs, but not yet by what lies beside them
 )
 
-// erasedOps is which operations of which entries are not to be stored, by their
-// entry. It is only read and written under Engine.write.
-type erasedOps map[crdt.Pos][]int
+// erasedOps is which operations of which entries are not to be stored, by the place
+// under which the entry was written. It is only read and written under Engine.write.
+type erasedOps map[crdt.Pos][]erasedAt
+
+type erasedAt struct {
+	entry crdt.Hash
+	index int
+}
 
 func (ops erasedOps) add(er Erasure) {
 	for _, o := range er.Ops {
-		p := crdt.Pos{Log: o.log(), Seq: o.Seq}
-		if !slices.Contains(ops[p], int(o.Index)) {
-			ops[p] = append(ops[p], int(o.Index))
+		p, at := o.pos(), erasedAt{o.Entry, int(o.Index)}
+		if !slices.Contains(ops[p], at) {
+			ops[p] = append(ops[p], at)
 		}
 	}
 }
 
+func (ops erasedOps) size() (n int) {
+	for _, at := range ops {
+		n += len(at)
+	}
+	return n
+}
+
+// of is which operations of an entry in its carried form are not to be stored.
+func (ops erasedOps) of(p crdt.Pos, raw []byte) (indexes []int) {
+	if len(ops[p]) == 0 {
+		return nil
+	}
+	hash := wire.ChainHash(raw)
+	for _, at := range ops[p] {
+		if (at.entry == crdt.Hash{} || at.entry == hash) && !slices.Contains(indexes, at.index) {
+			indexes = append(indexes, at.index)
+		}
+	}
+	return indexes
+}
+
 // obey takes out of an entry what was erased, before anything of it is stored.
 func (ops erasedOps) obey(entry *crdt.Entry, raw []byte) (*crdt.Entry, []byte, error) {
-	indexes := ops[entry.Pos()]
+	indexes := ops.of(entry.Pos(), raw)
 	if len(indexes) == 0 {
 		return entry, raw, nil
 	}
@@ -99,114 +126,6 @@ func eraseRaw(raw []byte, indexes []int) ([]byte, error) {
 		return nil, errors.New("an erased entry has another chain hash")
 	}
 	return raw, nil
-}
-
-// ErasureOf is the order that takes away all that was ever written into fields of a
-// record, as far as it is held here; no fields: all of them. What a source said of
-// the record goes too: from its digest a short number could be guessed.
-func (e *Engine) ErasureOf(_ context.Context, number, collection string, id crdt.RecordID, fields ...string) (Erasure, error) {
-	er := Erasure{Number: number, AtMS: e.nowMS()}
-	c, known := e.cfg.Pack.Collection(collection)
-	if !known {
-		return er, notFound()
-	}
-	ids := map[uint32]bool{fieldSource: true}
-	for _, name := range fields {
-		f, ok := c.Field(name)
-		if !ok {
-			return er, unknownField(name)
-		}
-		ids[f.ID] = true
-	}
-	var ops []written
-	err := e.cfg.Store.View(func(tx *store.Tx) (err error) {
-		ops, err = e.written(tx, collection, id)
-		return err
-	})
-	for _, w := range ops {
-		op := w.op()
-		if op.Field == crdt.FieldExistence || (len(fields) > 0 && !ids[op.Field]) {
-			continue
-		}
-		l := w.entry.Log
-		er.Ops = append(er.Ops, ErasedOp{
-			Device: l.Device, Incarnation: l.Incarnation, Scope: l.Scope, Class: l.Class,
-			Seq: w.entry.Seq, Index: uint16(w.index), Collection: collection, Record: id,
-		})
-	}
-	if err == nil && len(er.Ops) == 0 {
-		err = notFound()
-	}
-	if err != nil {
-		return er, err
-	}
-	return e.widen(er)
-}
-
-// widen adds to an order what its operations on sets have replaced: without their
-// payloads they take nothing out any more, and it would be back. What hasn't come yet
-// can't be named: then the error is node.Unavailable.
-func (e *Engine) widen(er Erasure) (Erasure, error) {
-	var missing []crdt.Pos
-	err := e.cfg.Store.View(func(tx *store.Tx) error {
-		records := map[recordName]bool{}
-		for _, o := range er.Ops {
-			records[recordName{o.Collection, o.Record}] = true
-		}
-		for name := range records {
-			more, err := e.widenIn(tx, &er, name)
-			if err != nil {
-				return err
-			}
-			missing = append(missing, more...)
-		}
-		return nil
-	})
-	if err == nil && len(missing) > 0 {
-		err = node.Errorf(node.Unavailable,
-			"Lệnh xoá có mục của nhật ký %v chưa về tới máy này. Hãy đồng bộ rồi ra lệnh lại, kẻo nội dung đã bỏ hiện lại.",
-			"the order takes out something of log %v that hasn't come to this device yet; sync and order it again, or what was taken out would be shown again", missing[0].Log)
-	}
-	return er, err
-}
-
-func (e *Engine) widenIn(tx *store.Tx, er *Erasure, name recordName) (missing []crdt.Pos, err error) {
-	ops, err := e.written(tx, name.collection, name.id)
-	if err != nil {
-		return nil, err
-	}
-	var entries []*crdt.Entry
-	for _, w := range ops {
-		if !slices.Contains(entries, w.entry) {
-			entries = append(entries, w.entry)
-		}
-	}
-	var order []crdt.Dot
-	for _, o := range er.Ops {
-		if (recordName{o.Collection, o.Record}) == name {
-			order = append(order, o.dot())
-		}
-	}
-	under := e.authorities()
-	var failed error
-	all, missing := under.of(scopeOf(order)).Widen(entries, order, heldIn(tx, under.forks, &failed))
-	for _, dot := range all {
-		if !slices.Contains(order, dot) {
-			l := dot.Log
-			er.Ops = append(er.Ops, ErasedOp{
-				Device: l.Device, Incarnation: l.Incarnation, Scope: l.Scope, Class: l.Class,
-				Seq: dot.Seq, Index: dot.Index, Collection: name.collection, Record: name.id,
-			})
-		}
-	}
-	return missing, failed
-}
-
-func scopeOf(order []crdt.Dot) crdt.Scope {
-	if len(order) == 0 {
-		return ""
-	}
-	return order[0].Log.Scope
 }
 
 // Erase carries an order out, durably, and keeps it: what comes later of what it
@@ -247,15 +166,14 @@ func (e *Engine) erase(er Erasure) (damage, err error) {
 		return nil, err
 	}
 	e.erased.add(er)
-	byEntry := map[crdt.Pos][]ErasedOp{}
+	byEntry := map[entryName][]ErasedOp{}
 	for _, o := range er.Ops {
-		p := crdt.Pos{Log: o.log(), Seq: o.Seq}
-		byEntry[p] = append(byEntry[p], o)
+		byEntry[entryName{o.pos(), o.Entry}] = append(byEntry[entryName{o.pos(), o.Entry}], o)
 	}
-	for _, p := range slices.SortedFunc(maps.Keys(byEntry), comparePos) {
-		met, err := e.eraseEntry(p, byEntry[p])
+	for _, at := range slices.SortedFunc(maps.Keys(byEntry), entryName.compare) {
+		met, err := e.eraseEntry(byEntry[at])
 		if err != nil {
-			return nil, fmt.Errorf("erase in entry %d of %v: %w", p.Seq, p.Log, err)
+			return nil, fmt.Errorf("erase in entry %d of %v: %w", at.Seq, at.Log, err)
 		}
 		damage = errors.Join(damage, met)
 	}
@@ -267,8 +185,8 @@ func (e *Engine) erase(er Erasure) (damage, err error) {
 
 // eraseEntry takes payloads of one entry away, in one transaction; where that meets
 // damage, in one for each place, so that the others obey.
-func (e *Engine) eraseEntry(p crdt.Pos, ops []ErasedOp) (damage, err error) {
-	all := []func(*batch) error{func(b *batch) error { return b.eraseInLog(p, ops) }}
+func (e *Engine) eraseEntry(ops []ErasedOp) (damage, err error) {
+	all := []func(*batch) error{func(b *batch) error { return b.eraseInLog(ops) }}
 	for _, o := range ops {
 		all = append(all, func(b *batch) error { return b.eraseInRecord(o) })
 	}
@@ -283,7 +201,7 @@ func (e *Engine) eraseEntry(p crdt.Pos, ops []ErasedOp) (damage, err error) {
 	if node.CodeOf(err) != node.Damaged {
 		return nil, err
 	}
-	for _, f := range append(all, func(b *batch) error { return b.dropSalt(p) }) {
+	for _, f := range append(all, func(b *batch) error { return b.dropSalt(ops[0].pos()) }) {
 		err := e.update(f)
 		if err != nil && node.CodeOf(err) != node.Damaged {
 			return nil, err
@@ -291,21 +209,6 @@ func (e *Engine) eraseEntry(p crdt.Pos, ops []ErasedOp) (damage, err error) {
 		damage = errors.Join(damage, err)
 	}
 	return damage, nil
-}
-
-func (e *Engine) noteErasure(er Erasure, state byte) error {
-	b, err := wire.Marshal(er)
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256(b)
-	err = e.cfg.Store.Update(func(tx *store.Tx) error {
-		return tx.PutLocal(localErasure, hex.EncodeToString(sum[:]), append([]byte{state}, b...))
-	})
-	if err != nil {
-		return fmt.Errorf("keep an order to erase: %w", err)
-	}
-	return nil
 }
 
 // forget has what lies beside the store's items obey orders, too.
@@ -328,68 +231,115 @@ func (e *Engine) forget(orders ...Erasure) error {
 	return nil
 }
 
-func comparePos(a, b crdt.Pos) int {
-	if c := a.Log.Compare(b.Log); c != 0 {
-		return c
-	}
-	return int(min(max(int64(a.Seq)-int64(b.Seq), -1), 1))
+// entryName is an entry as it was written.
+type entryName struct {
+	crdt.Pos
+	hash crdt.Hash
+}
+
+func (a entryName) compare(b entryName) int {
+	return cmp.Or(a.Log.Compare(b.Log), cmp.Compare(a.Seq, b.Seq), slices.Compare(a.hash[:], b.hash[:]))
 }
 
 // eraseInRecord takes a payload out of a record.
 func (b *batch) eraseInRecord(o ErasedOp) error {
-	t, err := b.at(store.Place(o.Collection, o.Record))
+	at, held, err := b.engine.today(b.tx, b.log, b.now, o)
+	if err != nil || !held {
+		return err
+	}
+	t, err := b.at(store.Place(at.record.collection, at.record.id))
 	if err != nil || t == nil {
 		return err
 	}
-	payload, was := eraseWrite(t.record, o.dot())
+	payload, was := eraseWrite(t.record, at.dot)
 	t.dirty = t.dirty || was
 	return b.pointedTo(payload)
 }
 
 // eraseInLog takes payloads of one entry out of its log, and what its keys could be
 // derived from.
-func (b *batch) eraseInLog(p crdt.Pos, ops []ErasedOp) error {
-	l, err := b.log(p.Log)
-	if err != nil {
-		return err
+func (b *batch) eraseInLog(ops []ErasedOp) error {
+	o := ops[0]
+	l, err := b.engine.lying(b.tx, b.log, b.now.forks, o)
+	if err != nil || l == nil || o.Seq <= l.Dropped.Seq {
+		return err // still to come, or compacted
 	}
-	if p.Seq <= l.Dropped.Seq || p.Seq > l.Head.Seq {
-		return nil // not in the log: compacted, or still to come
-	}
-	s, err := b.tx.Stored(*l, p.Seq)
+	s, err := b.tx.Stored(*l, o.Seq)
 	if err != nil {
 		return err
 	}
 	if err := b.pointedToIn(s.Raw, ops); err != nil {
 		return err
 	}
-	if s.Raw, err = eraseRaw(s.Raw, b.engine.erased[p]); err != nil {
+	if s.Raw, err = eraseRaw(s.Raw, b.engine.erased.of(o.pos(), s.Raw)); err != nil {
 		return err
 	}
-	if err := b.tx.PutEntry(*l, p.Seq, s); err != nil {
+	if err := b.tx.PutEntry(*l, o.Seq, s); err != nil {
 		return err
 	}
-	return b.dropSalt(p)
+	return b.dropSalt(o.pos())
 }
 
 // obey takes out of a record that comes whole what was erased: whoever made it may not
 // have heard of the orders.
-func (b *batch) obey(r *crdt.Record) error {
+func (b *batch) obey(r *crdt.Record) (err error) {
 	var dots []crdt.Dot
 	eachCell(r, func(c crdt.Cell) {
 		for _, w := range c.Writes {
-			if slices.Contains(b.engine.erased[w.Pos()], int(w.Dot.Index)) {
+			erased, wErr := b.isErased(w.Dot)
+			if err = errors.Join(err, wErr); erased {
 				dots = append(dots, w.Dot)
 			}
 		}
 	})
 	for _, dot := range dots {
 		payload, _ := eraseWrite(r, dot)
-		if err := b.pointedTo(payload); err != nil {
-			return err
+		err = errors.Join(err, b.pointedTo(payload))
+	}
+	return err
+}
+
+// isErased says whether an order names a write, by what it is called today. Of an entry
+// that isn't held that is taken to be of the history that has its log's name.
+func (b *batch) isErased(dot crdt.Dot) (bool, error) {
+	written, _ := b.now.forks.written(dot.Log)
+	p := crdt.Pos{Log: written, Seq: dot.Seq}
+	for _, at := range b.engine.erased[p] {
+		if at.index != int(dot.Index) {
+			continue
+		}
+		l, err := b.engine.lying(b.tx, b.log, b.now.forks, opAt(p, dot.Index, at.entry))
+		if err != nil {
+			return false, err
+		}
+		name := written
+		if l != nil {
+			name = b.now.forks.nameAt(l.ID, dot.Seq)
+		}
+		if name == dot.Log {
+			return true, nil
 		}
 	}
-	return nil
+	return false, nil
+}
+
+// obey carries orders out again that were given while a snapshot was loaded: they
+// reached what was read until then.
+func (s *snapshot) obey() error {
+	e := s.engine
+	e.write.Lock()
+	defer e.write.Unlock()
+	if e.erased.size() == s.erased {
+		return nil
+	}
+	var all []Erasure
+	err := e.eachErasure(func(er Erasure, _ byte) { all = append(all, er) })
+	for _, er := range all {
+		if err == nil {
+			_, err = e.erase(er) // what is damaged stays ordered
+		}
+	}
+	return err
 }
 
 // dropSalt takes the salt of an entry's span away. An empty item in its place keeps it
@@ -435,8 +385,8 @@ func (e *Engine) Erasures() (all []Erasure, err error) {
 func (e *Engine) eachErasure(f func(er Erasure, state byte)) error {
 	return e.cfg.Store.View(func(tx *store.Tx) error {
 		return tx.Locals(localErasure, func(name string, b []byte) error {
-			var er Erasure
-			if err := wire.Unmarshal(b[min(1, len(b)):], store.MaxValue, &er); err != nil {
+			er, err := decodeErasure(b[min(1, len(b)):])
+			if err != nil {
 				return node.Errorf(node.Damaged, "Lệnh xoá dữ liệu %s đã lưu bị hỏng: %w", "the stored order to erase %s is damaged: %w", name, err)
 			}
 			f(er, b[0])

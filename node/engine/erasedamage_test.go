@@ -125,3 +125,38 @@ func TestASnapshotObeysOrdersToErase(t *testing.T) {
 		laptop.open()
 	}
 }
+
+// An order that is given while a snapshot is loaded reaches what was loaded before.
+func TestAnOrderDuringASnapshot(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, laptop := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "laptop", identity.RoleLaptop, others)
+	id := box.create(map[string]any{"subject": "Việc", "note": idNumber})
+	records, floor := box.snapshotOf()
+	er, err := box.ErasureOf(context.Background(), "12", "cases", id, "note")
+	if err != nil {
+		t.Fatal(err)
+	}
+	laptop.close()
+	given := false
+	laptop.onStep = func(_ context.Context, name string) error {
+		if name != "finish" {
+			return nil
+		}
+		given = true
+		return laptop.Erase(er)
+	}
+	laptop.open()
+	err = laptop.InstallSnapshot(context.Background(), func(yield func(*crdt.Record, error) bool) {
+		for _, r := range records {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}, floor)
+	if err != nil || !given {
+		t.Fatal(given, err)
+	}
+	if v := laptop.get(id); v.Values["note"] != nil || v.Values["subject"] != "Việc" {
+		t.Errorf("the snapshot brought %v", v.Values)
+	}
+}

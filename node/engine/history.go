@@ -391,26 +391,6 @@ type written struct {
 
 func (w written) op() *crdt.Op { return &w.entry.Ops[w.index] }
 
-// written is the operations of all entries held that write a record.
-func (e *Engine) written(tx *store.Tx, collection string, id crdt.RecordID) (ops []written, err error) {
-	err = tx.History(id, func(l store.Log, seq uint64) (bool, error) {
-		entry, err := e.entry(tx, l, seq)
-		if node.CodeOf(err) == node.Damaged || errors.Is(err, store.ErrDropped) {
-			return true, nil // Damage tells of it; what is dropped is about to be swept
-		}
-		if err != nil {
-			return false, err
-		}
-		for i := range entry.Ops {
-			if op := &entry.Ops[i]; op.Collection == collection && op.Record.ID() == id {
-				ops = append(ops, written{entry, i})
-			}
-		}
-		return true, nil
-	})
-	return ops, err
-}
-
 // said reads an operation by the pack.
 func said(c *schema.Collection, op *crdt.Op) Said {
 	v := Said{FieldID: op.Field, Erased: op.Erased != (crdt.Hash{})}

@@ -40,7 +40,7 @@ const tailEntries = 64
 func (e *Engine) InstallSnapshot(ctx context.Context, records iter.Seq2[*crdt.Record, error], floor map[crdt.LogID]Base) error {
 	s := &snapshot{engine: e, floor: floor, done: map[crdt.LogID]uint64{}}
 	err := firstError(s.begin, func() error { return s.load(ctx, records) }, func() error { return s.replay(ctx) },
-		func() error { return s.finish(ctx) })
+		func() error { return s.finish(ctx) }, s.obey)
 	if err != nil {
 		return fmt.Errorf("install a snapshot: %w", errors.Join(err, s.abandon()))
 	}
@@ -63,6 +63,7 @@ type snapshot struct {
 	done    map[crdt.LogID]uint64 // up to which entries are merged
 	waiting []recordName          // records that wait for entries, to be looked at in the end
 	newest  crdt.Stamp            // of what the snapshot holds
+	erased  int                   // how many operations orders named when it began
 	lates   []written             // what comes too late for its records
 }
 
@@ -71,6 +72,7 @@ func (s *snapshot) begin() error {
 	e := s.engine
 	e.write.Lock()
 	defer e.write.Unlock()
+	s.erased = e.erased.size()
 	return e.cfg.Store.Update(func(tx *store.Tx) error {
 		if err := s.fits(tx); err != nil {
 			return err
