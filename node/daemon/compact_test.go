@@ -24,7 +24,7 @@ func TestOldEntriesAreCompacted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	floor := &crdt.Checkpoint{Scope: demo.Scope(), At: crdt.Cite{Epoch: 1, Index: 1}, TimeMS: time.Now().UnixMilli()}
+	floor := &crdt.Checkpoint{Scope: demo.Scope(), At: crdt.Cite{Epoch: 1, Index: 1}, TimeMS: time.Now().Add(2 * engine.Retention).UnixMilli()}
 	var log crdt.LogID
 	for l, head := range heads {
 		log, floor.Floor = l, append(floor.Floor, crdt.Pos{Log: l, Seq: head.Seq})

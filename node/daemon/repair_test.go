@@ -178,7 +178,7 @@ func TestRepairOfACompactedLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	floor := &crdt.Checkpoint{Scope: demo.Scope(), At: crdt.Cite{Epoch: 1, Index: 1}, TimeMS: time.Now().UnixMilli()}
+	floor := &crdt.Checkpoint{Scope: demo.Scope(), At: crdt.Cite{Epoch: 1, Index: 1}, TimeMS: time.Now().Add(engine.Retention + time.Hour).UnixMilli()}
 	for log, head := range heads {
 		floor.Floor = append(floor.Floor, crdt.Pos{Log: log, Seq: head.Seq})
 	}

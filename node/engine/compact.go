@@ -22,20 +22,26 @@ const Retention = 90 * 24 * time.Hour
 const compactEntries = 64
 
 // Compact drops the entries that lie at or below the floor and are older than
-// retention, and forgets of the records that they wrote what no one needs any more.
+// retention, by this device's clock and by the newest checkpoint, and forgets of the records that they wrote what no one needs any more.
 // What isn't acknowledged by every counted device lies above the floor and stays; a
 // hub keeps everything, and so does whoever knows of a damaged record, which is made
 // anew of its entries. It gives how many entries were dropped. A crash leaves each
 // log at one of its entries. It calls rest, if set, after each piece, while nobody waits
 // for it.
 func (e *Engine) Compact(ctx context.Context, retention time.Duration, rest func(context.Context)) (dropped int, err error) {
+	now := e.nowMS()
+	return e.compactUntil(ctx, rest, func(a *crdt.Authority) int64 {
+		return min(now, a.TimeMS) - retention.Milliseconds() // a clock in 2099 makes nothing old
+	})
+}
+
+func (e *Engine) compactUntil(ctx context.Context, rest func(context.Context), until func(*crdt.Authority) int64) (dropped int, err error) {
 	if e.cfg.Role == identity.RoleHub {
 		return 0, nil
 	}
 	if damaged, err := e.damagedRecords(); err != nil || len(damaged) > 0 {
 		return 0, err
 	}
-	until := e.nowMS() - retention.Milliseconds()
 	for scope, a := range e.authorities().said {
 		if a == nil {
 			continue
@@ -51,7 +57,7 @@ func (e *Engine) Compact(ctx context.Context, retention time.Duration, rest func
 			if floor.Log.Scope != scope {
 				continue
 			}
-			n, err := e.compactLog(ctx, a, floor, until, rest)
+			n, err := e.compactLog(ctx, a, floor, until(a), rest)
 			dropped += n
 			if err != nil {
 				return dropped, fmt.Errorf("compact log %v: %w", floor.Log, err)

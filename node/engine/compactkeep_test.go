@@ -91,3 +91,22 @@ func TestCompactionKeepsWhatARecordCouldNotHold(t *testing.T) {
 		t.Errorf("%d entries dropped; want it kept", n)
 	}
 }
+
+// Nothing is old because the clock of this device says 2099.
+func TestRetentionNeedsTheHubsClock(t *testing.T) {
+	box := testEngine(t, "box", identity.RoleBox, map[crdt.Device]identity.Role{})
+	box.create(map[string]any{"subject": "Một"})
+	h := &province{ms: testNow.UnixMilli()}
+	box.checkpoint(h.floor(box))
+	box.now = time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, step := range []struct {
+		said time.Duration // by the hub, after the entry was made
+		want int
+	}{{0, 0}, {Retention - time.Hour, 0}, {Retention + time.Hour, 1}} {
+		box.checkpoint(h.checkpoint(crdt.Checkpoint{TimeMS: testNow.Add(step.said).UnixMilli()}))
+		n, err := box.Compact(context.Background(), Retention, nil)
+		if n != step.want || err != nil {
+			t.Errorf("%v after it: %d entries dropped, %v; want %d", step.said, n, err, step.want)
+		}
+	}
+}

@@ -19,7 +19,7 @@ func TestKilledInACompaction(t *testing.T) {
 	for i := range 3 * compactEntries {
 		box.edit(id, "", map[string]any{"subject": "Hai", "note": time.Duration(i).String()})
 	}
-	h := &province{}
+	h := &province{ms: testNow.Add(Retention + time.Hour).UnixMilli()}
 	box.checkpoint(h.floor(box))
 	box.now = testNow.Add(Retention + time.Hour)
 	before := box.stateHash()
