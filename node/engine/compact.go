@@ -78,18 +78,46 @@ func (e *Engine) damagedRecords() (places [][]byte, err error) {
 // holdsFloor says whether all is held that lies below the floor: until then an entry
 // may come whose claims have to be compared with what would be dropped.
 func (e *Engine) holdsFloor(a *crdt.Authority) (whole bool, err error) {
-	whole = true
 	err = e.cfg.Store.View(func(tx *store.Tx) error {
-		for _, p := range a.Floor {
-			l, err := tx.Log(p.Log)
-			if err != nil {
-				return err
-			}
-			whole = whole && l.Head.Seq >= p.Seq
-		}
-		return nil
+		whole, err = e.newBatch(tx, e.authorities(), e.authorities()).reaches(a, a.Floor)
+		return err
 	})
 	return whole, err
+}
+
+// reaches says whether all is held that lies at or below a floor, of the histories
+// that the hub has committed.
+func (b *batch) reaches(a *crdt.Authority, floor []crdt.Pos) (bool, error) {
+	for _, p := range floor {
+		l, err := b.now.forks.place(b.log, p.Log, p.Seq)
+		if err != nil || l.Head.Seq < p.Seq {
+			return false, err
+		}
+		if ours, err := b.committed(a, p); !ours || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// committed says whether what is held under the name of a log up to a position is what
+// the hub has committed: as far as it has said so. What isn't held up to the head that
+// it named behind the position may be another history.
+func (b *batch) committed(a *crdt.Authority, p crdt.Pos) (bool, error) {
+	heads := a.Committed(p.Log)
+	if len(heads) == 0 {
+		return true, nil
+	}
+	head := heads[len(heads)-1]
+	if i := slices.IndexFunc(heads, func(h crdt.Head) bool { return h.Seq >= p.Seq }); i >= 0 {
+		head = heads[i]
+	}
+	l, err := b.now.forks.place(b.log, p.Log, head.Seq)
+	if err != nil {
+		return false, err
+	}
+	hash, held, err := hashHeld(b.tx, *l, head.Seq)
+	return held && (hash == head.Hash || hash == crdt.Hash{}), err
 }
 
 func (e *Engine) compactLog(ctx context.Context, a *crdt.Authority, floor crdt.Pos, until int64, rest func(context.Context)) (dropped int, err error) {

@@ -61,13 +61,7 @@ func (b *batch) comesLate(entry *crdt.Entry, i int) (bool, error) {
 	if !entry.Late(i, floor) {
 		return false, nil
 	}
-	for _, p := range floor {
-		l, err := b.log(p.Log)
-		if err != nil || l.Head.Seq < p.Seq {
-			return false, err
-		}
-	}
-	return true, nil
+	return b.reaches(a, floor)
 }
 
 // lateName is what the item of an operation is called: by where its entry lies.

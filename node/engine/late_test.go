@@ -107,3 +107,40 @@ func (p *peer) install(records []*crdt.Record, floor map[crdt.LogID]Base) {
 	}
 	p.settle()
 }
+
+// A floor lies on the history that the hub has committed. Who holds another one under
+// the log's name has what is below the floor only when that has come.
+func TestAFloorOfAnotherBranch(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box := testEngine(t, "box", identity.RoleBox, others)
+	box.create(map[string]any{"subject": "Chung"})
+	box.receipt()
+	twin := box.twin()
+	for _, subject := range []string{"một", "hai", "ba"} {
+		box.create(map[string]any{"subject": subject})
+	}
+	id := twin.create(map[string]any{"subject": "ở nhánh hai"})
+	away := testEngine(t, "away", identity.RoleLaptop, others)
+	away.pull(twin)
+	away.edit(id, "", map[string]any{"note": "phải còn"})
+	laptop := testEngine(t, "laptop", identity.RoleLaptop, others)
+	laptop.take(pieces(box)...)
+	h, head := &province{ms: testNow.UnixMilli()}, twin.receipt().Heads[0]
+	laptop.checkpoint(h.checkpoint(crdt.Checkpoint{
+		Heads: []crdt.Pin{{Log: head.Log, Seq: head.Head.Seq, Hash: head.Head.Hash}},
+		Floor: []crdt.Pos{{Log: head.Log, Seq: head.Head.Seq}},
+	}))
+	laptop.now = testNow.Add(Retention + time.Hour)
+	if n := laptop.compact(); n != 0 {
+		t.Errorf("%d entries dropped of another history than the floor's", n)
+	}
+	laptop.take(pieces(away)...)
+	laptop.take(pieces(twin)...)
+	if items := laptop.inbox(); len(items) > 0 {
+		t.Errorf("inbox %+v: nobody deleted anything", items)
+	}
+	if got := laptop.texts(id, "note"); len(got) != 1 || got[0] != "phải còn" {
+		t.Errorf("note %q", got)
+	}
+	laptop.sound()
+}
