@@ -61,7 +61,7 @@ type Config struct {
 type Engine struct {
 	cfg Config
 
-	write  sync.Mutex // held by whoever writes the store; guards clock
+	write  writeLock // held by whoever writes the store; guards clock
 	clock  crdt.Clock
 	erased erasedOps // guarded by write
 	left   *staged   // what is written down and not wholly applied; guarded by write

@@ -135,7 +135,10 @@ func (e *Engine) renameAll(old, now authorities, last func(*store.Tx) error) err
 				return err
 			}
 		}
-		if err := e.renameOne(old, now, s); err != nil {
+		end := e.write.share(written)
+		err := e.renameOne(old, now, s)
+		end()
+		if err != nil {
 			return fmt.Errorf("make anew what a fork of log %v touches: %w", written, err)
 		}
 	}
@@ -165,12 +168,8 @@ func (e *Engine) renameAll(old, now authorities, last func(*store.Tx) error) err
 
 // renameOne gives the entries of one log their names of now.
 func (e *Engine) renameOne(old, now authorities, s storedRename) error {
-	var t *touch
-	err := e.cfg.Store.View(func(tx *store.Tx) (err error) {
-		t, err = e.touchedBy(tx, old, now, s.log())
-		return err
-	})
-	if err != nil {
+	t := &touch{engine: e, old: old, now: now, records: map[string]bool{}}
+	if err := t.look(s.log()); err != nil {
 		return err
 	}
 	if err := e.changeHistory(t.add, (*store.Tx).PutHistory); err != nil {
@@ -192,6 +191,7 @@ func (e *Engine) renameOne(old, now authorities, s storedRename) error {
 			return err
 		}
 		places = places[n:]
+		e.write.rest()
 	}
 	return e.changeHistory(t.drop, (*store.Tx).DeleteHistory)
 }
@@ -238,63 +238,104 @@ func (e *Engine) changeHistory(rows []historyRow, change func(*store.Tx, crdt.Re
 		if err != nil {
 			return err
 		}
+		e.write.rest()
 	}
 	return nil
 }
 
-// touch is what a fork touches: the places of records, and the history rows that they
-// get and lose.
+// touch is what a fork touches: the places of records, and the history rows that change.
+// It is all that is kept of what was looked at.
 type touch struct {
 	engine    *Engine
 	tx        *store.Tx
 	old, now  authorities
 	records   map[string]bool
-	seen      map[crdt.Pos]bool
+	seen      map[crdt.Pos]bool // in this piece
 	add, drop []historyRow
 }
 
-// touchedBy is what may be called otherwise, or wait otherwise, under now than under
-// old: the records that entries of a log write from where it parts on, under any of
-// their names, and those that wait for such entries.
-func (e *Engine) touchedBy(tx *store.Tx, old, now authorities, written crdt.LogID) (*touch, error) {
-	t := &touch{engine: e, tx: tx, old: old, now: now, records: map[string]bool{}, seen: map[crdt.Pos]bool{}}
-	since := now.forks.since(written)
-	for name, of := range now.forks.names {
+// lookEntries is how many entries, or records, one look is at.
+const lookEntries = 256
+
+// piece looks at some of it, and lets saves go.
+func (t *touch) piece(look func() error) error {
+	t.seen = map[crdt.Pos]bool{}
+	err := t.engine.cfg.Store.View(func(tx *store.Tx) error {
+		t.tx = tx
+		return look()
+	})
+	t.engine.write.rest()
+	return err
+}
+
+// look finds what may be called otherwise, or wait otherwise, under now than under old:
+// the records that entries of a log write from where it parts on, under any of their
+// names, and those that wait for such entries.
+func (t *touch) look(written crdt.LogID) error {
+	since := t.now.forks.since(written)
+	if err := t.piece(func() error { return t.waiting(written, since) }); err != nil {
+		return err
+	}
+	for _, lies := range t.now.forks.lies(written) {
+		for from, more := since, true; more; from += lookEntries {
+			err := t.piece(func() (err error) {
+				more, err = t.entries(lies, from)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	for places := range slices.Chunk(slices.Sorted(maps.Keys(t.records)), lookEntries) {
+		if err := t.piece(func() error { return t.others(places, since, written) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *touch) waiting(written crdt.LogID, since uint64) error {
+	for name, of := range t.now.forks.names {
 		if of != written {
 			continue
 		}
-		places, err := tx.Waiting(name, since-1, 1<<64-1)
+		places, err := t.tx.Waiting(name, since-1, 1<<64-1)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, p := range places {
 			t.records[string(p)] = true
 		}
 	}
-	var own []crdt.Pos
-	for _, lies := range now.forks.lies(written) {
-		l, err := tx.Log(lies)
-		if err != nil {
-			return nil, err
-		}
-		for seq := max(since, l.Dropped.Seq+1); seq <= l.Head.Seq; seq++ {
-			own = append(own, crdt.Pos{Log: lies, Seq: seq})
-			if err := t.entry(l, seq, func(recordName) bool { return true }); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return t, t.others()
+	return nil
 }
 
-// others looks at the other entries that write the records.
-func (t *touch) others() error {
-	for _, place := range slices.Sorted(maps.Keys(t.records)) {
+// entries looks at the next entries of a log from a seq on.
+func (t *touch) entries(lies crdt.LogID, from uint64) (more bool, err error) {
+	l, err := t.tx.Log(lies)
+	if err != nil {
+		return false, err
+	}
+	for seq := max(from, l.Dropped.Seq+1); seq <= min(l.Head.Seq, from+lookEntries-1); seq++ {
+		if err := t.entry(l, seq, func(recordName) bool { return true }); err != nil {
+			return false, err
+		}
+	}
+	return l.Head.Seq >= from+lookEntries, nil
+}
+
+// others looks at the other entries that write records.
+func (t *touch) others(places []string, since uint64, written crdt.LogID) error {
+	for _, place := range places {
 		id, err := store.IDOf([]byte(place))
 		if err != nil {
 			return err
 		}
 		err = t.tx.History(id, func(l store.Log, seq uint64) (bool, error) {
+			if of, forked := t.now.forks.written(l.ID); forked && of == written && seq >= since {
+				return true, nil // it has been looked at
+			}
 			return true, t.entry(l, seq, func(name recordName) bool {
 				return t.records[string(store.Place(name.collection, name.id))]
 			})
@@ -320,6 +361,7 @@ func (t *touch) entry(l store.Log, seq uint64, asked func(recordName) bool) erro
 		return err
 	}
 	names := recordsOf(raw)
+	var was []recordName
 	today, err := t.engine.entryUnder(t.tx, l, seq, t.now)
 	if err != nil {
 		return err
@@ -329,19 +371,20 @@ func (t *touch) entry(l store.Log, seq uint64, asked func(recordName) bool) erro
 		if err != nil {
 			return err
 		}
-		names = append(names, recordsOf(before)...)
+		was = recordsOf(before)
 	}
 	is := recordsOf(today)
-	for _, name := range append(names, is...) {
+	for _, name := range slices.Concat(names, was, is) {
 		if !asked(name) {
 			continue
 		}
 		t.records[string(store.Place(name.collection, name.id))] = true
 		row := historyRow{name.id, l.ID, seq}
-		if slices.Contains(is, name) {
-			t.add = append(t.add, row)
-		} else {
+		switch {
+		case !slices.Contains(is, name):
 			t.drop = append(t.drop, row)
+		case !slices.Contains(was, name):
+			t.add = append(t.add, row)
 		}
 	}
 	return nil

@@ -44,7 +44,9 @@ func (e *Engine) Save(ctx context.Context, s Save) ([]crdt.RecordID, error) {
 	if err := e.writable(); err != nil {
 		return nil, err
 	}
-	e.write.Lock()
+	if err := e.lockToSave(s); err != nil {
+		return nil, err
+	}
 	defer e.write.Unlock()
 	if err := ctx.Err(); err != nil {
 		return nil, err
