@@ -125,6 +125,28 @@ func TestALogThatIsATableBeforeItsSuccessorIsNoted(t *testing.T) {
 	}
 }
 
+// The same, where Badger has just been opened anew, which begins its logs at 1 again.
+func TestAStoreThatIsKilledWhileItIsOpenedAnewTellsNoDamage(t *testing.T) {
+	dir := t.TempDir()
+	work, killed := filepath.Join(dir, "work"), filepath.Join(dir, "killed")
+	s := open(t, work)
+	update(t, s, func(tx *Tx) error { return tx.PutMeta("item", []byte("saved")) })
+	if err := errors.Join(s.shut(), s.openBadger()); err != nil {
+		t.Fatal(err)
+	}
+	copyDir(t, work, killed)
+	again := open(t, killed)
+	for _, d := range again.Damage() {
+		t.Errorf("told of %s %s", d.Kind, d.Place)
+	}
+	if again.commit != s.commit {
+		t.Errorf("commit %d; want %d", again.commit, s.commit)
+	}
+	if err := s.restartWALs(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // The same, where Badger has written its MANIFEST anew just before the end, so that
 // nothing says any more what was flushed since the last save.
 func TestAMANIFESTWrittenAnewBeforeTheEndTellsNoDamage(t *testing.T) {

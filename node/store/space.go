@@ -192,8 +192,7 @@ func (s *Store) change(rest bool) error {
 	}
 	_, err := s.space.reserve(s.dir)
 	if err == nil {
-		err = s.db.Close()
-		s.db = nil
+		err = s.shut()
 	}
 	if err == nil {
 		s.space.resting, s.space.idle = rest, s.space.idle && rest
@@ -209,6 +208,19 @@ func (s *Store) change(rest bool) error {
 		return s.stop(fmt.Errorf("open the store anew: %w", err))
 	}
 	return s.space.restock(s.dir)
+}
+
+// shut closes Badger to open it anew. It makes tables of all its logs, and counts new
+// ones from the start: a heads file that still spoke of the old ones would tell of
+// damage if the program ended before the next note.
+func (s *Store) shut() error {
+	err := s.db.Close()
+	s.db = nil
+	if err != nil || s.pending {
+		return err
+	}
+	s.wals = nil
+	return s.noteWithRoom(nil)
 }
 
 // noteWithRoom is note, also where somebody else has taken the last block: then the
