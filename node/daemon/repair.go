@@ -47,7 +47,7 @@ type Repaired struct {
 	AttachedLost []Finding `json:"attached_lost"`
 }
 
-// Span is a piece of a log.
+// Span is a piece of a log; from 0 to 0, one of which nobody can tell any more where it lies.
 type Span struct {
 	Log  string `json:"log"`
 	Own  bool   `json:"own"` // written by this device

@@ -85,7 +85,7 @@ func TestARepairKeepsWhatWasWrittenDown(t *testing.T) {
 		closed(t, d)
 		return to
 	}
-	started, mended, gap := put(name, value), put(name, value), put(name, later)
+	started, mended, gap, unread := put(name, value), put(name, value), put(name, later), put(name, []byte("?"))
 	if got := shown(t, office(t, started)); !slices.Equal(got, all) {
 		t.Fatalf("a start completes %d of %d: the test shows nothing", len(got), len(all))
 	}
@@ -101,6 +101,10 @@ func TestARepairKeepsWhatWasWrittenDown(t *testing.T) {
 	done, err = daemon.Repair(t.Context(), gap, daemon.RepairOrder{}, restOptions())
 	if err != nil || len(done.Lost) != 1 || done.Lost[0].From != 4 || done.Lost[0].To != 6 || !done.Lost[0].Own {
 		t.Errorf("what can't be taken over is told as %+v, %v; want 4 to 6", done.Lost, err)
+	}
+	done, err = daemon.Repair(t.Context(), unread, daemon.RepairOrder{}, restOptions())
+	if err != nil || len(done.Lost) != 1 || done.Lost[0].Log != name {
+		t.Errorf("what can't be read is told as %+v, %v; want its log", done.Lost, err)
 	}
 }
 

@@ -47,8 +47,7 @@ func (e *Engine) CheckLate(name string, value []byte) error {
 	e.write.Lock()
 	defer e.write.Unlock()
 	var item lateItem
-	value = bytes.TrimPrefix(value, []byte{0}) // a person has looked at it
-	if err := wire.Unmarshal(value, store.MaxValue, &item); err != nil {
+	if err := wire.Unmarshal(bytes.TrimPrefix(value, dismissed), store.MaxValue, &item); err != nil {
 		return fmt.Errorf("a late operation: %w", err)
 	}
 	at, err := wire.DecodePositions(item.Entry)
