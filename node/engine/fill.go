@@ -474,7 +474,7 @@ func (b *batch) mended(collection string, id crdt.RecordID, damage error) (*crdt
 	return r, b.failed
 }
 
-// allWritten is written, and whether that is all that was ever written: no entry is
+// allWritten is written, without what came too late, and whether that is all that was ever written: no entry is
 // damaged, and none of the scope was dropped.
 func (e *Engine) allWritten(tx *store.Tx, collection string, id crdt.RecordID, under authorities) (ops []written, whole bool, err error) {
 	whole = true
@@ -491,7 +491,14 @@ func (e *Engine) allWritten(tx *store.Tx, collection string, id crdt.RecordID, u
 			return false, err
 		}
 		for i, op := range entry.Ops {
-			if op.Collection == collection && op.Record.ID() == id {
+			if op.Collection != collection || op.Record.ID() != id {
+				continue
+			}
+			late, err := lateItemAt(tx, l.ID, entry, i)
+			if err != nil {
+				return false, err
+			}
+			if late == nil {
 				ops = append(ops, written{entry, i})
 			}
 		}

@@ -70,7 +70,11 @@ func (b *batch) lateName(entry *crdt.Entry, i int) (at crdt.Pos, name string, er
 	if err != nil {
 		return at, "", err
 	}
-	return crdt.Pos{Log: l.ID, Seq: entry.Seq}, fmt.Sprintf("%v/%016x/%04x", l.ID, entry.Seq, i), nil
+	return crdt.Pos{Log: l.ID, Seq: entry.Seq}, lateNameAt(l.ID, entry, i), nil
+}
+
+func lateNameAt(lies crdt.LogID, entry *crdt.Entry, i int) string {
+	return fmt.Sprintf("%v/%016x/%04x", lies, entry.Seq, i)
 }
 
 func (b *batch) notedLate(entry *crdt.Entry, i int) (bool, error) {
@@ -81,14 +85,18 @@ func (b *batch) notedLate(entry *crdt.Entry, i int) (bool, error) {
 // lateItem is the item of an operation, also one that was dismissed; nil where there
 // is none.
 func (b *batch) lateItem(entry *crdt.Entry, i int) ([]byte, error) {
-	if entry.Makes(i) {
-		return nil, nil
-	}
-	_, name, err := b.lateName(entry, i)
+	at, _, err := b.lateName(entry, i)
 	if err != nil {
 		return nil, err
 	}
-	return b.tx.Local(localLate, name)
+	return lateItemAt(b.tx, at.Log, entry, i)
+}
+
+func lateItemAt(tx *store.Tx, lies crdt.LogID, entry *crdt.Entry, i int) ([]byte, error) {
+	if entry.Makes(i) {
+		return nil, nil
+	}
+	return tx.Local(localLate, lateNameAt(lies, entry, i))
 }
 
 // dropLates takes the items of an entry away that goes itself.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
@@ -143,4 +144,21 @@ func TestAFloorOfAnotherBranch(t *testing.T) {
 		t.Errorf("note %q", got)
 	}
 	laptop.sound()
+}
+
+// A record that a fork or damage has made anew from its entries takes nothing that came
+// too late.
+func TestLateIsNotMadeAnew(t *testing.T) {
+	box, away, id := late(t)
+	box.ingest(pieces(away)...)
+	box.write.Lock()
+	err := box.update(func(b *batch) error { return b.remake(store.Place("cases", id)) })
+	box.write.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := box.search(Query{}).Total; n != 0 || len(box.inbox()) != 1 {
+		t.Errorf("%d records, inbox %+v; want none made of what came too late", n, box.inbox())
+	}
+	box.sound()
 }
