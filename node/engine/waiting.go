@@ -128,7 +128,7 @@ func (e *Engine) Late(_ context.Context, cursor string, limit int) (items []Late
 }
 
 // Dismiss takes a Save that came too late off the list of this device; its entry
-// stays. node.NotFound if it isn't there.
+// stays until it is compacted. node.NotFound if it isn't there.
 func (e *Engine) Dismiss(id string) error {
 	e.write.Lock()
 	defer e.write.Unlock()
