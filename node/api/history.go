@@ -9,9 +9,6 @@ import (
 	"github.com/vungxa/vungxa/node/schema"
 )
 
-// historyLimit is how many saves a page of the history holds if nothing is said.
-const historyLimit = 20
-
 type historyInput struct {
 	C      string `path:"c" maxLength:"48"`
 	ID     string `path:"id" maxLength:"64"`
