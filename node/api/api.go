@@ -60,6 +60,7 @@ type Engine interface {
 	Edited(ctx context.Context, cursor string, limit int) (items []engine.EditedRecord, next string, err error)
 	Late(ctx context.Context, cursor string, limit int) (items []engine.LateSave, next string, err error)
 	Dismiss(id string) error
+	Forks() ([]engine.Fork, error)
 	Search(context.Context, engine.Query) (engine.Page, error)
 	KPIs(kpi.Month) (engine.KPIs, error)
 	Views() ([]engine.ViewState, error)

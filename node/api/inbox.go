@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -19,11 +20,12 @@ import (
 // countTo is how far each kind is counted: past it a page says "and more".
 const countTo = 1000
 
-// inboxKinds are the kinds in the order in which the inbox tells them: first what
-// is in no list.
-var inboxKinds = []string{"edited", "late", "conflict"}
+// inboxKinds are the kinds in the order in which the inbox tells them: first devices
+// that have to be looked at, then what is in no list.
+var inboxKinds = []string{"fork", "edited", "late", "conflict"}
 
 type inboxCounts struct {
+	Forks     int `json:"forks" doc:"Devices' logs of which two histories are held."`
 	Edited    int `json:"edited" doc:"Records that were edited by someone who didn't know of their deletion."`
 	Late      int `json:"late" doc:"Saves about records that were deleted everywhere before."`
 	Conflicts int `json:"conflicts" doc:"Records in which a person has to settle a field."`
@@ -33,7 +35,7 @@ type inboxCounts struct {
 type inboxCountsOutput struct{ Body inboxCounts }
 
 type inboxInput struct {
-	Kind   string `query:"kind" enum:"edited,late,conflict" doc:"Only this kind."`
+	Kind   string `query:"kind" enum:"fork,edited,late,conflict" doc:"Only this kind."`
 	Cursor string `query:"cursor" maxLength:"4096" doc:"next of the page before."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20"`
 }
@@ -44,7 +46,7 @@ type inboxAnswer struct {
 }
 
 type inboxItem struct {
-	Kind       string       `json:"kind" enum:"edited,late,conflict"`
+	Kind       string       `json:"kind" enum:"fork,edited,late,conflict"`
 	ID         string       `json:"id" doc:"Of a late one: what dismiss takes."`
 	Collection string       `json:"collection"`
 	Record     string       `json:"record"`
@@ -54,8 +56,9 @@ type inboxItem struct {
 	Damaged    bool         `json:"damaged,omitempty" doc:"The record can't be read here."`
 	Officer    string       `json:"officer" doc:"Who wrote it; of several the newest."`
 	DeviceName string       `json:"device_name" doc:"Empty of a conflict, which has several."`
-	AtMS       int64        `json:"at_ms" doc:"As its device's clock claimed; 0: not known any more."`
+	AtMS       int64        `json:"at_ms" doc:"As its device's clock claimed; of a fork when this device noticed it; 0: not known any more."`
 	Deleted    *deletion    `json:"deleted,omitempty" doc:"Of an edited one: the deletion."`
+	Decided    bool         `json:"decided,omitempty" doc:"Of a fork: the province has said which history has the log's name."`
 	Wrote      list[Said]   `json:"wrote" doc:"Of a late one: what it says."`
 }
 
@@ -74,7 +77,11 @@ func (s *server) registerInbox(api huma.API) {
 
 func (s *server) inboxCounts(context.Context, *struct{}) (*inboxCountsOutput, error) {
 	w, err := s.Engine.Waiting(countTo)
-	return &inboxCountsOutput{inboxCounts{w.Edited, w.Late, w.Conflicts, countTo}}, err
+	if err != nil {
+		return nil, err
+	}
+	forks, err := s.Engine.Forks()
+	return &inboxCountsOutput{inboxCounts{min(len(forks), countTo), w.Edited, w.Late, w.Conflicts, countTo}}, err
 }
 
 func (s *server) dismiss(_ context.Context, in *dismissInput) (*struct{}, error) {
@@ -96,6 +103,8 @@ func (s *server) sources(kind string) (all []func(context.Context, string, int) 
 	for _, k := range inboxKinds {
 		switch {
 		case kind != "" && kind != k:
+		case k == "fork":
+			all = append(all, s.forks)
 		case k == "edited":
 			all = append(all, s.edited)
 		case k == "late":
@@ -166,6 +175,27 @@ func (s *server) conflicts(ctx context.Context, collection, cursor string, limit
 		})
 	}
 	return items, page.Next, nil
+}
+
+// forks are logs of which two histories are held: its cursor is the last that was told.
+func (s *server) forks(_ context.Context, cursor string, limit int) (items []inboxItem, next string, err error) {
+	all, err := s.Engine.Forks()
+	if err != nil {
+		return nil, "", err
+	}
+	from := slices.IndexFunc(all, func(f engine.Fork) bool { return f.Log.String() == cursor }) + 1
+	if from == 0 && cursor != "" {
+		return nil, "", node.Errorf(node.Invalid, "Dấu trang không đọc được.", "the cursor can't be read")
+	}
+	for _, f := range all[from:min(len(all), from+limit)] {
+		items = append(items, inboxItem{
+			Kind: "fork", ID: "fork." + f.Log.String(), DeviceName: s.Node.DeviceName(f.Device), AtMS: f.NoticedMS, Decided: f.Decided,
+		})
+	}
+	if from+limit < len(all) {
+		next = all[from+limit-1].Log.String()
+	}
+	return items, next, nil
 }
 
 func (s *server) edited(ctx context.Context, cursor string, limit int) (items []inboxItem, next string, err error) {

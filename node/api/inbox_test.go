@@ -260,3 +260,39 @@ func TestALateSaveIsToldAndDismissed(t *testing.T) {
 		t.Errorf("dismissed %q", gone)
 	}
 }
+
+// forkedEngine holds two histories of three logs; node/engine tests how that comes about.
+type forkedEngine struct{ Engine }
+
+func (e forkedEngine) Forks() (all []engine.Fork, err error) {
+	for i := range 3 {
+		d := crdt.Device{byte(i + 1)}
+		all = append(all, engine.Fork{Log: crdt.LogID{Device: d, Scope: "c1"}, Device: d, NoticedMS: int64(1000 + i), Decided: i == 2})
+	}
+	return all, nil
+}
+
+func TestForksAreTold(t *testing.T) {
+	o := newOffice(t, func(c *Config) { c.Engine = forkedEngine{c.Engine} })
+	b := o.signIn("lan")
+	if counts := b.ask("GET", "/api/v0/inbox/counts", nil).is(200).json; counts["forks"] != 3.0 {
+		t.Errorf("counts %v", counts)
+	}
+	var told []map[string]any
+	for path, pages := "/api/v0/inbox?limit=2", 0; path != ""; pages++ {
+		page := b.ask("GET", path, nil)
+		told, path = append(told, items(page, "items")...), ""
+		if next, more := page.json["next"].(string); more && pages < 3 {
+			path = "/api/v0/inbox?limit=2&cursor=" + url.QueryEscape(next)
+		}
+	}
+	if len(told) != 3 {
+		t.Fatalf("told %v; want each fork once", told)
+	}
+	for i, f := range told {
+		if f["kind"] != "fork" || f["at_ms"] != float64(1000+i) || (f["decided"] == true) != (i == 2) {
+			t.Errorf("fork %d: %v", i, f)
+		}
+	}
+	b.ask("GET", "/api/v0/inbox?kind=fork&cursor=AAAA", nil).is(422).problem(node.Invalid)
+}

@@ -563,6 +563,11 @@ export interface components {
             edited: number;
             /**
              * Format: int64
+             * @description Devices' logs of which two histories are held.
+             */
+            forks: number;
+            /**
+             * Format: int64
              * @description Saves about records that were deleted everywhere before.
              */
             late: number;
@@ -570,7 +575,7 @@ export interface components {
         InboxItem: {
             /**
              * Format: int64
-             * @description As its device's clock claimed; 0: not known any more.
+             * @description As its device's clock claimed; of a fork when this device noticed it; 0: not known any more.
              */
             at_ms: number;
             collection: string;
@@ -578,6 +583,8 @@ export interface components {
             conflicts: string[];
             /** @description The record can't be read here. */
             damaged?: boolean;
+            /** @description Of a fork: the province has said which history has the log's name. */
+            decided?: boolean;
             /** @description Of an edited one: the deletion. */
             deleted?: components["schemas"]["Deletion"];
             /** @description Empty of a conflict, which has several. */
@@ -585,7 +592,7 @@ export interface components {
             /** @description Of a late one: what dismiss takes. */
             id: string;
             /** @enum {string} */
-            kind: "edited" | "late" | "conflict";
+            kind: "fork" | "edited" | "late" | "conflict";
             /** @description Who wrote it; of several the newest. */
             officer: string;
             record: string;
@@ -1356,7 +1363,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only this kind. */
-                kind?: "edited" | "late" | "conflict";
+                kind?: "fork" | "edited" | "late" | "conflict";
                 /** @description next of the page before. */
                 cursor?: string;
                 limit?: number;

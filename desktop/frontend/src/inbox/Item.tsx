@@ -16,7 +16,7 @@ import css from './inbox.module.css'
 
 type Props = { schema: Schema; item: InboxItem; readOnly: boolean }
 
-const icons = { edited: 'trash', late: 'clock', conflict: 'conflict' } as const
+const icons = { fork: 'conflict', edited: 'trash', late: 'clock', conflict: 'conflict' } as const
 
 export function Item({ schema, item, readOnly }: Props) {
   const { t, label } = useWords()
@@ -27,7 +27,8 @@ export function Item({ schema, item, readOnly }: Props) {
       <Icon name={icons[item.kind]} size={16} />
       <div className={css.words}>
         <span className={css.small}>
-          {t(`inbox.kind.${item.kind}`)} · {what}
+          {t(`inbox.kind.${item.kind}`)}
+          {item.kind !== 'fork' && ` · ${what}`}
         </span>
         <Sentence item={item} collection={collection} />
         {item.damaged === true && <p>{t('list.damaged')}</p>}
@@ -40,6 +41,14 @@ export function Item({ schema, item, readOnly }: Props) {
 
 function Sentence({ item, collection }: { item: InboxItem; collection: Collection | undefined }) {
   const { t, label } = useWords()
+  if (item.kind === 'fork') {
+    const device = item.device_name === '' ? t('inbox.forkUnknown') : item.device_name
+    return (
+      <p>
+        <b>{device}</b>: {t('inbox.fork', { at: showMoment(item.at_ms) })} {t(item.decided === true ? 'inbox.forkDecided' : 'inbox.forkReport')}
+      </p>
+    )
+  }
   const title = item.title === '' ? item.record : item.title
   const named = <b>{title}</b>
   const by = item.device_name === '' ? item.officer : `${item.officer} (${item.device_name})`
@@ -89,6 +98,7 @@ function focusHeading() {
 
 function Actions({ item, collection, readOnly }: { item: InboxItem; collection: Collection | undefined; readOnly: boolean }) {
   const { t } = useWords()
+  if (item.kind === 'fork') return null // the province settles it
   if (item.kind === 'late') return readOnly ? null : <LateActions item={item} collection={collection} />
   const to = paths.record(item.collection, item.record)
   const title = item.title === '' ? item.record : item.title

@@ -25,7 +25,8 @@ const item = (kind: InboxItem['kind'], more: Partial<InboxItem> = {}): InboxItem
 const edited = item('edited', { deleted: { officer: 'Lò Thị Hòa', device_name: 'Hộp xã', at_ms: Date.UTC(2026, 10, 22, 2) } })
 const late = item('late', { title: '', wrote: [{ field: 'Ten', what: 'written', value: 'Sao Hôm' }, { field: 'NgayDen', what: 'written', value: '2026-11-03' }, { what: 'unread' }] })
 const conflict = item('conflict', { conflicts: ['BenDau'], device_name: '' })
-const counts = { edited: 1, late: 1, conflicts: 1000, counted_to: 1000 }
+const fork = item('fork', { collection: '', record: '', title: '', officer: '', device_name: 'Hộp xã' })
+const counts = { forks: 1, edited: 1, late: 1, conflicts: 1000, counted_to: 1000 }
 
 const page = <InboxPage schema={schema} />
 const inboxOf = (...items: InboxItem[]) => ({ inbox: vi.fn(() => Promise.resolve({ items, next: null })), inboxCounts: () => Promise.resolve(counts) })
@@ -39,6 +40,15 @@ describe('the inbox', () => {
     expect(screen.getByText(/hai nơi cùng sửa BenDau \(vi\)/)).toBeDefined()
     expect(screen.getByRole('link', { name: 'Xem và chọn giá trị: Sao Mai' }).getAttribute('href')).toBe('/c/boats/r/b1')
     expect(screen.getByRole('button', { name: 'Xung đột (1.000+)' })).toBeDefined()
+  })
+
+  it('tells of a device with two logs, which the province settles', async () => {
+    await draw(page, { api: fakeApi(inboxOf(fork, { ...fork, id: 'fork.2', device_name: '', decided: true })) })
+    const told = await screen.findByText(/hai bản nhật ký .* nhận ra lúc 23\/11\/2026 16:30\. Không dữ liệu nào bị mất.*Hãy báo người quản trị của tỉnh, và đừng dùng/)
+    expect(told.textContent).toMatch(/^Hộp xã: /)
+    expect(screen.getByText(/Tỉnh đã chọn bản giữ tên/).textContent).toMatch(/^Máy chưa rõ tên: /)
+    expect(screen.getByRole('button', { name: 'Máy có hai nhật ký (1)' })).toBeDefined()
+    expect(screen.queryByRole('link', { name: /Xem/ })).toBeNull()
   })
 
   it('restores or keeps the deletion on the version that was seen', async () => {
@@ -85,6 +95,6 @@ describe('the inbox', () => {
 
   it('shows in the header how much waits', async () => {
     await draw(<InboxLink />, { api: fakeApi({ inboxCounts: () => Promise.resolve({ ...counts, conflicts: 3 }) }) })
-    expect((await screen.findByRole('link', { name: /Việc cần xem/ })).textContent).toContain('5')
+    expect((await screen.findByRole('link', { name: /Việc cần xem/ })).textContent).toContain('6')
   })
 })

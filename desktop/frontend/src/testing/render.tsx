@@ -31,7 +31,7 @@ export function fakeApi(answers: Partial<Api> = {}): Api {
     restore: vi.fn(refuse),
     deleted: vi.fn(() => Promise.resolve({ items: [], total: 0, next: null })),
     history: vi.fn(() => Promise.resolve({ saves: [], total: 0, next: null, older: false, damaged: 0 })),
-    inboxCounts: vi.fn(() => Promise.resolve({ edited: 0, late: 0, conflicts: 0, counted_to: 1000 })),
+    inboxCounts: vi.fn(() => Promise.resolve({ forks: 0, edited: 0, late: 0, conflicts: 0, counted_to: 1000 })),
     inbox: vi.fn(() => Promise.resolve({ items: [], next: null })),
     dismiss: vi.fn(refuse),
     kpis: vi.fn(() => Promise.resolve(kpis)),
