@@ -125,25 +125,44 @@ func TestALogThatIsATableBeforeItsSuccessorIsNoted(t *testing.T) {
 	}
 }
 
-// The same, where Badger has just been opened anew, which begins its logs at 1 again.
+// The same, where Badger is opened anew just then, which begins its logs at 1 again.
 func TestAStoreThatIsKilledWhileItIsOpenedAnewTellsNoDamage(t *testing.T) {
-	dir := t.TempDir()
-	work, killed := filepath.Join(dir, "work"), filepath.Join(dir, "killed")
-	s := open(t, work)
-	update(t, s, func(tx *Tx) error { return tx.PutMeta("item", []byte("saved")) })
-	if err := errors.Join(s.shut(), s.openBadger()); err != nil {
-		t.Fatal(err)
-	}
-	copyDir(t, work, killed)
-	again := open(t, killed)
-	for _, d := range again.Damage() {
-		t.Errorf("told of %s %s", d.Kind, d.Place)
-	}
-	if again.commit != s.commit {
-		t.Errorf("commit %d; want %d", again.commit, s.commit)
-	}
-	if err := s.restartWALs(); err != nil {
-		t.Fatal(err)
+	for name, anew := range map[string]func(s *Store, look func()) error{
+		"compactors": func(s *Store, look func()) error {
+			err := errors.Join(s.shut(), s.openBadger())
+			look()
+			return errors.Join(err, s.restartWALs())
+		},
+		"purge": func(s *Store, _ func()) error { _, err := s.Purge(); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := open(t, filepath.Join(dir, "work"))
+			update(t, s, func(tx *Tx) error { return tx.PutMeta("item", []byte("saved")) })
+			commit, killed := s.commit, []string(nil)
+			look := func() {
+				to := filepath.Join(dir, fmt.Sprint("killed ", len(killed)))
+				copyDir(t, s.dir, to)
+				killed = append(killed, to)
+			}
+			s.opts.replace = func(name string, b []byte) error { // when it was closed, and when it is open again
+				look()
+				return replaceFile(name, b)
+			}
+			if err := anew(s, look); err != nil || len(killed) < 2 {
+				t.Fatal(len(killed), err)
+			}
+			s.opts.replace = nil
+			for _, dir := range killed {
+				again := open(t, dir)
+				for _, d := range again.Damage() {
+					t.Errorf("%s: told of %s %s", filepath.Base(dir), d.Kind, d.Place)
+				}
+				if again.commit != commit {
+					t.Errorf("%s: commit %d; want %d", filepath.Base(dir), again.commit, commit)
+				}
+			}
+		})
 	}
 }
 

@@ -90,7 +90,7 @@ func (s *Store) flatten() error {
 	if _, err := s.space.reserve(s.dir); err != nil {
 		return err
 	}
-	if err := s.closeBadger(); err != nil {
+	if err := s.shut(); err != nil {
 		return err
 	}
 	for merged, rounds := false, 0; !merged; rounds++ {
