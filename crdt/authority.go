@@ -2,21 +2,9 @@ package crdt
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
-)
-
-// Errors of Authority.Apply.
-var (
-	// ErrOrder: the checkpoint before this one isn't held yet. Ask for it.
-	ErrOrder = errors.New("a checkpoint is missing before this one")
-	// ErrTwoFaced: the hub has said two things. Both are evidence; neither replaces
-	// what is held, and people are told.
-	ErrTwoFaced = errors.New("the hub has shown different checkpoints")
-	// ErrCheckpoint: it takes back what an earlier one has said.
-	ErrCheckpoint = errors.New("a checkpoint that no hub may sign")
 )
 
 // Authority is what the checkpoints of one scope say together. The zero Authority
@@ -29,9 +17,11 @@ type Authority struct {
 	Floor  []Pos
 	Lapsed map[Device]bool
 
-	chain     []link
+	chain     []*link // from the first to the newest
+	void      []*link // the others that are held, each after the one that it names
 	covered   map[LogID][]cover
 	heads     map[LogID][]headStep
+	floors    map[LogID][]cover // the steps of the floor
 	witnesses map[LogID][]Witness
 	cuts      []Cut
 	verdicts  map[Dot]ruled
@@ -39,17 +29,11 @@ type Authority struct {
 	adopted   map[Pos]int        // of how many dots of an entry
 }
 
-// cover is a checkpoint that says the hub holds a log further than any before it.
+// cover is a checkpoint that says the hub holds a log further than any before it, or
+// that moves its floor.
 type cover struct {
 	at  Cite
 	seq uint64
-}
-
-// link is a checkpoint as far as later ones need it.
-type link struct {
-	at     Cite
-	timeMS int64
-	hash   Hash
 }
 
 // headStep is a head and the checkpoint that named it.
@@ -71,10 +55,11 @@ func (c Cite) Compare(d Cite) int {
 // Clone is a copy that Apply on either leaves alone.
 func (a *Authority) Clone() *Authority {
 	c := *a
-	c.Floor, c.chain, c.cuts = slices.Clone(a.Floor), slices.Clone(a.chain), slices.Clone(a.cuts)
+	c.Floor, c.cuts = slices.Clone(a.Floor), slices.Clone(a.cuts)
+	c.chain, c.void = slices.Clone(a.chain), slices.Clone(a.void)
 	c.Lapsed, c.verdicts, c.adopted = maps.Clone(a.Lapsed), maps.Clone(a.verdicts), maps.Clone(a.adopted)
 	c.heads, c.witnesses, c.rejected = cloneLists(a.heads), cloneLists(a.witnesses), cloneLists(a.rejected)
-	c.covered = cloneLists(a.covered)
+	c.covered, c.floors = cloneLists(a.covered), cloneLists(a.floors)
 	return &c
 }
 
@@ -86,59 +71,13 @@ func cloneLists[T any](m map[LogID][]T) map[LogID][]T {
 	return c
 }
 
-// Apply folds a checkpoint in; hash is that of its canonical bytes. One that is
-// held already changes nothing. Errors: ErrOrder, ErrTwoFaced, ErrCheckpoint; on
-// any of them nothing has changed.
-func (a *Authority) Apply(c *Checkpoint, hash Hash) error {
-	if i, ok := a.find(c.At); ok {
-		if a.chain[i].hash == hash {
-			return nil
-		}
-		return fmt.Errorf("%w: two at hub epoch %d, index %d: %v and %v", ErrTwoFaced, c.At.Epoch, c.At.Index, a.chain[i].hash, hash)
-	}
-	if err := a.follows(c); err != nil {
-		return err
-	}
-	if err := a.permits(c); err != nil {
-		return err
-	}
-	a.take(c, hash)
-	return nil
-}
-
-func (a *Authority) find(at Cite) (int, bool) {
-	return slices.BinarySearchFunc(a.chain, at, func(l link, at Cite) int { return l.at.Compare(at) })
-}
-
-// follows holds the checkpoint to its place in the chain. A new hub epoch may go
-// on from an older checkpoint than the newest: its hub was restored from a backup.
-func (a *Authority) follows(c *Checkpoint) error {
-	if len(a.chain) == 0 {
-		if c.Prev != (Hash{}) {
-			return fmt.Errorf("%w: none is held", ErrOrder)
-		}
-		return nil
-	}
-	known := slices.ContainsFunc(a.chain, func(l link) bool { return l.hash == c.Prev })
-	newest := a.chain[len(a.chain)-1]
-	switch {
-	case c.At.Compare(newest.at) < 0:
-		return fmt.Errorf("%w: index %d of hub epoch %d was never in the chain that is held", ErrTwoFaced, c.At.Index, c.At.Epoch)
-	case newest.hash == c.Prev, known && c.At.Epoch > newest.at.Epoch:
-		return nil
-	case known:
-		return fmt.Errorf("%w: two follow %v", ErrTwoFaced, c.Prev)
-	}
-	return fmt.Errorf("%w: %v", ErrOrder, c.Prev)
-}
-
 // permits holds the checkpoint to what earlier ones have promised.
 func (a *Authority) permits(c *Checkpoint) error {
 	if c.TimeMS < 0 || c.TimeMS > maxMillis {
 		return fmt.Errorf("%w: its time is none", ErrCheckpoint)
 	}
-	if len(a.chain) > 0 && (c.Scope != a.Scope || c.TimeMS < a.TimeMS) {
-		return fmt.Errorf("%w: of another scope, or its time goes back", ErrCheckpoint)
+	if c.TimeMS < a.TimeMS {
+		return fmt.Errorf("%w: its time goes back", ErrCheckpoint)
 	}
 	for _, h := range c.Heads {
 		old, ok := a.Head(h.Log)
@@ -205,14 +144,20 @@ func (a *Authority) permitsCuts(c *Checkpoint) error {
 	return nil
 }
 
-func (a *Authority) take(c *Checkpoint, hash Hash) {
+func (a *Authority) take(c *link) {
 	if a.heads == nil {
 		a.heads, a.witnesses = map[LogID][]headStep{}, map[LogID][]Witness{}
 		a.verdicts, a.rejected = map[Dot]ruled{}, map[LogID][]uint64{}
 		a.adopted, a.Lapsed, a.covered = map[Pos]int{}, map[Device]bool{}, map[LogID][]cover{}
+		a.floors = map[LogID][]cover{}
 	}
 	a.Scope, a.Newest, a.TimeMS = c.Scope, c.At, c.TimeMS
-	a.chain = append(a.chain, link{at: c.At, timeMS: c.TimeMS, hash: hash})
+	a.chain = append(a.chain, c)
+	for _, p := range c.Floor {
+		if p.Seq > seqOf(a.Floor, p.Log) {
+			a.floors[p.Log] = append(a.floors[p.Log], cover{at: c.At, seq: p.Seq})
+		}
+	}
 	a.Floor = union(a.Floor, c.Floor)
 	for _, h := range c.Heads {
 		a.heads[h.Log] = append(a.heads[h.Log], headStep{at: c.At, head: Head{Seq: h.Seq, Hash: h.Hash}})
@@ -235,7 +180,7 @@ func (a *Authority) take(c *Checkpoint, hash Hash) {
 }
 
 func (a *Authority) rule(v Verdict) {
-	if old, ok := a.verdicts[v.Dot]; ok && old.Index > v.Index {
+	if old, ok := a.verdicts[v.Dot]; ok && old.at.Epoch == a.Newest.Epoch && old.Index > v.Index {
 		return // its subject has changed since it was made
 	}
 	entry := Pos{v.Dot.Log, v.Dot.Seq}
@@ -263,29 +208,39 @@ func (a *Authority) Head(l LogID) (Head, bool) {
 	return last.head, last.at.Epoch == a.Newest.Epoch
 }
 
-// HeadAt is how far the checkpoint cited held a log.
-func (a *Authority) HeadAt(l LogID, cite Cite) (Head, bool) {
+// Committed is every head of a log that the hub has named, the newest last.
+func (a *Authority) Committed(l LogID) (heads []Head) {
 	if a == nil {
+		return nil
+	}
+	for _, s := range a.heads[l] {
+		heads = append(heads, s.head)
+	}
+	return heads
+}
+
+// headAt is how far a checkpoint held a log, be that void by now: what lay there is
+// no decision.
+func (a *Authority) headAt(log LogID, l *link) (Head, bool) {
+	if l == nil {
 		return Head{}, false
 	}
-	if _, held := a.find(cite); !held {
+	epoch := l.At.Epoch
+	for ; l != nil && !a.leads(l); l = l.prev {
+		if i := slices.IndexFunc(l.Heads, func(h Pin) bool { return h.Log == log }); i >= 0 && l.At.Epoch == epoch {
+			return Head{Seq: l.Heads[i].Seq, Hash: l.Heads[i].Hash}, true
+		}
+	}
+	steps := a.heads[log]
+	if l == nil || len(steps) == 0 {
 		return Head{}, false
 	}
-	steps := a.heads[l]
-	i, ok := slices.BinarySearchFunc(steps, cite, func(s headStep, at Cite) int { return s.at.Compare(at) })
+	i, ok := slices.BinarySearchFunc(steps, l.At, func(s headStep, at Cite) int { return s.at.Compare(at) })
 	if !ok {
 		i--
 	}
-	if i < 0 || steps[i].at.Epoch != cite.Epoch {
+	if i < 0 || steps[i].at.Epoch != epoch {
 		return Head{}, false
 	}
 	return steps[i].head, true
-}
-
-// Hash is the hash of the newest checkpoint, the one that the next must name.
-func (a *Authority) Hash() Hash {
-	if a == nil || len(a.chain) == 0 {
-		return Hash{}
-	}
-	return a.chain[len(a.chain)-1].hash
 }

@@ -113,7 +113,7 @@ func TestCheckpointsNeverGoBack(t *testing.T) {
 }
 
 // A hub that was restored from a backup goes on from an older checkpoint under a
-// new epoch: heads are proved again, everything else stays said.
+// new epoch: heads are proved again, and what it had said up to there stays said.
 func TestNewHubEpoch(t *testing.T) {
 	h := newHub(t)
 	l := testLog(0)
@@ -127,20 +127,20 @@ func TestNewHubEpoch(t *testing.T) {
 	if _, ok := a.Head(l); ok {
 		t.Error("a head of the old epoch holds without proof")
 	}
-	if head, ok := a.HeadAt(l, first.At); !ok || head.Seq != 3 {
+	if head, ok := a.headAt(l, a.said(first.At)); !ok || head.Seq != 3 {
 		t.Errorf("what an old checkpoint held: %v, %v", head, ok)
 	}
-	if _, ok := a.HeadAt(l, c.At); ok {
+	if _, ok := a.headAt(l, a.said(c.At)); ok {
 		t.Error("the new epoch's checkpoint held what it doesn't name")
 	}
-	if head, ok := a.HeadAt(l, Cite{1, 2}); !ok || head.Seq != 5 {
+	if head, ok := a.headAt(l, a.said(Cite{1, 2})); !ok || head.Seq != 5 {
 		t.Errorf("at the second: %v, %v", head, ok)
 	}
-	if _, ok := a.HeadAt(l, Cite{1, 3}); ok {
+	if _, ok := a.headAt(l, a.said(Cite{1, 3})); ok {
 		t.Error("a checkpoint that never was held something")
 	}
-	if !a.Lapsed[Device{7}] || a.Newest != c.At || a.Effective(Write{Dot: Dot{Log: l, Seq: 2}}).UntilMS != aTime {
-		t.Error("what was said before is forgotten")
+	if a.Lapsed[Device{7}] || a.Newest != c.At || a.Effective(Write{Dot: Dot{Log: l, Seq: 2}}).UntilMS != aTime {
+		t.Error("what was said before is forgotten, or what is void is not")
 	}
 	c = &Checkpoint{Scope: testScope, At: Cite{2, 2}, Prev: checkpointHash(c), TimeMS: aTime + 3, Heads: []Pin{{l, 4, Hash{4}}}}
 	if err := a.Apply(c, checkpointHash(c)); err != nil {
@@ -148,6 +148,39 @@ func TestNewHubEpoch(t *testing.T) {
 	}
 	if head, ok := a.Head(l); !ok || head.Seq != 4 {
 		t.Errorf("proved again: %v, %v", head, ok)
+	}
+	if got := a.Committed(l); !slices.Equal(got, []Head{{3, Hash{3}}, {4, Hash{4}}}) || (*Authority)(nil).Committed(l) != nil {
+		t.Errorf("committed %v", got)
+	}
+}
+
+// What one restoration of a hub made void is still held after the next: it was said, and
+// nothing else may be said in its place.
+func TestVoidThroughTwoRestorations(t *testing.T) {
+	floor := []Pos{{testLog(0), 1}}
+	o := &office{t: t}
+	first := o.sign(nil, false, aTime, nil)
+	void := o.sign(first, false, aTime+1, func(c *Checkpoint) { c.Floor = floor })
+	restored := o.sign(first, true, aTime+2, nil)
+	void2 := o.sign(restored, false, aTime+3, nil)
+	again := o.sign(restored, true, aTime+4, nil)
+	for name, order := range map[string][]*Checkpoint{
+		"as they were signed":     {first, void, restored, void2, again},
+		"the first void one last": {first, restored, void2, again, void},
+	} {
+		a := fold(t, order...)
+		for _, c := range order {
+			if !a.Holds(c.At, checkpointHash(c)) {
+				t.Errorf("%s: %v isn't held", name, c.At)
+			}
+		}
+		if got := a.Passed(); !slices.Equal(got, floor) {
+			t.Errorf("%s: the floor has passed %v; want %v", name, got, floor)
+		}
+		other := &Checkpoint{Scope: testScope, At: void.At, Prev: checkpointHash(first), TimeMS: aTime + 9}
+		if err := a.Apply(other, checkpointHash(other)); !errors.Is(err, ErrTwoFaced) {
+			t.Errorf("%s: another in the place of what is void: %v; want it refused", name, err)
+		}
 	}
 }
 
@@ -223,7 +256,7 @@ func TestTimeOfACite(t *testing.T) {
 	if _, ok := (*Authority)(nil).Head(testLog(0)); ok || (*Authority)(nil).Hash() != (Hash{}) {
 		t.Error("a head by no one")
 	}
-	if _, ok := (*Authority)(nil).HeadAt(testLog(0), Cite{1, 2}); ok {
+	if _, ok := (*Authority)(nil).headAt(testLog(0), (*Authority)(nil).said(Cite{1, 2})); ok {
 		t.Error("a head by no one")
 	}
 }
@@ -310,6 +343,10 @@ func TestReach(t *testing.T) {
 	l, m := testLog(0), testLog(1)
 	h := newHub(t)
 	h.next(aTime, witness(l, 3, aTime))
+	next := func(c Checkpoint) *Checkpoint {
+		c.Scope, c.At, c.Prev = testScope, Cite{1, 2}, h.authority.Hash()
+		return &c
+	}
 	at := func(log LogID, seq uint64, stamp int64, over ...Pos) Cell {
 		return Cell{Writes: []Write{{Dot: Dot{Log: log, Seq: seq}, Stamp: StampAt(stamp), Officer: "A"}}, Over: over}
 	}
@@ -327,7 +364,7 @@ func TestReach(t *testing.T) {
 			[]Cell{at(m, 1, aTime+MaxClaimAhead), at(m, 1, aTime+MaxClaimAhead+day+1)}},
 		"a grant": {cutting(Subject{Kind: SubjectGrant, Officer: "A", From: 0, Until: 1}), []Cell{at(m, 8, 0)}, nil},
 	} {
-		c := &Checkpoint{At: Cite{1, 2}, TimeMS: aTime}
+		c := next(Checkpoint{TimeMS: aTime})
 		if x.fill != nil {
 			x.fill(c)
 		}
@@ -345,7 +382,7 @@ func TestReach(t *testing.T) {
 	}
 	// What waits for a log that is cut rests on it.
 	waiting := Cell{Pending: []Claim{{Over: Pos{l, 1}}}}
-	c := &Checkpoint{At: Cite{1, 2}, TimeMS: aTime}
+	c := next(Checkpoint{TimeMS: aTime})
 	cutting(Subject{Kind: SubjectDevice, Device: l.Device})(c)
 	if r := h.authority.Reach(c); !r.Cell(waiting) || !r.Cell(at(m, 1, 0, Pos{l, 1})) || r.Cell(at(m, 1, 0, Pos{m, 1})) {
 		t.Errorf("a log that isn't listed: %+v", r)
@@ -359,13 +396,17 @@ func TestReach(t *testing.T) {
 	if r := (Reach{Writes: want}); !r.Cell(at(testLog(2), 1, 0, Pos{m, 8})) || r.Cell(at(testLog(2), 1, 0, Pos{m, 7})) {
 		t.Error("what is superseded from the first entry on")
 	}
-	if got := h.authority.Reach(&Checkpoint{At: Cite{1, 2}, TimeMS: aTime}).UnwitnessedMS; got != [2]int64{} {
+	if got := h.authority.Reach(next(Checkpoint{TimeMS: aTime})).UnwitnessedMS; got != [2]int64{} {
 		t.Errorf("no time has passed, and claims are reached: %v", got)
 	}
-	if got := new(Authority).Reach(&Checkpoint{At: Cite{1, 1}, TimeMS: aTime}).UnwitnessedMS; got != [2]int64{aTime + MaxClaimAhead, maxMillis} {
-		t.Errorf("of the first checkpoint: %v", got)
+	first := new(Authority).Reach(&Checkpoint{At: Cite{1, 1}, TimeMS: aTime})
+	if first.UnwitnessedMS != [2]int64{aTime + MaxClaimAhead, maxMillis} || first.BeforeMS != aTime-MaxClaimBehind {
+		t.Errorf("of the first checkpoint: %+v", first)
 	}
-	r := h.authority.Reach(&Checkpoint{At: Cite{1, 2}, Heads: []Pin{{l, 4, Hash{1}}, {m, 2, Hash{1}}}})
+	if old := aTime - MaxClaimBehind; !first.Cell(at(m, 1, old-1)) || first.Cell(at(m, 1, old)) {
+		t.Error("a claim far before the first checkpoint")
+	}
+	r := h.authority.Reach(next(Checkpoint{Heads: []Pin{{l, 4, Hash{1}}, {m, 2, Hash{1}}}}))
 	if !slices.Equal(r.Heads, []LogID{l, m}) || !slices.Equal(r.Writes, []Range{{l, 4, 4}, {m, 1, 2}}) {
 		t.Errorf("heads: %v, which cover %v", r.Heads, r.Writes)
 	}

@@ -56,7 +56,7 @@ func (a *Authority) cited(p Pos, says Cite) Cite {
 	if at < 0 {
 		return Cite{}
 	}
-	return a.chain[at].at
+	return a.chain[at].At
 }
 
 // timeOf is the time of a checkpoint that is held; 0 of any other.
@@ -65,18 +65,45 @@ func (a *Authority) timeOf(cite Cite) int64 {
 	if !ok {
 		return 0
 	}
-	return a.chain[i].timeMS
+	return a.chain[i].TimeMS
+}
+
+// pinning is the checkpoint whose heads stand for what an entry leaves to the one
+// that it cites: that one, void or not, or the last on the way to it that doesn't
+// cover the entry itself. It never changes once what is cited is held, so that what
+// counts by it counts in any order.
+func (a *Authority) pinning(p Pos, says Cite) *link {
+	if says == (Cite{}) {
+		return nil
+	}
+	l := a.said(says)
+	at := l
+	for ; at != nil && !a.leads(at); at = at.prev {
+		if at.covers(p) {
+			l = at.prev
+		}
+	}
+	if at == nil {
+		return l
+	}
+	cs := a.covered[p.Log]
+	i, _ := slices.BinarySearchFunc(cs, p.Seq, func(c cover, seq uint64) int { return cmp.Compare(c.seq, seq) })
+	if i < len(cs) && cs[i].at.Compare(at.At) <= 0 {
+		first, _ := a.find(cs[i].at)
+		return a.chain[first].prev
+	}
+	return l
 }
 
 // Complete gives the entry the pins that it left to the checkpoint which it cites,
 // as far as the authority holds that checkpoint and it covers what is named.
 func (a *Authority) Complete(e *Entry) {
-	cites := a.cited(e.Pos(), e.Cites)
+	cited := a.pinning(e.Pos(), e.Cites)
 	for _, p := range e.Named() {
 		if e.pin(p.Log) != (Head{}) {
 			continue
 		}
-		head, ok := a.HeadAt(p.Log, cites)
+		head, ok := a.headAt(p.Log, cited)
 		if !ok || head.Seq < p.Seq {
 			continue
 		}
@@ -84,27 +111,4 @@ func (a *Authority) Complete(e *Entry) {
 		i, _ := slices.BinarySearchFunc(e.Pins, p.Log, func(p Pin, l LogID) int { return p.Log.Compare(l) })
 		e.Pins = slices.Insert(slices.Clone(e.Pins), i, pin)
 	}
-}
-
-// Covered looks again at the claims that left the branch to a checkpoint, after
-// one has come, and says whether anything counts now.
-func (r *Record) Covered(a *Authority, held Held) bool {
-	var logs []LogID
-	r.each(func(c Cell) Cell {
-		c.Pending = slices.Clone(c.Pending)
-		for i, p := range c.Pending {
-			head, ok := a.HeadAt(p.Over.Log, a.cited(Pos{p.By.Log, p.By.Seq}, p.Cite))
-			if p.Pin == (Head{}) && ok && head.Seq >= p.Over.Seq {
-				c.Pending[i].Pin = head
-				logs = append(logs, p.Over.Log)
-			}
-		}
-		slices.SortFunc(c.Pending, compareClaims)
-		return c
-	})
-	changed := false
-	for _, l := range logs {
-		changed = r.Arrived(l, held) || changed
-	}
-	return changed
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // Held gives the chain hash held of a log at a seq. Of an entry that was dropped
-// below the floor it gives the zero Hash and true: what lies there is the past of
-// everyone, and there is nothing left to compare.
+// below the floor, or that was everyone's before the claim on it (Authority.Past),
+// it gives the zero Hash and true: there is nothing left to compare.
 type Held func(log LogID, seq uint64) (Hash, bool)
 
 // Claim is a supersession that can't be judged yet, because the log that it
@@ -58,17 +58,18 @@ func compareClaims(a, b Claim) int {
 func (r *Record) Arrived(log LogID, held Held) bool {
 	changed := false
 	r.each(func(c Cell) Cell {
-		now, counted := c.arrived(log, held)
+		now, counted := c.count(func(p Claim) bool { return p.Over.Log == log && p.holds(held) })
 		changed = changed || counted
 		return now
 	})
 	return changed
 }
 
-func (c Cell) arrived(log LogID, held Held) (Cell, bool) {
+// count lets those claims count that holds says do, and says whether any does.
+func (c Cell) count(holds func(Claim) bool) (Cell, bool) {
 	var counts []Claim
 	waits := slices.DeleteFunc(slices.Clone(c.Pending), func(p Claim) bool {
-		if p.Over.Log != log || !p.holds(held) {
+		if !holds(p) {
 			return false
 		}
 		counts = append(counts, p)

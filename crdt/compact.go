@@ -10,9 +10,10 @@ import (
 // whole record can be forgotten: it was deleted, nothing was written to it that
 // the deletion hadn't seen, and all of it lies at or below the floor.
 //
-// The caller holds the heads that the checkpoint with this floor names: whatever
-// a counted device wrote before it acknowledged the floor is among them, so that
-// nothing of theirs is still to come that a deletion below the floor hadn't seen.
+// The caller holds all that lies below the newest floor, and the heads that its
+// checkpoint names: whatever a counted device wrote before it acknowledged the floor
+// is among them, so that nothing of theirs is still to come that a deletion below the
+// floor hadn't seen, or whose claims can't be compared any more.
 func (r *Record) Compact(floor []Pos) (keep bool) {
 	r.close(floor)
 	was, _ := r.Existence()
@@ -93,6 +94,9 @@ func (r *Record) close(floor []Pos) {
 	}
 	gone := made.Over
 	for _, w := range made.Writes {
+		if !present([]Write{w}) && !Covers(floor, w.Pos()) {
+			return // it may be rejected yet
+		}
 		if old(w) {
 			gone = union(gone, w.Over)
 		}
@@ -149,9 +153,21 @@ func (r *Record) Closed(floor []Pos) bool {
 // the floor may judge.
 func (e *Entry) Late(i int, floor []Pos) bool {
 	op := &e.Ops[i]
-	if op.Record.ByKey() {
-		return op.Made.Seq > 0 && Covers(floor, op.Made)
+	switch {
+	case e.Makes(i):
+		return false
+	case op.Record.ByKey():
+		return Covers(floor, op.Made)
 	}
-	made := op.Record.Dot
-	return Covers(floor, Pos{made.Log, made.Seq})
+	return Covers(floor, Pos{op.Record.Dot.Log, op.Record.Dot.Seq})
+}
+
+// Makes says whether an operation is on a record that its own entry makes, or makes
+// it by its key: so it needs nothing that came before.
+func (e *Entry) Makes(i int) bool {
+	op := &e.Ops[i]
+	if op.Record.ByKey() {
+		return op.Made.Seq == 0
+	}
+	return op.Record.Dot.Log == e.Log && op.Record.Dot.Seq == e.Seq
 }

@@ -35,7 +35,7 @@ func TestCompactionChangesNoReading(t *testing.T) {
 			} else {
 				e.walk(0)
 			}
-			t.Logf("%d histories, %d deliveries compared; %d floors forgot the record", e.histories, e.history.checks, e.forgotten)
+			t.Logf("%d histories, %d deliveries and %d verdicts compared; %d floors forgot the record", e.histories, e.history.checks, e.history.verdicts, e.forgotten)
 			if e.forgotten == 0 {
 				t.Error("no floor ever forgot a record")
 			}
@@ -218,10 +218,79 @@ func (h *history) readsAlike(whole, less *Record, v vector) error {
 	}
 	a := Reader{}.In(whole, nil).Cell(whole.Cells[testField], LWW)
 	b := Reader{}.In(less, nil).Cell(less.Cells[testField], LWW)
-	if !slices.EqualFunc(a.Siblings, b.Siblings, func(x, y Sibling) bool { return x.Dot == y.Dot }) {
+	if !sameSiblings(a, b) {
 		return fmt.Errorf("at %v, floor %v: the field reads otherwise\n%v\nwithout compaction\n%v\n%v", v, h.floor.at, dump(less), dump(whole), h)
 	}
+	if len(h.steps) > *saves {
+		return nil
+	}
+	return h.readsPast(whole, less, v)
+}
+
+func sameSiblings(a, b Reading) bool {
+	return slices.EqualFunc(a.Siblings, b.Siblings, func(x, y Sibling) bool { return x.Dot == y.Dot })
+}
+
+// readsPast compares what needs the past of the field: its first number, and what is
+// left of it where the hub rejects any write that the floor hasn't passed. Where the
+// entries are still held it is the same; where they were dropped, what lacks is told,
+// unless a step was dropped that was built on the rejected one, and falls.
+func (h *history) readsPast(whole, less *Record, v vector) error {
+	held := map[uint32][]Write{FieldExistence: h.past(v, FieldExistence), testField: h.past(v, testField)}
+	read := func(r *Record, a *Authority, p Policy) Reading {
+		rd := Reader{Authority: a}.In(r, func() []Write { return held[FieldExistence] })
+		rd.Prior = func() []Write { return held[testField] }
+		return rd.Cell(r.Cells[testField], p)
+	}
+	if a, b := read(whole, nil, Serial), read(less, nil, Serial); !sameSiblings(a, b) {
+		return fmt.Errorf("at %v, floor %v: the first is %v, and %v without compaction\n%v\n%v\n%v", v, h.floor.at, b.Siblings, a.Siblings, dump(less), dump(whole), h)
+	}
+	for _, s := range h.arrived(v) {
+		if s.entry.Seq <= uint64(h.floor.at[s.actor]) {
+			continue
+		}
+		h.verdicts++
+		a := rejecting(s.entry.Dot(0))
+		past := func(field uint32, _ string) []Write { return held[field] }
+		is, _ := Reader{Authority: a}.Existence(whole, past)
+		if got, _ := (Reader{Authority: a}).Existence(less, past); (got == Present) != (is == Present) {
+			return fmt.Errorf("at %v, floor %v, %v rejected: existence %d, and %d without compaction\n%v\n%v\n%v",
+				v, h.floor.at, s.entry.Dot(0), got, is, dump(less), dump(whole), h)
+		}
+		if is != Present {
+			continue
+		}
+		all, some := read(whole, a, State), read(less, a, State)
+		if !sameSiblings(all, some) {
+			return fmt.Errorf("at %v, floor %v, %v rejected: %v is read, and %v without compaction\n%v\n%v\n%v",
+				v, h.floor.at, s.entry.Dot(0), some.Siblings, all.Siblings, dump(less), dump(whole), h)
+		}
+		kept := held[testField]
+		held[testField] = slices.DeleteFunc(slices.Clone(kept), func(w Write) bool { return Covers(h.floor.at.positions(), w.Pos()) })
+		odd := slices.ContainsFunc(all.Hidden, func(x Hidden) bool { return x.Why == BuiltOnOne && Covers(h.floor.at.positions(), x.Pos()) })
+		if some = read(less, a, State); !sameSiblings(all, some) && len(some.Lost) == 0 && !odd {
+			return fmt.Errorf("at %v, floor %v, %v rejected: %v is read where the past was dropped, %v where it wasn't, and nothing is lost\n%v",
+				v, h.floor.at, s.entry.Dot(0), some.Siblings, all.Siblings, h)
+		}
+		held[testField] = kept
+	}
 	return nil
+}
+
+// past is every write of a field that has arrived.
+func (h *history) past(v vector, field uint32) []Write {
+	var entries []*Entry
+	for _, s := range h.arrived(v) {
+		entries = append(entries, s.entry)
+	}
+	return (*Authority)(nil).History(entries, heldAt(v), h.ref.ID(), field, "")
+}
+
+// rejecting is the authority of a hub that has said nothing but one rejection.
+func rejecting(d Dot) *Authority {
+	a := &Authority{}
+	a.take(&link{Checkpoint: &Checkpoint{Scope: testScope, At: Cite{1, 1}, Verdicts: []Verdict{{Dot: d, Ruling: Rejected, Index: 1}}}})
+	return a
 }
 
 func dumpMaybe(r *Record) string {

@@ -6,6 +6,10 @@ import "cmp"
 // is witnessed, in milliseconds. One that lies further sorts last.
 const MaxClaimAhead = 400 * 24 * 60 * 60 * 1000
 
+// MaxClaimBehind is how far before the first checkpoint a claim that cites none may
+// lie, in milliseconds: an office may have worked that long before there was a hub.
+const MaxClaimBehind = 400 * 24 * 60 * 60 * 1000
+
 // Time is when a write was made, as far as the checkpoints tell: its clock's
 // claim, held between the checkpoint that its entry cites and the witness.
 type Time struct {
@@ -13,8 +17,9 @@ type Time struct {
 	FromMS    int64 // time of the checkpoint cited, as far as that counts; 0: none
 	UntilMS   int64 // when the hub committed it; 0: it hasn't yet
 	Witnessed bool
-	// Suspect says that the claim lay outside by more than MaxAhead: its clock was
-	// wrong, and no winner should be taken from it unseen.
+	// Suspect says that the claim lay outside by more than MaxAhead, or cites nothing
+	// and lies far before all that the hub has said: its clock was wrong, and no winner
+	// should be taken from it unseen.
 	Suspect bool
 }
 
@@ -36,8 +41,18 @@ func (a *Authority) Effective(w Write) Time {
 		t.At, t.Suspect = StampAt(t.FromMS), claim < t.FromMS-slack
 	case !t.Witnessed && len(a.chain) > 0 && claim > a.TimeMS+MaxClaimAhead:
 		t.At, t.Suspect = 0, true
+	case t.FromMS == 0 && claim < a.beginMS():
+		t.Suspect = true
 	}
 	return t
+}
+
+// beginMS is before when no claim is believed that cites nothing.
+func (a *Authority) beginMS() int64 {
+	if len(a.chain) == 0 {
+		return 0
+	}
+	return a.chain[0].TimeMS - MaxClaimBehind
 }
 
 // witness is when the hub committed an entry. Witnesses of a log are sorted by

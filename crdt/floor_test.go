@@ -317,7 +317,7 @@ func TestExistenceUnderACut(t *testing.T) {
 	h := newHub(t)
 	h.next(aTime, cutting(Subject{Kind: SubjectOfficer, Officer: "X"}))
 	prior := func(field uint32, elem string) []Write {
-		return History(bad.entries(), bad.hash, testRef.ID(), field, elem)
+		return h.authority.History(bad.entries(), bad.hash, testRef.ID(), field, elem)
 	}
 	if is, _ := (Reader{Authority: h.authority}).Existence(bad.record, prior); is != Present {
 		t.Errorf("after a hidden deletion: %d", is)

@@ -83,6 +83,10 @@ func (f *Forks) Settle(l LogID, branch Hash) {
 	f.settled[l][branch] = true
 }
 
+// Unsettle forgets what Settle was told. Where a checkpoint made others void, the
+// caller settles anew what those say that are not.
+func (f *Forks) Unsettle() { f.settled = nil }
+
 // committed are the branches that the hub has committed, and those that they grew
 // from.
 func (f *Forks) committed(l LogID) map[Hash]bool {

@@ -318,6 +318,11 @@ func TestSettledInAnyOrder(t *testing.T) {
 		if a, b := f.Name(l, inner.Hash, 4), f.Name(l, other.Hash, 4); a == b {
 			t.Errorf("%v: two branches have the name %v", order, a)
 		}
+		f.Unsettle() // the hub was restored, and has committed the other
+		f.Settle(l, other.Hash)
+		if got := f.Name(l, other.Hash, 2); got != l {
+			t.Errorf("%v: settled anew the branch is %v", order, got)
+		}
 	}
 }
 

@@ -7,6 +7,11 @@ import (
 	"testing"
 )
 
+const day = int64(24 * 60 * 60 * 1000)
+
+// aTime is some time in 2026, in milliseconds.
+const aTime = int64(1_790_000_000_000)
+
 // tester is a *testing.T or a *rapid.T.
 type tester interface {
 	Helper()
@@ -102,7 +107,7 @@ func (d *desk) entries() []*Entry {
 // reader reads the test field under an authority, with all of the past.
 func (d *desk) reader(a *Authority) Reader {
 	return Reader{Authority: a, Prior: func() []Write {
-		return History(d.entries(), d.hash, d.record.Ref.ID(), testField, "")
+		return a.History(d.entries(), d.hash, d.record.Ref.ID(), testField, "")
 	}}
 }
 

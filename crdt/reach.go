@@ -1,6 +1,9 @@
 package crdt
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // Reach is what may read differently once a checkpoint is applied: where a store
 // has to look, to read records before and after and tell the views of those that
@@ -13,11 +16,18 @@ type Reach struct {
 	// UnwitnessedMS are the claims that were too far ahead before, and are no
 	// longer, or, at the first checkpoint, are now: past the first, up to the second.
 	UnwitnessedMS [2]int64
-	// Cited is the checkpoint itself: what entries that cite it say counts from now on.
-	Cited Cite
+	// BeforeMS is before when claims that cite nothing are suspect from now on, or no
+	// longer; 0: nothing changes.
+	BeforeMS int64
+	// Cited are the checkpoint itself, and those that go void or hold again with it:
+	// what entries that cite them say counts otherwise from now on.
+	Cited []Cite
 	// Heads are the logs of which the hub has said more: forks may be decided, and
-	// claims that leave the branch to a checkpoint may count.
+	// claims that leave the branch to a checkpoint, or that the floor passes, may count.
 	Heads []LogID
+	// Voids says that checkpoints which are held go void, or hold again: a store that
+	// keeps no index of all the above looks at every record, and Forks are settled anew.
+	Voids bool
 }
 
 // Range is the entries of a log from From to To.
@@ -30,17 +40,98 @@ type Range struct {
 // end is the To of a range without end.
 const end = 1<<64 - 1
 
-// Reach is what applying a checkpoint may change. It is asked for before Apply.
+// Reach is what applying a checkpoint may change. It is asked for before Apply. Of
+// one that is held, or that Apply refuses, it is nothing.
 func (a *Authority) Reach(c *Checkpoint) Reach {
-	var r Reach
-	if _, held := a.find(c.At); held {
-		return r
+	if a.said(c.At) != nil {
+		return Reach{}
 	}
-	r.Cited = c.At
+	prev, err := a.follows(c)
+	if err != nil {
+		return Reach{}
+	}
+	now := &link{Checkpoint: c, prev: prev}
+	if len(a.chain) > 0 && c.At.Compare(a.Newest) < 0 {
+		return Reach{Heads: now.named()} // void from the start
+	}
+	parts := prev
+	for parts != nil && !a.leads(parts) {
+		parts = parts.prev
+	}
+	var r Reach
+	if parts == a.newest() {
+		r = a.reach(c)
+	} else {
+		r = a.when(parts).along(a.newest(), parts)
+		r.join(a.when(parts).along(now, parts))
+		r.Voids = true
+	}
+	r.times(a, now)
+	return r
+}
+
+// named is the logs whose heads a checkpoint stands for.
+func (l *link) named() []LogID {
+	named := map[LogID]bool{}
+	for _, p := range l.Floor {
+		named[p.Log] = true
+	}
+	for at := l; at != nil && at.At.Epoch == l.At.Epoch; at = at.prev {
+		for _, h := range at.Heads {
+			named[h.Log] = true
+		}
+	}
+	return slices.SortedFunc(maps.Keys(named), LogID.Compare)
+}
+
+// along is what the checkpoints past one and up to another change; a is what was
+// said up to the first, and is spent.
+func (a *Authority) along(to, from *link) (r Reach) {
+	var path []*link
+	for ; to != from; to = to.prev {
+		path = append(path, to)
+	}
+	for _, l := range slices.Backward(path) {
+		r.join(a.reach(l.Checkpoint))
+		a.take(l)
+	}
+	return r
+}
+
+func (r *Reach) join(s Reach) {
+	r.Writes, r.Subjects = append(r.Writes, s.Writes...), append(r.Subjects, s.Subjects...)
+	r.Cited, r.Heads = append(r.Cited, s.Cited...), append(r.Heads, s.Heads...)
+}
+
+// times is what the time of a checkpoint changes.
+func (r *Reach) times(a *Authority, now *link) {
+	first := now
+	for first.prev != nil {
+		first = first.prev
+	}
+	switch {
+	case len(a.chain) == 0: // from now on there is something to be ahead of
+		r.UnwitnessedMS = [2]int64{now.TimeMS + MaxClaimAhead, maxMillis}
+		r.BeforeMS = first.TimeMS - MaxClaimBehind
+	case now.TimeMS != a.TimeMS:
+		r.UnwitnessedMS = [2]int64{min(a.TimeMS, now.TimeMS) + MaxClaimAhead, max(a.TimeMS, now.TimeMS) + MaxClaimAhead}
+	}
+	if len(a.chain) > 0 && first.TimeMS != a.chain[0].TimeMS {
+		r.BeforeMS = max(first.TimeMS, a.chain[0].TimeMS) - MaxClaimBehind
+	}
+}
+
+// reach is what a checkpoint that follows the newest changes, but for its time.
+func (a *Authority) reach(c *Checkpoint) Reach {
+	r := Reach{Cited: []Cite{c.At}}
 	for _, h := range c.Heads {
 		if from := a.coveredTo(h.Log) + 1; from <= h.Seq {
 			r.Writes = append(r.Writes, Range{h.Log, from, h.Seq})
 		}
+		r.Heads = append(r.Heads, h.Log)
+	}
+	for _, p := range c.Floor {
+		r.Heads = append(r.Heads, p.Log)
 	}
 	for _, w := range c.Witnesses {
 		r.Writes = append(r.Writes, Range{w.Log, lastWitness(a.witnesses[w.Log]).Seq + 1, w.Seq})
@@ -58,15 +149,6 @@ func (a *Authority) Reach(c *Checkpoint) Reach {
 		}
 		r.Writes = append(r.Writes, Range{v.Dot.Log, v.Dot.Seq, to})
 	}
-	for _, h := range c.Heads {
-		r.Heads = append(r.Heads, h.Log)
-	}
-	switch {
-	case len(a.chain) == 0: // from now on there is something to be ahead of
-		r.UnwitnessedMS = [2]int64{c.TimeMS + MaxClaimAhead, maxMillis}
-	case c.TimeMS > a.TimeMS:
-		r.UnwitnessedMS = [2]int64{a.TimeMS + MaxClaimAhead, c.TimeMS + MaxClaimAhead}
-	}
 	return r
 }
 
@@ -74,7 +156,9 @@ func (a *Authority) Reach(c *Checkpoint) Reach {
 // an officer reaches every cell that was ever overwritten.
 func (r Reach) Cell(c Cell) bool {
 	return slices.ContainsFunc(c.Writes, r.write) || slices.ContainsFunc(c.Over, r.past) ||
-		slices.ContainsFunc(c.Pending, func(p Claim) bool { return r.past(Pos{p.Over.Log, max(p.Over.Seq, p.Pin.Seq)}) })
+		slices.ContainsFunc(c.Pending, func(p Claim) bool {
+			return slices.Contains(r.Cited, p.Cite) || slices.Contains(r.Heads, p.Over.Log) || r.past(Pos{p.Over.Log, max(p.Over.Seq, p.Pin.Seq)})
+		})
 }
 
 // Reading says it of what a cell reads before: where something is hidden, that may
@@ -86,7 +170,8 @@ func (r Reach) Reading(before Reading) bool {
 
 func (r Reach) write(w Write) bool {
 	claim := w.Stamp.Millis()
-	return w.Cite != (Cite{}) && w.Cite == r.Cited || claim > r.UnwitnessedMS[0] && claim <= r.UnwitnessedMS[1] ||
+	return slices.Contains(r.Cited, w.Cite) || claim > r.UnwitnessedMS[0] && claim <= r.UnwitnessedMS[1] ||
+		claim < r.BeforeMS ||
 		slices.ContainsFunc(r.Writes, func(in Range) bool {
 			return in.Log == w.Dot.Log && in.From <= w.Dot.Seq && w.Dot.Seq <= in.To
 		}) ||

@@ -15,14 +15,15 @@ type Reader struct {
 	// Compare orders values for Max and Min; nil: as bytes.
 	Compare func(a, b []byte) int
 	// Prior gives every write of the cell that is read which is still held, by
-	// History. It is asked only where what stands doesn't tell: a write is hidden,
+	// Authority.History. It is asked only where what stands doesn't tell: a write is hidden,
 	// or the policy is Serial. Nil: nothing of the past is held.
 	Prior func() []Write
 	// Whole asks Prior of every cell that was ever overwritten, so that all that is
 	// hidden is named: for the page of one record. What is shown is the same.
 	Whole bool
-	swept []Pos   // what deletions of the record took with them; In fills it in
-	waits []Claim // of the cell that is read
+	swept []Pos        // what deletions of the record took with them; In fills it in
+	gone  func() []Pos // the same of all deletions whose entries are held; nil: none is
+	waits []Claim      // of the cell that is read
 }
 
 // Reading is what a cell says.
@@ -73,7 +74,16 @@ func (rd Reader) In(r *Record, prior func() []Write) Reader {
 	made := rd
 	made.Prior = prior
 	visible, hidden, _ := made.visible(r.Cells[FieldExistence], LWW)
-	rd.swept = r.swept(rd.counting(r.Cells[FieldExistence], visible), rd.seenOnce(r, hidden))
+	visible = rd.counting(r.Cells[FieldExistence], visible)
+	rd.swept, rd.gone = r.swept(visible, rd.seenOnce(r, hidden)), nil
+	if prior != nil && r.Ref.ByKey() && len(hidden) == 0 {
+		rd.gone = func() (gone []Pos) {
+			for _, w := range prior() {
+				gone = union(gone, w.Over)
+			}
+			return r.swept(visible, rd.Authority.counts(gone))
+		}
+	}
 	return rd
 }
 

@@ -98,8 +98,9 @@ func (r *Record) all(f func(Cell)) {
 // Apply merges the entry's i-th operation into the record. Applying one twice
 // changes nothing, and of one whose payload was erased the whole form stays: where
 // an act of erasure takes it away, the caller does, of what is held and of what
-// comes. The entry's names are those of Forks.Resolve, and what it
-// cites is filled in from the entries before it (Entry.Citing).
+// comes. The entry's names are those of Forks.Resolve, what it
+// cites is filled in from the entries before it (Entry.Citing), and held is that of
+// Authority.Past.
 func (r *Record) Apply(e *Entry, i int, held Held) {
 	op := &e.Ops[i]
 	if op.Kind == Assign {

@@ -112,6 +112,6 @@ func TestGroupTellsWhatIsHidden(t *testing.T) {
 	if want(t, r, "hai"); len(r.Hidden) != 1 || !slices.Equal(r.Lost, []Pos{one.Pos()}) {
 		t.Errorf("%+v", r)
 	}
-	past := func() []Write { return History(a.entries(), a.hash, testRef.ID(), testField, "") }
+	past := func() []Write { return h.authority.History(a.entries(), a.hash, testRef.ID(), testField, "") }
 	want(t, Reader{Authority: h.authority}.Group(cells, []func() []Write{past, nil}, LWW), "hai", "một")
 }

@@ -40,16 +40,21 @@ func (s *saga) step(n int) {
 	case 0, 1, 2:
 		s.write(d, n)
 	case 3, 4:
-		from := s.desks[s.int("from", 0, 2)]
-		for _, e := range from.held[s.desks[s.int("log", 0, 2)].log] {
-			if e.Seq == uint64(len(d.held[e.Log])+1) && s.int("deliver", 0, 3) > 0 {
-				d.receive(e)
-			}
-		}
+		s.deliver(d)
 	case 5:
 		s.cite(d)
 	default:
 		s.decide()
+	}
+}
+
+// deliver brings a device some of what another holds of a log.
+func (s *saga) deliver(d *desk) {
+	from := s.desks[s.int("from", 0, 2)]
+	for _, e := range from.held[s.desks[s.int("log", 0, 2)].log] {
+		if e.Seq == uint64(len(d.held[e.Log])+1) && s.int("deliver", 0, 3) > 0 {
+			d.receive(e)
+		}
 	}
 }
 

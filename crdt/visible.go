@@ -7,6 +7,17 @@ import "slices"
 func (rd Reader) visible(c Cell, p Policy) (visible []Write, hidden []Hidden, lost []Pos) {
 	rd.waits = c.Pending
 	visible, hidden, lost = rd.standing(c, p)
+	past := func(w Write) bool {
+		return !slices.ContainsFunc(c.Writes, func(s Write) bool { return s.Dot == w.Dot })
+	}
+	if rd.gone != nil && slices.ContainsFunc(visible, past) { // a compacted record has forgotten what took the past
+		rd.swept = union(rd.swept, rd.gone())
+	}
+	for _, w := range slices.Backward(visible) { // of numbers, what one that was swept had replaced goes too
+		if p == Serial && Covers(rd.swept, w.Pos()) {
+			rd.swept = union(rd.swept, rd.over(w))
+		}
+	}
 	if len(rd.swept) > 0 {
 		visible = slices.DeleteFunc(slices.Clone(visible), func(w Write) bool { return Covers(rd.swept, w.Pos()) })
 	}
@@ -195,13 +206,15 @@ func without(all []Write, hidden []Hidden) []Write {
 
 // History gives the writes that entries made to one cell of a record, for a
 // Reader's Prior. The entries' names are those of Forks.Resolve.
-func History(entries []*Entry, held Held, id RecordID, field uint32, elem string) []Write {
+func (a *Authority) History(entries []*Entry, held Held, id RecordID, field uint32, elem string) []Write {
 	var past []Write
 	for _, e := range entries {
 		for i := range e.Ops {
 			op := &e.Ops[i]
 			if op.Field == field && string(op.Elem) == elem && op.Record.ID() == id {
-				w, _ := e.write(i, held)
+				own := *e
+				a.Complete(&own)
+				w, _ := own.write(i, a.Past(e.Pos(), held))
 				past = append(past, w)
 			}
 		}

@@ -52,6 +52,8 @@ type history struct {
 	states map[vector]*Record
 	checks int // transitions that were compared
 	floor  *passed
+
+	verdicts int // rejections under which a compacted record was compared
 }
 
 const (

@@ -129,7 +129,7 @@ func TestPastIsAskedByName(t *testing.T) {
 	h.next(aTime, cutting(Subject{Kind: SubjectOfficer, Officer: "X"}))
 	rd := Reader{Authority: h.authority}
 	past := func(field uint32, elem string) []Write {
-		return History(d.entries(), d.hash, testRef.ID(), field, elem)
+		return (*Authority)(nil).History(d.entries(), d.hash, testRef.ID(), field, elem)
 	}
 	if got := rd.Set(d.record.Sets[testSet], func(elem string) []Write { return past(testSet, elem) }); !slices.Equal(got, []string{"a", "b"}) {
 		t.Errorf("in the set: %q", got)
@@ -143,7 +143,7 @@ func TestPastIsAskedByName(t *testing.T) {
 	if n := len(past(testSet, "a")); n != 2 {
 		t.Errorf("%d writes of one element", n)
 	}
-	if n := len(History(d.entries(), d.hash, RecordID{1}, testSet, "a")); n != 0 {
+	if n := len((*Authority)(nil).History(d.entries(), d.hash, RecordID{1}, testSet, "a")); n != 0 {
 		t.Errorf("%d writes of another record", n)
 	}
 	// An element that the deletion hadn't seen is an edit after it, and so is a field.
@@ -257,7 +257,9 @@ func TestMadeAnewInheritsNothing(t *testing.T) {
 	d.receive(create)
 	h := newHub(t)
 	h.next(aTime, cutting(Subject{Kind: SubjectOfficer, Officer: "X"}))
-	past := func() []Write { return History(d.entries(), d.hash, testRef.ID(), FieldExistence, "") }
+	past := func() []Write {
+		return (*Authority)(nil).History(d.entries(), d.hash, testRef.ID(), FieldExistence, "")
+	}
 	want(t, Reader{}.In(d.record, past).Cell(d.record.Cells[testField], LWW))
 	want(t, Reader{Authority: h.authority}.In(d.record, past).Cell(d.record.Cells[testField], LWW), "cũ")
 }
@@ -273,7 +275,9 @@ func TestHiddenDeletionGivesBackTheOneBefore(t *testing.T) {
 	d.receive(b.save(aTime+4, b.record.Create(nil)))
 	h := newHub(t)
 	h.next(aTime, cutting(Subject{Kind: SubjectOfficer, Officer: "X"}))
-	past := func() []Write { return History(d.entries(), d.hash, testRef.ID(), FieldExistence, "") }
+	past := func() []Write {
+		return (*Authority)(nil).History(d.entries(), d.hash, testRef.ID(), FieldExistence, "")
+	}
 	rd := Reader{Authority: h.authority}
 	want(t, rd.In(d.record, past).Cell(d.record.Cells[testField], LWW))
 	want(t, rd.In(d.record, nil).Cell(d.record.Cells[testField], LWW), "cũ") // with no past, nothing is known of it

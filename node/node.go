@@ -7,6 +7,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Code says what kind of failure an Error is.
@@ -49,10 +50,17 @@ type FieldError struct {
 	Value   string
 }
 
-// Errorf makes an Error. The same arguments fill both texts; %w wraps in both.
+// Errorf makes an Error. The same arguments fill both texts, errors in the language
+// of each as far as there are words; %w wraps in both.
 func Errorf(code Code, vi, en string, args ...any) *Error {
 	err := fmt.Errorf(en, args...)
-	return &Error{Code: code, Message: Text{VI: fmt.Errorf(vi, args...).Error(), EN: err.Error()}, Err: errors.Unwrap(err)}
+	here := slices.Clone(args)
+	for i, arg := range here {
+		if cause, is := arg.(error); is {
+			here[i] = spoken{cause}
+		}
+	}
+	return &Error{Code: code, Message: Text{VI: fmt.Errorf(vi, here...).Error(), EN: err.Error()}, Err: errors.Unwrap(err)}
 }
 
 // Error is the English sentence, with the cause if the sentence doesn't hold it.
@@ -71,14 +79,17 @@ func (e *Error) Unwrap() error { return e.Err }
 func Reason(err error) Text {
 	var e *Error
 	if !errors.As(err, &e) {
-		return Text{VI: err.Error(), EN: err.Error()}
+		return Text{VI: vietnamese(err), EN: err.Error()}
 	}
-	t := e.Message
+	return Text{VI: e.in(func(t Text) string { return t.VI }), EN: e.in(func(t Text) string { return t.EN })}
+}
+
+func (e *Error) in(language func(Text) string) string {
+	s := language(e.Message)
 	for _, f := range e.Fields {
-		t.VI += " " + f.Field + ": " + f.Message.VI
-		t.EN += " " + f.Field + ": " + f.Message.EN
+		s += " " + f.Field + ": " + language(f.Message)
 	}
-	return t
+	return s
 }
 
 // CodeOf is the code of the Error in err's chain, or Internal.

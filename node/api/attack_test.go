@@ -59,7 +59,9 @@ var signedInRoutes = [][2]string{
 	{"GET", "/api/v0/session"}, {"DELETE", "/api/v0/session"}, {"PUT", "/api/v0/session/password"}, {"GET", "/api/v0/node"},
 	{"GET", "/api/v0/schema"}, {"POST", "/api/v0/collections/petitions/search"}, {"POST", "/api/v0/collections/petitions/records"},
 	{"GET", "/api/v0/collections/petitions/records/x"}, {"PATCH", "/api/v0/collections/petitions/records/x"},
-	{"GET", "/api/v0/collections/petitions/records/x/history"}, {"GET", "/api/v0/kpis"}, {"GET", "/api/v0/events"}, {"POST", "/api/v0/demo/lines/" + peerDevice},
+	{"GET", "/api/v0/collections/petitions/records/x/history"}, {"POST", "/api/v0/collections/petitions/records/x/delete"},
+	{"POST", "/api/v0/collections/petitions/records/x/restore"}, {"GET", "/api/v0/collections/petitions/deleted"},
+	{"GET", "/api/v0/inbox"}, {"GET", "/api/v0/inbox/counts"}, {"POST", "/api/v0/inbox/x/dismiss"}, {"GET", "/api/v0/kpis"}, {"GET", "/api/v0/events"}, {"POST", "/api/v0/demo/lines/" + peerDevice},
 }
 
 // A session of one node is none at its neighbour on another port.
@@ -275,6 +277,7 @@ func TestOversizedBodies(t *testing.T) {
 	}{
 		{b, "POST", "/api/v0/collections/petitions/records", maxBody},
 		{b, "POST", "/api/v0/collections/petitions/search", maxBody},
+		{b, "POST", "/api/v0/collections/petitions/records/x/delete", maxBody},
 		{b, "PUT", "/api/v0/session/password", maxSignIn},
 		{o.stranger(), "POST", "/api/v0/session", maxSignIn},
 		{o.commandLine(), "POST", "/api/v0/import/petitions", maxImport},

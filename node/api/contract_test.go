@@ -193,28 +193,6 @@ func TestAConflictIsKeptAndSettled(t *testing.T) {
 	}
 }
 
-// The history names whose every value was, and which it replaced.
-func TestHistoryOfARecord(t *testing.T) {
-	b := newOffice(t).signIn("lan")
-	r := b.create("Đường hỏng")
-	path := "/api/v0/collections/petitions/records/" + r["id"].(string)
-	b.ask("PATCH", path, map[string]any{"version": r["version"], "values": map[string]any{"NoiDung": "Đường hỏng nặng"}}).is(200)
-	var was []map[string]any
-	var places []any
-	for i, e := range b.ask("GET", path+"/history", nil).is(200).json["events"].([]any) {
-		if event := e.(map[string]any); event["field"] == "NoiDung" {
-			was, places = append(was, event), append(places, float64(i))
-		}
-	}
-	if len(was) != 2 || was[0]["value"] != "Đường hỏng nặng" || was[1]["value"] != "Đường hỏng" || was[0]["what"] != "written" {
-		t.Fatalf("history %v; want both values, the newest first", was)
-	}
-	if replaced := was[0]["replaced"].([]any); len(replaced) != 1 || replaced[0] != places[1] || was[0]["officer"] == "" {
-		t.Errorf("the newest: %v; want it to replace %v", was[0], places[1])
-	}
-	b.ask("GET", "/api/v0/collections/petitions/records/"+strings.Repeat("0", 32)+"/history", nil).is(404)
-}
-
 func TestRefusedRecords(t *testing.T) {
 	o := newOffice(t)
 	b := o.signIn("lan")

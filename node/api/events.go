@@ -93,6 +93,9 @@ func (t *stream) run() {
 	}
 	alive := time.NewTicker(t.KeepAlive)
 	defer alive.Stop()
+	// The stream's last bytes are written by the server after this, and the deadline
+	// of the last event may be past: without its end the browser calls it broken.
+	defer func() { _ = t.control.SetWriteDeadline(time.Now().Add(eventTimeout)) }()
 	t.position = t.Engine.Position()
 	ok := t.noteUnsent() == nil && t.send(": open\n\n")
 	for ok {

@@ -91,7 +91,7 @@ type view struct {
 func viewOf(v engine.ViewState) view {
 	out := view{Name: v.Name, State: "ready", Done: v.Done, Unread: v.Unread, Position: v.Position, Store: v.Store}
 	switch {
-	case v.Err != nil:
+	case v.Err != nil && node.CodeOf(v.Err) != node.ReadOnly: // on a full disk it waits, and goes on by itself
 		out.State = "failed"
 	case !v.Ready:
 		out.State = "computing"

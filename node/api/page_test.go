@@ -74,10 +74,13 @@ func TestSpec(t *testing.T) {
 		t.Errorf("version %s, schemas %v", doc.OpenAPI, doc.Components.Schemas)
 	}
 	want := []string{
-		"DELETE /api/v0/session", "GET /api/v0/collections/{c}/records/{id}", "GET /api/v0/collections/{c}/records/{id}/history", "GET /api/v0/events", "GET /api/v0/kpis", "GET /api/v0/node",
+		"DELETE /api/v0/session", "GET /api/v0/collections/{c}/deleted", "GET /api/v0/collections/{c}/records/{id}",
+		"GET /api/v0/collections/{c}/records/{id}/history", "GET /api/v0/events", "GET /api/v0/inbox", "GET /api/v0/inbox/counts",
+		"GET /api/v0/kpis", "GET /api/v0/node",
 		"GET /api/v0/officers", "GET /api/v0/schema", "GET /api/v0/session", "PATCH /api/v0/collections/{c}/records/{id}",
-		"POST /api/v0/collections/{c}/records", "POST /api/v0/collections/{c}/search", "POST /api/v0/demo/lines/{device}",
-		"POST /api/v0/import/{collection}", "POST /api/v0/session", "PUT /api/v0/session/password",
+		"POST /api/v0/collections/{c}/records", "POST /api/v0/collections/{c}/records/{id}/delete", "POST /api/v0/collections/{c}/records/{id}/restore",
+		"POST /api/v0/collections/{c}/search", "POST /api/v0/demo/lines/{device}",
+		"POST /api/v0/import/{collection}", "POST /api/v0/inbox/{id}/dismiss", "POST /api/v0/session", "PUT /api/v0/session/password",
 	}
 	var got []string
 	for path, ops := range doc.Paths {

@@ -62,6 +62,7 @@ type recordAnswer struct {
 	UpdatedBy  string          `json:"updated_by"`
 	Damaged    bool            `json:"damaged,omitempty" doc:"The record is here and can't be read; only in lists, and nothing else is set."`
 	Edited     bool            `json:"edited,omitempty" doc:"It was deleted by someone who hadn't seen all of it; it is in no list."`
+	Deleted    *deletion       `json:"deleted,omitempty" doc:"It was deleted; restore takes that back. Values are what it said."`
 	Cells      map[string]cell `json:"cells,omitempty" doc:"Not in lists."`
 }
 
@@ -133,8 +134,9 @@ func (s *server) registerRecords(api huma.API) {
 	op.DefaultStatus = http.StatusCreated
 	add(s, api, op, s.create)
 	add(s, api, s.signedIn(http.MethodGet, "/collections/{c}/records/{id}", "record", "One record, with all that stands in its fields."), s.record)
-	add(s, api, s.signedIn(http.MethodGet, "/collections/{c}/records/{id}/history", "history", "Every write of a record, newest first."), s.history)
+	add(s, api, s.signedIn(http.MethodGet, "/collections/{c}/records/{id}/history", "history", "What was ever saved of a record, newest first."), s.history)
 	add(s, api, s.signedIn(http.MethodPatch, "/collections/{c}/records/{id}", "change", "Save fields of a record."), s.change)
+	s.registerDeletion(api)
 }
 
 func (s *server) collection(id string) (*schema.Collection, error) {
@@ -288,10 +290,20 @@ func recordID(s string) (crdt.RecordID, error) {
 
 func (s *server) read(ctx context.Context, c *schema.Collection, id crdt.RecordID) (*recordOutput, error) {
 	v, err := s.Engine.Get(ctx, c.ID, id)
+	if node.CodeOf(err) == node.NotFound {
+		return s.readDeleted(ctx, c, id)
+	}
 	if err != nil {
 		return nil, err
 	}
 	out := &recordOutput{recordOf(c, v)}
+	if v.Edited {
+		d, err := s.Engine.DeletedRecord(ctx, c.ID, id)
+		if err != nil {
+			return nil, err
+		}
+		out.Body.Deleted = s.deletionOf(d.Deletion)
+	}
 	out.Body.Cells = map[string]cell{}
 	for name, view := range v.Cells {
 		if f, ok := c.Field(name); ok {

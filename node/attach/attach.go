@@ -74,9 +74,10 @@ type Store struct {
 // name is what a file is called: it tells nothing to whoever lacks the key.
 type name [nameBytes]byte
 
-// OpenStore opens the attachments in a directory, making it where there is none,
-// and takes away what a crash left half written. One program at a time may have
-// it open: the data directory's lock sees to that.
+// OpenStore opens the attachments in a directory, and takes away what a crash left
+// half written. It makes nothing: a directory that isn't there has no attachments
+// until the first Put. One program at a time may have it open, and once: the data
+// directory's lock sees to that.
 func OpenStore(dir string, opts Options) (*Store, error) {
 	if err := opts.Keys.Check(); err != nil {
 		return nil, err
@@ -90,13 +91,15 @@ func OpenStore(dir string, opts Options) (*Store, error) {
 	if err := os.RemoveAll(filepath.Join(dir, dirIncoming)); err != nil {
 		return nil, fmt.Errorf("open the attachments: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Join(dir, dirIncoming), 0o700); err != nil {
-		return nil, fmt.Errorf("open the attachments: %w", err)
-	}
-	if err := errors.Join(durable.SyncDir(dir), durable.SyncDir(filepath.Dir(filepath.Clean(dir)))); err != nil {
-		return nil, fmt.Errorf("open the attachments: %w", err)
-	}
 	return s, nil
+}
+
+// make makes what Put needs, durably.
+func (s *Store) make() error {
+	if err := os.MkdirAll(filepath.Join(s.dir, dirIncoming), 0o700); err != nil {
+		return err
+	}
+	return errors.Join(durable.SyncDir(s.dir), durable.SyncDir(filepath.Dir(filepath.Clean(s.dir))))
 }
 
 func (s *Store) name(h Hash) (n name) {
@@ -106,6 +109,9 @@ func (s *Store) name(h Hash) (n name) {
 	return n
 }
 
+// FileOf is what an attachment's file is called here, as a Finding names it.
+func (s *Store) FileOf(h Hash) string { return filepath.Base(s.path(s.name(h))) }
+
 func (s *Store) path(n name) string {
 	x := hex.EncodeToString(n[:])
 	return filepath.Join(s.dir, x[:2], x)
@@ -114,6 +120,9 @@ func (s *Store) path(n name) string {
 // Put keeps what r gives, durably, and says what it is called. What is kept already
 // is kept once. One that is longer than the store takes is node.TooLarge.
 func (s *Store) Put(ctx context.Context, r io.Reader) (h Hash, size int64, err error) {
+	if err := s.make(); err != nil {
+		return h, 0, fmt.Errorf("take in an attachment: %w", err)
+	}
 	f, err := os.CreateTemp(filepath.Join(s.dir, dirIncoming), "*")
 	if err != nil {
 		return h, 0, fmt.Errorf("take in an attachment: %w", err)
@@ -219,7 +228,7 @@ func (s *Store) Open(h Hash) (*File, error) {
 	}
 	got, size, err := s.read(f)
 	if err == nil && got != h {
-		err = damaged(errors.New("it is another file's content"))
+		err = errOther
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("read an attachment: %w", err), f.Close())
@@ -233,6 +242,21 @@ func (s *Store) Open(h Hash) (*File, error) {
 	}
 	return &File{Reader: plain, Size: size, file: f}, nil
 }
+
+// readNamed reads all of a file and says what is in it, if that is what its name says.
+func (s *Store) readNamed(path string, n name) (h Hash, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return h, err
+	}
+	if h, _, err = s.read(f); err == nil && s.name(h) != n {
+		err = errOther
+	}
+	return h, errors.Join(err, f.Close())
+}
+
+// errOther says that a file holds something sound that isn't what its name says.
+var errOther = damaged(errors.New("it is another file's content"))
 
 // read reads all of a file and says what is in it.
 func (s *Store) read(f *os.File) (h Hash, size int64, err error) {

@@ -230,7 +230,7 @@ func naming(hashes ...Hash) func(func(Hash) error) error {
 
 func findings(t testing.TB, s *Store, referenced ...Hash) (kinds []Kind) {
 	t.Helper()
-	err := s.Verify(context.Background(), naming(referenced...), func(f Finding) { kinds = append(kinds, f.Kind) })
+	_, err := s.Verify(context.Background(), naming(referenced...), func(f Finding) { kinds = append(kinds, f.Kind) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,8 +38,11 @@ type Collected struct {
 // Collect removes the attachments that referenced doesn't name and that nobody has
 // put or pinned since the store was opened. referenced names everything that any
 // record or held entry points to: so nothing goes that someone still has to fetch.
-// When referenced fails, nothing is removed.
+// When referenced fails, nothing is removed; where nothing is here, it isn't asked.
 func (s *Store) Collect(ctx context.Context, referenced func(func(Hash) error) error) (Collected, error) {
+	if empty, err := s.empty(ctx); err != nil || empty {
+		return Collected{}, err
+	}
 	keep := map[name]struct{}{}
 	err := referenced(func(h Hash) error {
 		keep[s.name(h)] = struct{}{}
@@ -69,20 +72,31 @@ func (s *Store) Collect(ctx context.Context, referenced func(func(Hash) error) e
 	return done, err
 }
 
+var errFound = errors.New("there is one")
+
+func (s *Store) empty(ctx context.Context) (bool, error) {
+	err := s.walk(ctx, func(string, name, int64) error { return errFound }, func(string) {})
+	if errors.Is(err, errFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Verify reads every attachment and reports what is wrong, and what of referenced
-// is not here.
-func (s *Store) Verify(ctx context.Context, referenced func(func(Hash) error) error, report func(Finding)) error {
-	err := s.walk(ctx, func(path string, n name, _ int64) error {
-		if err := s.verify(path, n); err != nil {
+// is not here. It says how many it read.
+func (s *Store) Verify(ctx context.Context, referenced func(func(Hash) error) error, report func(Finding)) (read int, err error) {
+	err = s.walk(ctx, func(path string, n name, _ int64) error {
+		read++
+		if _, err := s.readNamed(path, n); err != nil {
 			report(Finding{Kind: Damaged, File: filepath.Base(path), Err: err})
 		}
 		return nil
 	}, func(path string) { report(Finding{Kind: Foreign, File: filepath.Base(path)}) })
 	if err != nil {
-		return err
+		return read, err
 	}
 	told := map[name]struct{}{}
-	return referenced(func(h Hash) error {
+	return read, referenced(func(h Hash) error {
 		n := s.name(h)
 		if _, ok := told[n]; ok {
 			return ctx.Err()
@@ -97,25 +111,13 @@ func (s *Store) Verify(ctx context.Context, referenced func(func(Hash) error) er
 	})
 }
 
-func (s *Store) verify(path string, n name) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	h, _, err := s.read(f)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if s.name(h) != n {
-		return damaged(errors.New("it is another file's content"))
-	}
-	return nil
-}
-
 // walk calls f with every attachment's file and foreign with whatever else lies
 // there. Links are not followed.
 func (s *Store) walk(ctx context.Context, f func(path string, n name, size int64) error, foreign func(path string)) error {
 	shelves, err := os.ReadDir(s.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // nothing was ever put
+	}
 	if err != nil {
 		return fmt.Errorf("list the attachments: %w", err)
 	}

@@ -28,7 +28,7 @@ func (s *Store) copyOne(ctx context.Context, from *Store, n name, f *os.File) er
 	}
 	h, _, err := s.Put(ctx, plain)
 	if err == nil && from.name(h) != n {
-		err = damaged(errors.New("it is another file's content"))
+		err = errOther
 	}
 	if err != nil {
 		return fmt.Errorf("copy an attachment: %w", err)

@@ -87,8 +87,8 @@ func (a *Auth) SignInByCode(source, typed string) (*Session, Proof, error) {
 		return nil, Proof{}, &Delayed{wait}
 	}
 	return nil, Proof{}, node.Errorf(node.Unauthenticated,
-		"Mã đăng nhập không đúng, đã dùng, hoặc đã hết hạn. Hãy lấy mã mới ở máy đang chạy chương trình.",
-		"the sign-in code is wrong, used up or too old; get a new one at the machine that runs the program")
+		"Mã đăng nhập không đúng, đã dùng, hoặc đã hết hạn. Hãy lấy mã mới ở máy đang chạy chương trình: `vungxa signin --dir THƯ_MỤC`.",
+		"the sign-in code is wrong, used up or too old; get a new one at the machine that runs the program: `vungxa signin --dir DIR`")
 }
 
 // SignInByPassword checks a password; source is where the request came from. An

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/node/store/backup"
 )
@@ -24,16 +25,17 @@ type BackupOrder struct {
 // BackupReport is what became of it.
 type BackupReport struct {
 	backup.Report
-	To         string   `json:"to"`
-	Recipients []string `json:"recipients"` // all recovery keys that open the set
-	Expired    int      `json:"expired"`    // parts that were removed with old backups
+	To         string    `json:"to"`
+	Recipients []string  `json:"recipients"` // all recovery keys that open the set
+	Expired    int       `json:"expired"`    // parts that were removed with old backups
+	LeftOut    []Finding `json:"left_out"`   // attachments that can't be read
 }
 
 // OpenStore opens the store of a node that isn't running, and nothing that reads its
 // records: what is done to a store as a whole. It makes none.
 func OpenStore(dir string, opts Options) (*Daemon, error) {
 	d := &Daemon{dir: dir, opts: opts, closing: make(chan struct{})}
-	return d.open(d.lock, d.openKeys, d.readSelf, d.hasStored, d.openStoreAlone)
+	return d.open(d.lock, d.openKeys, d.readSelf, d.hasStored, d.limitMemory, d.openStoreAlone, d.openAttachments)
 }
 
 // Store is the node's store.
@@ -52,7 +54,7 @@ func (d *Daemon) Backup(ctx context.Context, o BackupOrder) (r BackupReport, err
 	if err != nil {
 		return r, err
 	}
-	attached, err := attachments(ctx, d.dir, keys)
+	attached, left, err := attachments(ctx, d.attached)
 	if err != nil {
 		return r, fmt.Errorf("back up: %w", err)
 	}
@@ -61,7 +63,11 @@ func (d *Daemon) Backup(ctx context.Context, o BackupOrder) (r BackupReport, err
 		MadeMS: d.opts.Now().UnixMilli(), Program: o.Program, Device: d.self.claims.Device,
 		StoreID: keys.StoreID, StoreFormat: store.Format, Certificate: d.self.certificate, Sign: d.sign,
 	}
-	r.To, r.Recipients = o.To, set.Recipients()
+	mark := func(tx *store.Tx) error { return tx.MarkBackup(set.ID(), about.MadeMS) }
+	if err := d.store.Update(mark); err != nil && node.CodeOf(err) != node.ReadOnly { // a full disk is backed up without
+		return r, err
+	}
+	r.To, r.Recipients, r.LeftOut = o.To, set.Recipients(), left
 	if r.Report, err = set.Add(ctx, about, backup.Node(files, d.store.Export)); err != nil {
 		return r, err
 	}

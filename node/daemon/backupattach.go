@@ -6,44 +6,32 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/vungxa/vungxa/node/attach"
 	"github.com/vungxa/vungxa/node/store/backup"
-	"github.com/vungxa/vungxa/node/store/keyring"
 )
 
 // backupAttach begins the names of attachments in a backup; their hash follows.
 const backupAttach = "attachments/"
 
-// attachments are those of a node's directory, as files of a backup; none where the
-// node has none.
-func attachments(ctx context.Context, dir string, keys keyring.Keys) (files []backup.File, err error) {
-	at := filepath.Join(dir, dirAttachments)
-	if _, err := os.Stat(at); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	s, err := attach.OpenStore(at, attach.Options{Keys: keys})
-	if err != nil {
-		return nil, err
-	}
+// attachments are those of a node, as files of a backup. What is damaged is left out,
+// and named: it must not keep all the rest from being backed up.
+func attachments(ctx context.Context, s *attach.Store) (files []backup.File, left []Finding, err error) {
 	err = s.Each(ctx, func(h attach.Hash) error {
 		files = append(files, backup.File{Name: backupAttach + h.String(), Open: func() (io.ReadCloser, error) { return s.Open(h) }})
 		return nil
-	})
-	return files, err
+	}, func(f attach.Finding) { left = append(left, ofAttachments(f)) })
+	return files, left, err
 }
 
 // attachSink puts a backup's attachments, which come piece by piece, into a store.
 type attachSink struct {
 	ctx   context.Context
-	dir   string
-	keys  keyring.Keys
-	store *attach.Store // nil until there is one
+	store *attach.Store
+	wants func(attach.Hash) bool // nil: all of them
 
+	skip bool   // the one that comes isn't wanted
 	name string // of the attachment that comes; "" between two
 	at   uint64
 	pipe *io.PipeWriter
@@ -59,6 +47,9 @@ func (a *attachSink) piece(name string, offset uint64, piece []byte) (err error)
 		if err := a.begin(name); err != nil {
 			return err
 		}
+	}
+	if a.skip {
+		return nil
 	}
 	if offset != a.at {
 		return fmt.Errorf("the attachment %s of the backup lacks a piece", name)
@@ -77,13 +68,12 @@ func (a *attachSink) begin(name string) (err error) {
 		return fmt.Errorf("the backup names an attachment %q", name)
 	}
 	copy(want[:], b)
-	if a.store == nil {
-		if a.store, err = attach.OpenStore(filepath.Join(a.dir, dirAttachments), attach.Options{Keys: a.keys}); err != nil {
-			return err
-		}
+	a.name, a.at, a.skip = name, 0, a.wants != nil && !a.wants(want)
+	if a.skip {
+		return nil
 	}
 	r, w := io.Pipe()
-	a.name, a.at, a.pipe, a.done = name, 0, w, make(chan error, 1)
+	a.pipe, a.done = w, make(chan error, 1)
 	go func() {
 		h, _, err := a.store.Put(a.ctx, r)
 		if err == nil && h != want {
@@ -96,9 +86,9 @@ func (a *attachSink) begin(name string) (err error) {
 
 // end waits until the attachment is durable.
 func (a *attachSink) end() error {
-	if a.name == "" {
+	waits := a.name != "" && !a.skip
+	if a.name = ""; !waits {
 		return nil
 	}
-	a.name = ""
 	return errors.Join(a.pipe.Close(), <-a.done)
 }

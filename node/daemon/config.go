@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node"
@@ -34,6 +35,9 @@ type Config struct {
 	Peers     []Peer       `json:"peers"`
 	Officers  []Officer    `json:"officers"` // who may sign in; the first gets the printed link
 	Demo      bool         `json:"demo"`     // lines can be cut from the page
+	// RetentionDays is how long entries stay that every device has acknowledged;
+	// without it, engine.Retention.
+	RetentionDays uint16 `json:"retention_days,omitempty"`
 }
 
 // Commune is the commune that a node serves, by the national list.
@@ -80,6 +84,11 @@ const (
 // ReadConfig reads the directory's node.json.
 func ReadConfig(dir string) (*Config, error) {
 	b, err := os.ReadFile(filepath.Join(dir, fileConfig))
+	if within := nodesIn(dir); errors.Is(err, fs.ErrNotExist) && len(within) > 0 {
+		return nil, node.Errorf(node.NotFound,
+			"Thư mục %s không phải là một nút, nhưng chứa các nút: %s. Hãy chọn một trong số đó (--dir).",
+			"%s is no node and holds some: %s; choose one of them (--dir)", dir, strings.Join(within, ", "))
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, node.Errorf(node.NotFound,
 			"Thư mục %s chưa có nút nào (thiếu node.json). Lệnh `vungxa demo --dir THƯ_MỤC` tạo một bộ dùng thử.",
@@ -100,6 +109,24 @@ func ReadConfig(dir string) (*Config, error) {
 			"node.json in %s has format %d and this program reads format %d; use the version of the program that wrote it, or another --dir", dir, c.Format, configFormat)
 	}
 	return c, nil
+}
+
+// IsNode says whether a directory is a node's.
+func IsNode(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, fileConfig))
+	return err == nil
+}
+
+// nodesIn are the nodes' directories that lie in one.
+func nodesIn(dir string) (nodes []string) {
+	names, err := filepath.Glob(filepath.Join(dir, "*", fileConfig))
+	if err != nil {
+		return nil // the name is a bad pattern: nothing is told
+	}
+	for _, name := range names {
+		nodes = append(nodes, filepath.Dir(name))
+	}
+	return nodes
 }
 
 // Write writes the configuration, whole or not at all.
@@ -148,6 +175,7 @@ type self struct {
 	claims      identity.Claims
 	certificate []byte
 	directory   *identity.Directory
+	bad         []badFile // certificates of others
 }
 
 // readSelf reads all of a node's directory but its store.
@@ -177,7 +205,7 @@ func readPublic(dir string) (*self, error) {
 	s := &self{config: c}
 	s.authority, err = hex.DecodeString(c.Authority)
 	if err != nil {
-		return nil, node.Errorf(node.Invalid, "node.json: khóa authority không đọc được: %w", "node.json: the authority's key can't be read: %w", err)
+		return nil, node.Errorf(node.Invalid, "node.json: khóa của cơ quan cấp (authority) không đọc được: %w", "node.json: the authority's key can't be read: %w", err)
 	}
 	if s.directory, err = identity.New(s.authority); err != nil {
 		return nil, err
@@ -185,29 +213,37 @@ func readPublic(dir string) (*self, error) {
 	return s, s.readCertificates(dir)
 }
 
-// readCertificates takes all in; the last one read is the node's own.
+// readCertificates takes all in, those of others first. One of them that can't be
+// read or believed is noted; without its own the node is nobody.
 func (s *self) readCertificates(dir string) (err error) {
 	names, err := filepath.Glob(filepath.Join(dir, dirCertificates, allCertificates))
 	if err != nil {
 		return err
 	}
-	for _, name := range append(names, filepath.Join(dir, fileCertificate)) {
-		if s.certificate, err = os.ReadFile(name); err != nil {
-			return badCertificate(dir, name, err)
+	add := func(name string) error {
+		if s.certificate, err = os.ReadFile(name); err == nil {
+			s.claims, err = s.directory.Add(s.certificate)
 		}
-		if s.claims, err = s.directory.Add(s.certificate); err != nil {
-			return badCertificate(dir, name, err)
+		return err
+	}
+	for _, name := range names {
+		if err := add(name); err != nil {
+			s.bad = append(s.bad, badCertificate(dir, name, err))
 		}
+	}
+	own := filepath.Join(dir, fileCertificate)
+	if err := add(own); err != nil {
+		return badCertificate(dir, own, err)
 	}
 	return nil
 }
 
 // badCertificate says what to do about a certificate that can't be read or believed.
-func badCertificate(dir, name string, err error) error {
+func badCertificate(dir, name string, err error) badFile {
 	if relative, relErr := filepath.Rel(dir, name); relErr == nil {
-		name = relative
+		name = filepath.ToSlash(relative)
 	}
-	return node.Errorf(node.Invalid,
-		"Chứng thư %s mất hoặc hỏng: %w. Hãy chép lại tệp này từ nơi đã cấp, hoặc phục hồi nút vào thư mục mới từ bản sao lưu (`vungxa restore`).",
-		"the certificate %s is gone or damaged: %w; copy the file again from who issued it, or make the node anew in another directory from a backup (`vungxa restore`)", name, err)
+	return badFile{name, node.Errorf(node.Damaged,
+		"Chứng thư %s mất hoặc hỏng: %w. Hãy chạy `vungxa repair --from BẢN_SAO_LƯU`, chép lại tệp này từ nơi đã cấp, hoặc khôi phục nút vào thư mục mới (`vungxa restore`).",
+		"the certificate %s is gone or damaged: %w; run `vungxa repair --from BACKUP`, copy the file again from who issued it, or make the node anew in another directory (`vungxa restore`)", name, err)}
 }

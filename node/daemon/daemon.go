@@ -3,8 +3,8 @@
 //
 // A directory holds node.json (what the node is and whom it knows), the key file
 // (package keyring), the device's two keys sealed with it, its certificate, those
-// of others, the store and a mark that it was made, on a hub raft's log, and while the node runs control.json,
-// by which the command line finds it.
+// of others, the store and a mark that it was made, attachments once there are some, on a hub raft's
+// log, and while the node runs control.json, by which the command line finds it.
 package daemon
 
 import (
@@ -22,6 +22,7 @@ import (
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/attach"
 	"github.com/vungxa/vungxa/node/auth"
 	"github.com/vungxa/vungxa/node/engine"
 	"github.com/vungxa/vungxa/node/packs"
@@ -54,6 +55,7 @@ type Daemon struct {
 
 	pack     *schema.Pack
 	store    *store.Store
+	attached *attach.Store
 	engine   *engine.Engine
 	host     *link.Host
 	hub      *hub.Hub // nil but on a hub
@@ -80,6 +82,7 @@ func New(dir string, opts Options) (*Daemon, error) {
 		d.limitMemory,
 		d.loadPack,
 		d.openStore,
+		d.openAttachments,
 		d.openEngine,
 		d.listenSync,
 		d.openHub,
@@ -117,7 +120,20 @@ func (d *Daemon) lock() error {
 	return restored(d.dir)
 }
 
-func (d *Daemon) readSelf() (err error) {
+// readSelf reads what the node is; a certificate that is damaged ends it.
+func (d *Daemon) readSelf() error {
+	if err := d.lookAtSelf(); err != nil {
+		return err
+	}
+	for _, bad := range d.self.bad {
+		return bad
+	}
+	return nil
+}
+
+// lookAtSelf is readSelf for who tells of certificates that are damaged, or can do
+// without them.
+func (d *Daemon) lookAtSelf() (err error) {
 	d.self, err = readSelf(d.dir, d.ring.Keys())
 	return err
 }
@@ -133,9 +149,14 @@ func (d *Daemon) openStore() error {
 	if err := d.openStoreAlone(); err != nil {
 		return err
 	}
+	return d.addStored(d.self.directory)
+}
+
+// addStored lets a directory know the certificates that came over the lines.
+func (d *Daemon) addStored(directory *identity.Directory) error {
 	return d.store.View(func(tx *store.Tx) error {
 		return tx.Locals("certificate", func(name string, cert []byte) error {
-			if _, err := d.self.directory.Add(cert); err != nil {
+			if _, err := directory.Add(cert); err != nil {
 				return fmt.Errorf("stored certificate %s: %w", name, err)
 			}
 			return nil
@@ -161,6 +182,7 @@ func (d *Daemon) openEngine() (err error) {
 	d.engine, err = engine.Open(engine.Config{
 		Store: d.store, Pack: d.pack, Device: d.self.claims.Device, Role: d.self.claims.Role,
 		Scopes: d.self.config.Scopes, Sign: d.sign, RoleOf: d.roleOf, CheckSeal: d.self.directory.VerifySeal, Now: d.opts.Now, Rand: d.opts.Rand,
+		Forget: d.forget,
 	})
 	if code := node.CodeOf(err); err != nil && (code == node.Damaged || code == node.ReadOnly || code == node.Unavailable) {
 		return err // a sentence that says what to do
@@ -225,7 +247,7 @@ func (d *Daemon) Engine() *engine.Engine { return d.engine }
 // it: what the command line needs to fill a directory at rest.
 func OpenOffice(dir string, opts Options) (*Daemon, error) {
 	d := &Daemon{dir: dir, opts: opts, closing: make(chan struct{})}
-	return d.open(d.lock, d.openKeys, d.readSelf, d.limitMemory, d.loadPack, d.openStore, d.openEngine)
+	return d.open(d.lock, d.openKeys, d.readSelf, d.limitMemory, d.loadPack, d.openStore, d.openAttachments, d.openEngine)
 }
 
 // open takes the steps in order; when one fails, what was opened is closed.

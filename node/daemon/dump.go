@@ -19,11 +19,13 @@ type DumpOrder struct {
 // Dumped is how much was told.
 type Dumped struct {
 	Lines   int `json:"lines"`
-	Skipped int `json:"skipped"` // what could not be read
+	Skipped int `json:"skipped"` // what could not be read or believed
 }
 
-// Dump tells everything that is stored, a value a line.
+// Dump tells everything that is stored, a value a line. What the store has lost or
+// can't believe is counted too, though there is no line to pass over.
 func (d *Daemon) Dump(ctx context.Context, o DumpOrder, tell func(any) error) (done Dumped, err error) {
+	defer func() { done.Skipped = max(done.Skipped, len(d.store.Damage())) }()
 	skip := func(error) { done.Skipped++ }
 	if d.pack == nil {
 		if err := d.loadPack(); err != nil {
@@ -58,6 +60,7 @@ func DumpSalvaged(ctx context.Context, dir string, opts Options, tell func(any) 
 			return done, err // nothing is there: no dump of nothing
 		}
 	}
+	done.Skipped = int(disk.ValuesBad) + len(disk.Damaged())
 	err = disk.Pieces(func(p store.Piece) error {
 		for _, raw := range p.Entries {
 			err := dump.Raw(d.pack, raw, func(e dump.Entry) error { done.Lines++; return tell(e) }, func(error) { done.Skipped++ })

@@ -15,7 +15,8 @@ func (d *Daemon) jobs() map[string]api.Job {
 		"backup": job(func(ctx context.Context, o BackupOrder, _ func(any) error) (BackupReport, error) {
 			return d.Backup(ctx, o)
 		}),
-		"dump": job(d.Dump),
+		"dump":   job(d.Dump),
+		"signin": job(d.newSignIn),
 		"verify": job(func(ctx context.Context, _ struct{}, tell func(any) error) (Verified, error) {
 			return d.Verify(ctx, func(f Finding) error { return tell(f) })
 		}),

@@ -55,7 +55,7 @@ func readKey(dir, file string, store keyring.Keys) (ed25519.PrivateKey, error) {
 	der, err := sealed.Open(store, "device key: "+file, b)
 	if err != nil {
 		return nil, node.Errorf(node.Damaged,
-			"Khóa thiết bị %s không mở được: tệp bị hỏng hoặc thuộc về nút khác. Hãy phục hồi từ bản sao lưu: %w",
+			"Khóa thiết bị %s không mở được: tệp bị hỏng hoặc thuộc về nút khác. Hãy khôi phục từ bản sao lưu: %w",
 			"the device key %s can't be opened: the file is damaged, or another node's; restore it from a backup: %w", file, err)
 	}
 	key, err := x509.ParsePKCS8PrivateKey(der)

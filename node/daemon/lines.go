@@ -71,7 +71,7 @@ func (d *Daemon) openHub() (err error) {
 		return err
 	}
 	d.hub, err = hub.Open(hub.Config{
-		Epoch: epoch, Dir: filepath.Join(d.dir, dirRaft), Member: string(member), Store: d.engine, Sealer: raftSealer{d.ring.Keys()}, Log: d.opts.Log,
+		Epoch: epoch, Dir: filepath.Join(d.dir, dirRaft), Member: string(member), Store: hubStore{d.engine}, Sealer: raftSealer{d.ring.Keys()}, Log: d.opts.Log,
 	})
 	if err != nil {
 		return err
@@ -112,8 +112,9 @@ func (d *Daemon) peers() ([]replica.Peer, error) {
 		}
 		claims, ok := d.self.directory.ByDevice(device)
 		if !ok {
-			return nil, node.Errorf(node.Invalid, "node.json: máy %v chưa có chứng thư ở đây.",
-				"node.json: there is no certificate here for the peer %v", device)
+			return nil, node.Errorf(node.Invalid,
+				"node.json: máy %v chưa có chứng thư ở đây. Hãy chạy `vungxa repair --from BẢN_SAO_LƯU`, hoặc chép lại tệp chứng thư của nó từ nơi đã cấp vào thư mục certificates.",
+				"node.json: there is no certificate here for the peer %v; run `vungxa repair --from BACKUP`, or copy its certificate's file again from who issued it into the directory certificates", device)
 		}
 		cut, err := d.engine.Local(cutLines, device.String())
 		if err != nil {

@@ -64,5 +64,5 @@ func (d *Daemon) hasStored() error {
 // OpenStored is OpenOffice of a node that has stored something: it makes no store.
 func OpenStored(dir string, opts Options) (*Daemon, error) {
 	d := &Daemon{dir: dir, opts: opts, closing: make(chan struct{})}
-	return d.open(d.lock, d.openKeys, d.readSelf, d.hasStored, d.limitMemory, d.loadPack, d.openStore, d.openEngine)
+	return d.open(d.lock, d.openKeys, d.lookAtSelf, d.hasStored, d.limitMemory, d.loadPack, d.openStore, d.openAttachments, d.openEngine)
 }

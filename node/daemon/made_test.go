@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,7 +49,7 @@ func TestAStoreThatIsGoneIsTold(t *testing.T) {
 					t.Errorf("%s: %v; want that the store is gone", how, err)
 				}
 			}
-			_, err := daemon.Rotate(t.Context(), dir, restOptions(), true)
+			_, err := daemon.Rotate(t.Context(), dir, restOptions(), true, func() {})
 			if node.CodeOf(err) != node.Damaged {
 				t.Errorf("change the key: %v; want that the store is gone", err)
 			}
@@ -163,21 +164,6 @@ func TestAFinishedRestoreIsNotBegunAgain(t *testing.T) {
 	}
 }
 
-// What is in no log may come back as it was earlier, and a repair says so.
-func TestARepairTellsWhatMayBeOlder(t *testing.T) {
-	dir := filepath.Join(provision(t), "box")
-	d := office(t, dir)
-	save(t, d, 0, 2)
-	if err := d.Engine().StoreLocal("officers", "all", []byte("{}")); err != nil {
-		t.Fatal(err)
-	}
-	closed(t, d)
-	done, err := daemon.Repair(t.Context(), dir, daemon.RepairOrder{}, restOptions())
-	if err != nil || !slices.Contains(done.Older, "officers") {
-		t.Errorf("%+v, %v; want that the officers may be older", done, err)
-	}
-}
-
 // A certificate that is gone or damaged gets a sentence that names it.
 func TestABadCertificateIsNamed(t *testing.T) {
 	dir := filepath.Join(provision(t), "box")
@@ -194,11 +180,95 @@ func TestABadCertificateIsNamed(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := daemon.OpenOffice(dir, restOptions())
-		if node.CodeOf(err) != node.Invalid || !strings.Contains(err.Error(), "the certificate certificate.cose is gone or damaged") {
+		if node.CodeOf(err) != node.Damaged || !strings.Contains(err.Error(), "the certificate certificate.cose is gone or damaged") {
 			t.Errorf("%s: %v; want a sentence", what, err)
 		}
 		if err := os.WriteFile(name, sound, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// Certificates of others that are gone or damaged are told, each with what to do, and a
+// repair takes them back from a backup; the node's own as well.
+func TestCertificatesAreVerifiedAndRepaired(t *testing.T) {
+	pristine, to := filepath.Join(provision(t), "box"), filepath.Join(t.TempDir(), "backups")
+	d := office(t, pristine)
+	save(t, d, 0, 2)
+	backUp(t, d, to)
+	closed(t, d)
+	c, err := daemon.ReadConfig(pristine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var gone []string
+	for _, p := range c.Peers {
+		gone = append(gone, "certificates missing "+p.Device)
+	}
+	for what, harm := range map[string]struct {
+		do   func(dir string) error
+		want []string // nil: the node can't be opened
+	}{
+		"others' gone":    {func(dir string) error { return remove(filepath.Join(dir, "certificates"), "*.cose") }, gone},
+		"others' flipped": {func(dir string) error { return flip(filepath.Join(dir, "certificates"), "*.cose", 0.5) }, append(damagedNames(t, pristine), gone...)},
+		"its own flipped": {func(dir string) error { return flip(dir, "certificate.cose", 0.5) }, nil},
+		"its own gone":    {func(dir string) error { return os.Remove(filepath.Join(dir, "certificate.cose")) }, nil},
+	} {
+		t.Run(what, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "box")
+			if err := errors.Join(os.CopyFS(dir, os.DirFS(pristine)), harm.do(dir)); err != nil {
+				t.Fatal(err)
+			}
+			d, err := daemon.OpenStored(dir, restOptions())
+			if (harm.want == nil) != (daemon.Unopened(err) != nil) || err != nil && harm.want != nil {
+				t.Fatalf("%v; want that %v is told", err, harm.want)
+			}
+			if err == nil {
+				wantFindings(t, d, harm.want...)
+				closed(t, d)
+			} else if f := daemon.Unopened(err); f.Part != "certificates" || f.Place != "certificate.cose" {
+				t.Errorf("%+v; want the certificate named", f)
+			}
+			done, err := daemon.Repair(t.Context(), dir, daemon.RepairOrder{From: to}, restOptions())
+			if err != nil || len(done.Certificates) == 0 {
+				t.Fatalf("%+v, %v", done, err)
+			}
+			r := office(t, dir)
+			wantSound(t, r)
+		})
+	}
+}
+
+// What was damaged already when it was backed up is put in no place, and isn't said to be
+// mended.
+func TestACertificateDamagedInTheBackupIsNotTaken(t *testing.T) {
+	dir, to := filepath.Join(provision(t), "box"), filepath.Join(t.TempDir(), "backups")
+	d := office(t, dir)
+	save(t, d, 0, 2)
+	others := filepath.Join(dir, "certificates")
+	if err := flip(others, "*.cose", 0.5); err != nil {
+		t.Fatal(err)
+	}
+	backUp(t, d, to)
+	closed(t, d)
+	if err := remove(others, "*.cose"); err != nil {
+		t.Fatal(err)
+	}
+	done, err := daemon.Repair(t.Context(), dir, daemon.RepairOrder{From: to}, restOptions())
+	left, findErr := find(others, "*.cose")
+	if err != nil || findErr != nil || len(done.Certificates)+len(left) > 0 {
+		t.Errorf("taken from the backup: %v, there: %v, %v; want none, the backup has none that is sound", done.Certificates, left, errors.Join(err, findErr))
+	}
+}
+
+func damagedNames(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "certificates", "*.cose"))
+	if err != nil || len(names) == 0 {
+		t.Fatal(names, err)
+	}
+	for _, name := range names {
+		all = append(all, "certificates damaged certificates/"+filepath.Base(name))
+	}
+	return all
 }

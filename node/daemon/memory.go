@@ -24,13 +24,19 @@ const (
 
 // limitMemory sets the collector's aims, unless the environment does.
 func (d *Daemon) limitMemory() error {
-	if d.small() && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
-	if d.small() && os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(memoryPercent)
+	if d.small() {
+		limitMemory()
 	}
 	return nil
+}
+
+func limitMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(memoryPercent)
+	}
 }
 
 func (d *Daemon) small() bool { return d.self.claims.Role != identity.RoleHub }
@@ -42,7 +48,9 @@ func memoryHeld() uint64 {
 	return s[0].Value.Uint64() - s[1].Value.Uint64()
 }
 
-func (d *Daemon) memoryBusy() bool { return d.small() && memoryHeld() > memoryBusy }
+func (d *Daemon) memoryBusy() bool { return d.small() && busy() }
+
+func busy() bool { return memoryHeld() > memoryBusy }
 
 // tendEvery is how often a running node looks after its disk, tick by tick, and
 // after its memory every tenth time.
@@ -65,6 +73,9 @@ func (d *Daemon) tend(ctx context.Context) error {
 		if failed := err != nil && node.CodeOf(err) != node.ReadOnly; failed != failing {
 			failing = failed // told once; whoever saves is told too
 			d.opts.Log.Warn("looking after the disk", "failing", failed, "error", err)
+		}
+		if err == nil {
+			d.engine.Resume()
 		}
 		if n%10 != 0 {
 			continue

@@ -155,6 +155,21 @@ func (d *Daemon) SignIn() (string, error) {
 	return d.URL() + "#code=" + code, nil
 }
 
+// SignInLink is a link that signs an officer in, once.
+type SignInLink struct {
+	URL     string `json:"sign_in"`
+	Officer string `json:"officer"` // the name of who signs in by it
+}
+
+// newSignIn is the job that makes another link: the first one is used up by then.
+func (d *Daemon) newSignIn(context.Context, struct{}, func(any) error) (SignInLink, error) {
+	link, err := d.SignIn()
+	if err != nil {
+		return SignInLink{}, err
+	}
+	return SignInLink{URL: link, Officer: d.self.config.Officers[0].Name}, nil
+}
+
 // roleNames are the roles as the page calls them.
 var roleNames = map[identity.Role]string{
 	identity.RoleBox: "box", identity.RoleLaptop: "laptop", identity.RoleHub: "province",

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"filippo.io/age"
 
@@ -24,6 +23,9 @@ type RepairOrder struct {
 	// another node that isn't running. Empty: the disk alone.
 	From string
 	Who  []age.Identity // opens the set; nil: the node's own key
+	// Empty allows a new store that begins with nothing, where the disk has nothing to
+	// take: what others have received comes back by syncing, and nothing else.
+	Empty bool
 }
 
 // Repaired is what came back, and what did not.
@@ -37,9 +39,15 @@ type Repaired struct {
 	Unused    []Span   `json:"unused"`     // read from the disk, and useless until what is before them is back
 	Older     []string `json:"older"`      // kinds of items that are in no log, and may be older than the last that was written
 	Was       string   `json:"was"`        // where the old store lies now
+	Orders    int      `json:"orders"`     // to erase, which the old store may not obey
+	Removed   []string `json:"removed"`    // stores put aside earlier, for those orders
+
+	Certificates []string  `json:"certificates"` // taken from the backup
+	Attached     int       `json:"attached"`     // attachments taken from where more was
+	AttachedLost []Finding `json:"attached_lost"`
 }
 
-// Span is a piece of a log.
+// Span is a piece of a log; from 0 to 0, one of which nobody can tell any more where it lies.
 type Span struct {
 	Log  string `json:"log"`
 	Own  bool   `json:"own"` // written by this device
@@ -55,7 +63,11 @@ type Span struct {
 // incarnation. What is lost and was received by others comes back by syncing.
 func Repair(ctx context.Context, dir string, o RepairOrder, opts Options) (r Repaired, err error) {
 	d := &Daemon{dir: dir, opts: opts, closing: make(chan struct{})}
-	if _, err := d.open(d.lock, d.openKeys, d.readSelf, d.loadPack); err != nil {
+	mend := func() (err error) {
+		r.Certificates, err = d.mendCertificates(ctx, o)
+		return err
+	}
+	if _, err := d.open(d.lock, d.openKeys, mend, d.lookAtSelf, d.limitMemory, d.loadPack, d.openAttachments); err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
@@ -66,12 +78,26 @@ func Repair(ctx context.Context, dir string, o RepairOrder, opts Options) (r Rep
 	}
 	defer func() { err = errors.Join(err, m.disk.Close()) }()
 	r.Damaged, r.Values, r.ValuesBad = m.disk.Damaged(), m.disk.Values, m.disk.ValuesBad
-	r.Was, err = store.Replace(at, func(next string) error { return m.build(next, o) })
+	if r.Values+r.ValuesBad == 0 && !store.There(at) && o.From == "" && !o.Empty {
+		return r, nothingLeft(at)
+	}
+	if r.Was, err = store.Replace(at, func(next string) error { return m.build(next, o) }); err != nil || r.Orders == 0 {
+		return r, err
+	}
+	r.Removed, err = store.RemoveAside(at, r.Was, at+".salvage")
 	return r, err
 }
 
+// nothingLeft is the store whose disk isn't mounted, most often: an empty one in its
+// place would be taken for it.
+func nothingLeft(at string) error {
+	return node.Errorf(node.NotFound,
+		"Không có gì đọc được ở kho %s: có lẽ ổ đĩa của nó chưa được gắn. Hãy gắn rồi thử lại; nếu mất thật, chạy lại với --from (bản sao lưu, hoặc thư mục của nút khác). Không có cả hai thì --empty bắt đầu một kho trống, và chỉ những gì máy khác đã nhận mới trở về.",
+		"there is nothing to read in the store %s: perhaps its disk isn't mounted. Mount it and try again; if it is lost, run again with --from (a backup, or another node's directory). Without either, --empty begins an empty store, and only what other devices have received comes back", at)
+}
+
 func (d *Daemon) storeOptions() store.Options {
-	return store.Options{Log: d.opts.Log, Keys: d.ring.Keys(), Now: d.opts.Now}
+	return store.Options{Log: d.opts.Log, Keys: d.ring.Keys(), Now: d.opts.Now, Busy: d.memoryBusy}
 }
 
 // mender builds the new store.
@@ -81,6 +107,10 @@ type mender struct {
 	disk   *store.Salvaged
 	fresh  *Daemon // on the new store
 	report *Repaired
+	set    [16]byte              // of backups, from which more was taken
+	setMS  int64                 // when that backup was made
+	after  []localItem           // to be taken over once the logs are there
+	staged map[crdt.LogID]uint64 // how far logs went by what was written down and not wholly applied
 }
 
 func (m *mender) build(next string, o RepairOrder) (err error) {
@@ -101,11 +131,14 @@ func (m *mender) build(next string, o RepairOrder) (err error) {
 	if err := m.loadSmall(s); err != nil {
 		return err
 	}
-	m.fresh = &Daemon{dir: m.dir, opts: m.opts, self: m.self, ring: m.ring, pack: m.pack, store: s}
+	m.fresh = &Daemon{dir: m.dir, opts: m.opts, self: m.self, ring: m.ring, pack: m.pack, store: s, attached: m.attached}
 	if err := m.fresh.openEngine(); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.fresh.engine.Close()) }()
+	if err := m.takeCompacted(); err != nil {
+		return err
+	}
 	if isNode {
 		if err := m.takeNode(o.From); err != nil {
 			return err
@@ -114,7 +147,13 @@ func (m *mender) build(next string, o RepairOrder) (err error) {
 	if err := m.takeDisk(); err != nil {
 		return err
 	}
-	return m.count(s)
+	if err := m.takeAfter(); err != nil {
+		return err
+	}
+	if err := m.count(s); err != nil {
+		return err
+	}
+	return m.mendAttached(o, isSet, isNode)
 }
 
 // kindOf says what there is to repair from.
@@ -129,22 +168,34 @@ func kindOf(from string) (isSet, isNode bool, err error) {
 	return err == nil, false, err
 }
 
-// loadBackup begins with what the newest backup holds.
-func (m *mender) loadBackup(s *store.Store, o RepairOrder) error {
+// openSet opens the set of backups to repair from, and its newest backup.
+func (d *Daemon) openSet(o RepairOrder) (*backup.Set, *backup.Manifest, error) {
 	who := o.Who
 	if who == nil {
-		who = []age.Identity{backup.Own(m.ring.Keys())}
+		who = []age.Identity{backup.Own(d.ring.Keys())}
 	}
 	set, err := backup.Open(o.From, who...)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	manifest, err := set.Manifest(0)
-	if err == nil && manifest.Device != m.self.claims.Device {
+	if err != nil {
+		return nil, nil, errors.Join(err, set.Close())
+	}
+	return set, manifest, nil
+}
+
+// loadBackup begins with what the newest backup holds.
+func (m *mender) loadBackup(s *store.Store, o RepairOrder) error {
+	set, manifest, err := m.openSet(o)
+	if err != nil {
+		return err
+	}
+	if manifest.Device != m.self.claims.Device {
 		err = node.Errorf(node.Invalid, "Bản sao lưu trong %s là của thiết bị khác.", "the backup in %s is of another device", o.From)
 	}
 	if err == nil && manifest.StoreFormat != store.Format {
-		err = node.Errorf(node.Invalid, "Bản sao lưu trong %s có định dạng kho cũ. Hãy phục hồi nó vào thư mục mới (`vungxa restore`), rồi sửa với --from thư mục đó.",
+		err = node.Errorf(node.Invalid, "Bản sao lưu trong %s có định dạng kho cũ. Hãy khôi phục nó vào thư mục mới (`vungxa restore`), rồi sửa với --from thư mục đó.",
 			"the backup in %s is of an older store format; restore it to a new directory (`vungxa restore`), and repair with --from that", o.From)
 	}
 	if err == nil {
@@ -159,44 +210,9 @@ func (m *mender) loadBackup(s *store.Store, o RepairOrder) error {
 		err = sealLogs(s, m.self.claims.Device, m.sign)
 	}
 	if err == nil {
-		m.report.Backup = manifest.Number
+		m.report.Backup, m.set, m.setMS = manifest.Number, set.ID(), manifest.MadeMS
 	}
 	return errors.Join(err, set.Close())
-}
-
-// smallKinds are the local items that are worth saving: they are in no log.
-var smallKinds = map[string]bool{"officers": true, "receipt": true, "heard": true, "certificate": true, "salt": true, cutLines: true, engine.KindErasure: true}
-
-// changing are those of them of which a later one takes the place of the one before:
-// where the newest can't be read any more, an older one comes back, and nothing in it
-// says so.
-var changing = map[string]bool{"officers": true, cutLines: true}
-
-// loadSmall takes over what is in no log.
-func (m *mender) loadSmall(s *store.Store) error {
-	return s.Update(func(tx *store.Tx) error {
-		for _, name := range []string{"clock", metaEpoch} {
-			b, err := m.disk.Meta(name)
-			if err == nil && b != nil {
-				err = tx.PutMeta(name, b)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return m.disk.Locals(func(kind, name string, value []byte) error {
-			if !smallKinds[kind] {
-				return nil
-			}
-			if kind == engine.KindErasure {
-				value = engine.Reorder(value)
-			}
-			if changing[kind] && !slices.Contains(m.report.Older, kind) {
-				m.report.Older = append(m.report.Older, kind)
-			}
-			return tx.PutLocal(kind, name, value)
-		})
-	})
 }
 
 // takeNode takes in what another node has sealed.
@@ -219,6 +235,9 @@ func (m *mender) takeNode(dir string) (err error) {
 // take takes a segment in, and says whether it fitted.
 func (m *mender) take(s *wire.Segment) (fits bool, err error) {
 	err = m.fresh.engine.Ingest(m.ctx, []*wire.Segment{s})
+	if errors.Is(err, engine.ErrBranch) {
+		return true, nil
+	}
 	if errors.Is(err, engine.ErrGap) || errors.Is(err, engine.ErrFork) {
 		return false, nil
 	}
@@ -326,6 +345,9 @@ func (m *mender) count(s *store.Store) error {
 	heads, err := m.disk.Heads()
 	if err != nil {
 		return err
+	}
+	for id, last := range m.staged {
+		heads[id] = crdt.Head{Seq: max(last, heads[id].Seq)}
 	}
 	return s.View(func(tx *store.Tx) error {
 		err := tx.Logs(func(l store.Log) error {

@@ -22,6 +22,7 @@ import (
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/attach"
 	"github.com/vungxa/vungxa/node/engine"
 	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/node/store/backup"
@@ -131,7 +132,7 @@ func beginRestore(dir string) error {
 	_, err := os.Lstat(filepath.Join(dir, fileConfig))
 	if err == nil {
 		err = node.Errorf(node.Conflict,
-			"Trong thư mục %s đã có một nút. Hãy chọn một thư mục mới: phục hồi không ghi đè lên thứ gì.",
+			"Trong thư mục %s đã có một nút. Hãy chọn một thư mục mới: khôi phục không ghi đè lên thứ gì.",
 			"there is a node in %s; choose a new directory: restoring writes over nothing", dir)
 		return errors.Join(err, restored(dir))
 	}
@@ -149,7 +150,7 @@ func beginRestore(dir string) error {
 		}
 		if !begun {
 			return node.Errorf(node.Conflict,
-				"Thư mục %s không trống. Hãy chọn một thư mục mới: phục hồi không ghi đè lên thứ gì.",
+				"Thư mục %s không trống. Hãy chọn một thư mục mới: khôi phục không ghi đè lên thứ gì.",
 				"the directory %s is not empty; choose a new one: restoring writes over nothing", dir)
 		}
 		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
@@ -161,13 +162,18 @@ func beginRestore(dir string) error {
 
 // restoreStore fills the new store, and gives the files that lay beside the old one.
 func restoreStore(ctx context.Context, dir string, keys keyring.Keys, set *backup.Set, m *backup.Manifest, opts Options) (files nodeFiles, err error) {
-	s, err := store.OpenAs(filepath.Join(dir, dirStore), store.Options{Log: opts.Log, Keys: keys, Now: opts.Now}, m.StoreFormat)
+	limitMemory() // also a hub's: it may be restored on whatever machine is there
+	s, err := store.OpenAs(filepath.Join(dir, dirStore), store.Options{Log: opts.Log, Keys: keys, Now: opts.Now, Busy: busy}, m.StoreFormat)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	files = nodeFiles{}
-	attached := &attachSink{ctx: ctx, dir: dir, keys: keys}
+	there, err := attach.OpenStore(filepath.Join(dir, dirAttachments), attach.Options{Keys: keys})
+	if err != nil {
+		return nil, err
+	}
+	attached := &attachSink{ctx: ctx, store: there}
 	err = s.Load(func(put func(key, value []byte) error) error {
 		return set.Restore(ctx, m, backup.Sink{Item: put, File: func(name string, offset uint64, piece []byte) error {
 			if strings.HasPrefix(name, backupAttach) {
@@ -179,7 +185,7 @@ func restoreStore(ctx context.Context, dir string, keys keyring.Keys, set *backu
 	if err = errors.Join(err, attached.end()); err != nil {
 		return nil, err
 	}
-	list, err := attachments(ctx, dir, keys)
+	list, _, err := attachments(ctx, there) // one that is damaged makes it another list
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +194,7 @@ func restoreStore(ctx context.Context, dir string, keys keyring.Keys, set *backu
 		return nil, err
 	}
 	if !same {
-		return nil, node.Errorf(node.Damaged, "Kho vừa phục hồi không giống bản sao lưu: đĩa mới có thể bị lỗi. Hãy thử đĩa khác.",
+		return nil, node.Errorf(node.Damaged, "Kho vừa khôi phục không giống bản sao lưu: đĩa mới có thể bị lỗi. Hãy thử đĩa khác.",
 			"what was restored is not what the backup holds: the new disk may be bad; try another one")
 	}
 	if err := s.Forget(); err != nil {
@@ -221,7 +227,7 @@ func obeyLater(ctx context.Context, s *store.Store, set *backup.Set, m *backup.M
 	}
 	if err != nil {
 		return node.Errorf(node.Damaged,
-			"Bản sao lưu mới nhất không đọc được, nên không biết sau bản số %d có lệnh xóa nào theo luật. Hãy bỏ tệp của bản hỏng ra khỏi thư mục nếu vẫn muốn phục hồi: %w",
+			"Bản sao lưu mới nhất không đọc được, nên không biết sau bản số %d có lệnh xóa nào theo luật. Hãy bỏ tệp của bản hỏng ra khỏi thư mục nếu vẫn muốn khôi phục: %w",
 			"the newest backup can't be read, so nobody knows which erasures by law were ordered after backup %d; take the damaged backup's file out of the directory if you want to restore in spite of that: %w", m.Number, err)
 	}
 	return nil
@@ -339,7 +345,7 @@ func (n nodeFiles) vouchedFor(m *backup.Manifest, authority string) (claims iden
 		return claims, nil, own, fmt.Errorf("the device's key for connections: %w", err)
 	}
 	if authority != "" && !strings.EqualFold(authority, config.Authority) {
-		return claims, nil, own, node.Errorf(node.Forbidden, "Bản sao lưu thuộc về một hệ thống khác: khóa authority của nó là %s.",
+		return claims, nil, own, node.Errorf(node.Forbidden, "Bản sao lưu thuộc về một hệ thống khác: khóa cơ quan cấp của nó là %s.",
 			"the backup is of another system: its authority's key is %s", config.Authority)
 	}
 	if claims, err = certified(config.Authority, n[fileCertificate]); err != nil {
@@ -347,7 +353,7 @@ func (n nodeFiles) vouchedFor(m *backup.Manifest, authority string) (claims iden
 	}
 	if !claims.SealKey.Equal(own.Seal.Public()) || !claims.PeerKey.Equal(own.Peer.Public()) || !m.SignedBy(claims.SealKey) {
 		return claims, nil, own, node.Errorf(node.Forbidden,
-			"Bản sao lưu không do thiết bị ghi trong nó ký: có thể ai đó đã làm giả. Không có gì được phục hồi.",
+			"Bản sao lưu không do thiết bị ghi trong nó ký: có thể ai đó đã làm giả. Không có gì được khôi phục.",
 			"the backup is not signed by the device that it is of: someone may have forged it. Nothing was restored")
 	}
 	return claims, config, own, nil

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/attach"
@@ -41,8 +43,8 @@ var rotationStep = func(string) {}
 
 // Rotate changes the data key of a node that isn't running. opts.Secrets open the
 // slots that stay; drop allows the others to go. The disk needs room for a second
-// copy of the node meanwhile.
-func Rotate(ctx context.Context, dir string, opts Options, drop bool) (p keyring.Protection, err error) {
+// copy of the node meanwhile. begun is called when nothing speaks against it.
+func Rotate(ctx context.Context, dir string, opts Options, drop bool, begun func()) (p keyring.Protection, err error) {
 	d := &Daemon{dir: dir, opts: opts, closing: make(chan struct{})}
 	if _, err := d.open(d.lock, d.openKeys, d.readSelf); err != nil {
 		return p, err
@@ -51,6 +53,7 @@ func Rotate(ctx context.Context, dir string, opts Options, drop bool) (p keyring
 	if err := d.mayDrop(drop); err != nil {
 		return p, err
 	}
+	begun()
 	if _, err := d.ring.Begin(opts.Secrets...); err != nil {
 		return p, err
 	}
@@ -72,8 +75,16 @@ func (d *Daemon) mayDrop(drop bool) error {
 		return err
 	}
 	return node.Errorf(node.Conflict,
-		"Các khe %v không mở được bằng bí mật nào đã đưa, nên sẽ mất khi đổi khóa dữ liệu. Hãy đưa thêm mật khẩu hoặc khóa của chúng, hoặc chạy lại với --drop.",
-		"none of the secrets given opens the slots %v, so a change of the data key would drop them; give their passwords or keys too, or run again with --drop", lacking)
+		"Các cách mở số %s không dùng bí mật nào đã đưa, nên sẽ mất khi đổi khóa dữ liệu. Hãy đưa thêm mật khẩu hoặc khóa của chúng, hoặc chạy lại với --drop.",
+		"none of the secrets given opens the slots %s, so a change of the data key would drop them; give their passwords or keys too, or run again with --drop", listed(lacking))
+}
+
+func listed(numbers []int) string {
+	words := make([]string, len(numbers))
+	for i, n := range numbers {
+		words[i] = strconv.Itoa(n)
+	}
+	return strings.Join(words, ", ")
 }
 
 // settleRotation takes up a change that was cut short.
@@ -90,7 +101,7 @@ func (d *Daemon) settleRotation() error {
 		return d.giveUp()
 	case d.ring.Protection().Rotating && whole:
 		return node.Errorf(node.Unauthenticated,
-			"Khóa dữ liệu đã đổi, và khe này không có khóa mới. Hãy mở bằng một khe được giữ lại.",
+			"Khóa dữ liệu đã đổi, và cách mở này không có khóa mới. Hãy mở bằng một cách được giữ lại.",
 			"the data key was changed, and this slot hasn't the new one; open with a slot that stayed")
 	case !d.ring.Protection().Rotating:
 		return d.removeNext()

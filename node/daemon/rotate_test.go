@@ -56,7 +56,7 @@ func rotateAndDie(dir string) error {
 			panic(fmt.Sprint("still alive: ", err))
 		}
 	})
-	_, err = daemon.Rotate(context.Background(), dir, options(), false)
+	_, err = daemon.Rotate(context.Background(), dir, options(), false, func() {})
 	return err
 }
 
@@ -160,7 +160,7 @@ func TestRotate(t *testing.T) {
 		if len(before) == 0 {
 			t.Fatalf("%s holds nothing", name)
 		}
-		if p, err := daemon.Rotate(t.Context(), dir, options(), false); err != nil || p.Rotating || p.Class != keyring.ClassNone {
+		if p, err := daemon.Rotate(t.Context(), dir, options(), false, func() {}); err != nil || p.Rotating || p.Class != keyring.ClassNone {
 			t.Fatalf("%s: %+v, %v", name, p, err)
 		}
 		if now := dataKey(t, dir); now.Data == key.Data || now.StoreID != key.StoreID {
@@ -202,17 +202,17 @@ func TestRotateRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := daemon.Rotate(t.Context(), dir, options(), false); node.CodeOf(err) != node.Conflict {
+	if _, err := daemon.Rotate(t.Context(), dir, options(), false, func() {}); node.CodeOf(err) != node.Conflict {
 		t.Errorf("a slot was dropped without a word: %v", err)
 	}
 	d := open(t, dir)
-	if _, err := daemon.Rotate(t.Context(), dir, options(), true); node.CodeOf(err) != node.Unavailable {
+	if _, err := daemon.Rotate(t.Context(), dir, options(), true, func() {}); node.CodeOf(err) != node.Unavailable {
 		t.Errorf("under a node that runs: %v", err)
 	}
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if p, err := daemon.Rotate(t.Context(), dir, options(), true); err != nil || len(p.Slots) != 1 {
+	if p, err := daemon.Rotate(t.Context(), dir, options(), true, func() {}); err != nil || len(p.Slots) != 1 {
 		t.Errorf("with leave to drop: %+v, %v", p, err)
 	}
 	if p, err := keyring.Read(dir); err != nil || len(p.Slots) != 1 || p.Rotating {
@@ -285,7 +285,7 @@ func TestADamagedStoreIsNotCopiedToANewKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // being refused makes it no better
-		if _, err := daemon.Rotate(t.Context(), dir, options(), true); node.CodeOf(err) != node.Damaged {
+		if _, err := daemon.Rotate(t.Context(), dir, options(), true, func() {}); node.CodeOf(err) != node.Damaged {
 			t.Fatalf("a change of the key: %v; want a sentence", err)
 		}
 	}
@@ -310,14 +310,14 @@ func TestNothingStaysUnderTheOldKey(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err = daemon.Rotate(t.Context(), dir, options(), true)
+	_, err = daemon.Rotate(t.Context(), dir, options(), true, func() {})
 	if node.CodeOf(err) != node.Conflict || !strings.Contains(err.Error(), done.Was) {
 		t.Fatalf("with %s there: %v; want that it is named", done.Was, err)
 	}
 	if err := os.RemoveAll(done.Was); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := daemon.Rotate(t.Context(), dir, options(), true); err != nil {
+	if _, err := daemon.Rotate(t.Context(), dir, options(), true, func() {}); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range scratch {

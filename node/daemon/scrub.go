@@ -32,6 +32,8 @@ func (d *Daemon) scrub(ctx context.Context) error {
 			if err := d.engine.Mend(); err != nil {
 				d.opts.Log.Error("what is damaged can't be made anew", "error", err)
 			}
+			d.collect(ctx)
+			d.compact(ctx)
 		}
 		for !scrubDue(last, d.opts.Now()) {
 			select {

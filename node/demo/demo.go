@@ -20,6 +20,7 @@ import (
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/daemon"
+	"github.com/vungxa/vungxa/node/store/backup"
 	"github.com/vungxa/vungxa/node/store/durable"
 	"github.com/vungxa/vungxa/node/store/keyring"
 	"github.com/vungxa/vungxa/sync/identity"
@@ -62,6 +63,25 @@ func Ready(dir string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// Fits refuses a place for a demo that is somebody's: within a node's directory or a
+// set of backups.
+func Fits(dir string) error {
+	at, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("where the demo is to lie: %w", err)
+	}
+	for ; ; at = filepath.Dir(at) {
+		if daemon.IsNode(at) || backup.Exists(at) {
+			return node.Errorf(node.Conflict,
+				"Không tạo bộ dùng thử ở %s: %s là thư mục của một nút hoặc một bộ sao lưu. Hãy chọn --dir khác.",
+				"no demo is made in %s: %s is a node's directory, or a set of backups; choose another --dir", dir, at)
+		}
+		if at == filepath.Dir(at) {
+			return nil
+		}
+	}
 }
 
 // Provision makes the nodes' directories: keys, certificates, configurations.

@@ -21,6 +21,9 @@ type batch struct {
 	from     map[crdt.LogID]uint64 // how far the logs went before
 	old, now authorities           // under which records are read before and after
 	lates    []written             // to be noted
+	again    bool                  // what is held is merged again: what came late was noted when it came
+	aside    bool                  // records that can't be read are left aside
+	floor    []crdt.Pos            // of a snapshot: the records made there are all loaded
 	failed   error                 // of held, whose callers can't return it
 }
 
@@ -138,21 +141,21 @@ func (b *batch) touch(r *crdt.Record) (*touched, error) {
 	return t, nil
 }
 
-// apply appends an entry to its log and merges its operations. Its place in the
-// chain has been checked; what it says is not judged.
-func (b *batch) apply(entry *crdt.Entry, raw []byte) error {
+// apply appends an entry to the log in which it is to lie and merges its operations.
+// Its place in the chain has been checked; what it says is not judged.
+func (b *batch) apply(lies crdt.LogID, entry *crdt.Entry, raw []byte) error {
 	entry, raw, err := b.engine.erased.obey(entry, raw)
 	if err != nil {
 		return err
 	}
-	if err := b.append(entry, raw); err != nil {
+	if err := b.append(lies, entry, raw); err != nil {
 		return err
 	}
-	return b.take(entry, nil)
+	return b.take(lies, entry, nil)
 }
 
-func (b *batch) append(entry *crdt.Entry, raw []byte) error {
-	l, err := b.log(entry.Log)
+func (b *batch) append(lies crdt.LogID, entry *crdt.Entry, raw []byte) error {
+	l, err := b.log(lies)
 	if err != nil {
 		return err
 	}
@@ -160,20 +163,25 @@ func (b *batch) append(entry *crdt.Entry, raw []byte) error {
 		entry.Cites = l.Cite // it goes back, which no honest device does: what it cited before stands
 	}
 	l.Cite = entry.Cites
-	b.now.of(entry.Log.Scope).Complete(entry)
 	b.moved = true
 	return b.tx.Append(l, raw)
 }
 
 // take merges an entry's operations, or only those on one record, and notes who
-// wrote what. The history row comes with the record and not with the entry: what a
+// wrote what. A record that can't be read stays as it is: its history names the entry,
+// of which it is made anew with the others, or which is merged into the record of a
+// snapshot. The history row comes with the record and not with the entry: what a
 // record was before is read from its history.
-func (b *batch) take(entry *crdt.Entry, only *recordName) error {
-	if err := b.merge(entry, only); err != nil {
+func (b *batch) take(lies crdt.LogID, entry *crdt.Entry, only *recordName) error {
+	l, err := b.log(lies)
+	if err != nil {
 		return err
 	}
-	l, err := b.log(entry.Log)
-	if err != nil {
+	if entry, err = b.named(lies, entry); err != nil {
+		return err
+	}
+	b.aside = true
+	if err := b.merge(entry, only); err != nil {
 		return err
 	}
 	for _, name := range recordsOf(entry) {
@@ -190,7 +198,14 @@ func (b *batch) take(entry *crdt.Entry, only *recordName) error {
 	return nil
 }
 
-// merge merges an entry's operations, or only those on one record.
+// named gives an entry, as it was written, the pins that it left to a checkpoint, and
+// the names of today.
+func (b *batch) named(lies crdt.LogID, entry *crdt.Entry) (*crdt.Entry, error) {
+	b.now.of(entry.Log.Scope).Complete(entry)
+	return b.now.forks.resolve(b.tx, b.log, lies, entry)
+}
+
+// merge merges the operations of an entry under its name, or only those on one record.
 func (b *batch) merge(entry *crdt.Entry, only *recordName) error {
 	for i := range entry.Ops {
 		op := &entry.Ops[i]
@@ -198,14 +213,19 @@ func (b *batch) merge(entry *crdt.Entry, only *recordName) error {
 			continue
 		}
 		t, err := b.record(entry.Log.Scope, op.Collection, op.Record)
+		if b.aside && node.CodeOf(err) == node.Damaged {
+			continue
+		}
 		if err != nil {
 			return err
 		}
-		if len(t.record.Cells) == 0 && b.late(entry, i) {
-			b.lates = append(b.lates, written{entry, i})
+		if late, err := b.late(t.record, entry, i); late || err != nil {
+			if err != nil {
+				return err
+			}
 			continue
 		}
-		t.record.Apply(entry, i, b.held)
+		t.record.Apply(entry, i, b.now.of(entry.Log.Scope).Past(entry.Pos(), b.held))
 		t.dirty = true
 	}
 	return b.failed
@@ -230,11 +250,13 @@ func (b *batch) finish() error {
 		if err := b.put(t); err != nil {
 			return err
 		}
-		if t.after, err = b.engine.readUnder(b.tx, t.record, b.now); err != nil {
-			return err
-		}
-		if err := b.noteClaims(t.record); err != nil {
-			return err
+		if !t.gone { // what is forgotten has no row
+			if t.after, err = b.engine.readUnder(b.tx, t.record, b.now); err != nil {
+				return err
+			}
+			if err := b.noteClaims(t.record); err != nil {
+				return err
+			}
 		}
 		if err := x.change(t.record, t.before, t.after, b.engine.parts); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/vungxa/vungxa/crdt"
@@ -13,7 +14,7 @@ import (
 // decides whether an entry's word about a foreign log counts. Of what compaction
 // took away it is the zero Hash.
 func (b *batch) held(log crdt.LogID, seq uint64) (crdt.Hash, bool) {
-	l, err := b.log(log)
+	l, err := b.now.forks.place(b.log, log, seq)
 	if err != nil {
 		b.failed = err
 		return crdt.Hash{}, false
@@ -28,8 +29,15 @@ func (b *batch) held(log crdt.LogID, seq uint64) (crdt.Hash, bool) {
 // arrivals looks again at the records that waited for entries which the
 // transaction has brought, and at no other.
 func (b *batch) arrivals() error {
-	for log, l := range b.logs {
-		places, err := b.tx.Waiting(log, b.from[log], l.Head.Seq)
+	for lies, l := range maps.Clone(b.logs) {
+		if l.Head.Seq == b.from[lies] {
+			continue
+		}
+		log := b.now.forks.nameAt(lies, l.Head.Seq)
+		if err := b.branchArrivals(lies, log); err != nil {
+			return err
+		}
+		places, err := b.tx.Waiting(log, b.from[lies], l.Head.Seq)
 		if err != nil {
 			return err
 		}
@@ -47,6 +55,22 @@ func (b *batch) arrivals() error {
 		}
 	}
 	return b.failed
+}
+
+// branchArrivals makes anew what waited for entries under the name of a log that has
+// forked, where those of another branch have come: they may be what was meant.
+func (b *batch) branchArrivals(lies, name crdt.LogID) error {
+	written, forked := b.now.forks.written(lies)
+	if !forked || name == written {
+		return nil
+	}
+	places, err := b.tx.Waiting(written, b.from[lies], b.logs[lies].Head.Seq)
+	for _, place := range places {
+		if err == nil {
+			err = b.remake(place)
+		}
+	}
+	return err
 }
 
 // waitsOf is what a record waits for, sorted.
@@ -100,8 +124,23 @@ func (b *batch) putWaits(before, after []store.Wait) error {
 	return nil
 }
 
-// entry is an entry that is held, with what it cites filled in.
+// entry is an entry that is held, with what it cites filled in, under the names of
+// today.
 func (e *Engine) entry(tx *store.Tx, l store.Log, seq uint64) (*crdt.Entry, error) {
+	return e.entryUnder(tx, l, seq, e.authorities())
+}
+
+func (e *Engine) entryUnder(tx *store.Tx, l store.Log, seq uint64, under authorities) (*crdt.Entry, error) {
+	entry, err := e.carried(tx, l, seq)
+	if err != nil || under.forks == nil {
+		return entry, err
+	}
+	under.of(l.ID.Scope).Complete(entry)
+	return under.forks.resolve(tx, logsOf(tx), l.ID, entry)
+}
+
+// carried is an entry that is held, with what it cites filled in, as it was written.
+func (e *Engine) carried(tx *store.Tx, l store.Log, seq uint64) (*crdt.Entry, error) {
 	s, err := tx.Stored(l, seq)
 	if err != nil {
 		return nil, err

@@ -1,9 +1,14 @@
 package engine
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
+	"errors"
+	"slices"
 
 	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/attach"
 	"github.com/vungxa/vungxa/node/store"
@@ -12,57 +17,123 @@ import (
 // Attachments calls f with every attachment that a record shows or an entry held
 // here has ever pointed to, some of them several times. Fields that this pack
 // doesn't know count too. What is damaged and so can't be asked is an error: nothing
-// is collected by half an answer.
+// is collected by half an answer. The office works meanwhile; what it points to
+// behind the look is not told.
 func (e *Engine) Attachments(ctx context.Context, f func(attach.Hash) error) error {
-	each := func(value []byte) error {
+	return e.pointing(ctx, f).all()
+}
+
+// pointing looks for what points to attachments, in pieces, so that no reader keeps
+// the store from being opened anew on a disk that fills.
+type pointing struct {
+	engine *Engine
+	each   func(value []byte) error
+	seen   map[crdt.LogID]uint64 // up to which entries were looked at
+}
+
+func (e *Engine) pointing(ctx context.Context, f func(attach.Hash) error) *pointing {
+	return &pointing{engine: e, seen: map[crdt.LogID]uint64{}, each: func(value []byte) error {
 		for _, h := range attach.References(value) {
 			if err := f(h); err != nil {
 				return err
 			}
 		}
 		return ctx.Err()
-	}
-	return e.cfg.Store.View(func(tx *store.Tx) error {
-		if err := e.inRecords(tx, each); err != nil {
-			return err
-		}
-		return tx.Logs(func(l store.Log) error {
-			for seq := l.Dropped.Seq + 1; seq <= l.Head.Seq; seq++ {
-				entry, err := e.entry(tx, l, seq)
-				if err != nil {
-					return err
-				}
-				if err := inEntry(entry, each); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	})
+	}}
 }
 
-func (e *Engine) inRecords(tx *store.Tx, each func(value []byte) error) error {
-	return tx.Places(nil, func(place []byte) (bool, error) {
-		r, err := recordAt(tx, place)
-		if err != nil || r == nil {
-			return err == nil, err
-		}
-		eachCell(r, func(c crdt.Cell) {
-			for _, w := range c.Writes {
-				if err == nil {
-					err = each(w.Value)
-				}
+func (p *pointing) all() error {
+	if err := p.records(); err != nil {
+		return err
+	}
+	return p.entries()
+}
+
+// lookPiece is how many records or entries one transaction looks at.
+const lookPiece = 512
+
+// records looks at all records; where others have taken their place meanwhile (a
+// snapshot of the hub), from the first again.
+func (p *pointing) records() error {
+	var at []byte
+	var of uint32
+	for more := true; more; {
+		n := 0
+		more = false
+		err := p.engine.cfg.Store.View(func(tx *store.Tx) error {
+			g, err := tx.Generations()
+			if err != nil {
+				return err
 			}
+			if g.Records != of {
+				at, of = nil, g.Records
+			}
+			return tx.Places(at, func(place []byte) (bool, error) {
+				at = bytes.Clone(place)
+				n++
+				more = n == lookPiece
+				r, err := recordAt(tx, place)
+				if err != nil || r == nil {
+					return err == nil && !more, err
+				}
+				return !more, p.record(r)
+			})
 		})
-		for _, set := range r.Sets {
-			for elem := range set {
-				if err == nil {
-					err = each([]byte(elem))
-				}
-			}
+		if err != nil {
+			return err
 		}
-		return err == nil, err
+	}
+	return nil
+}
+
+func (p *pointing) record(r *crdt.Record) (err error) {
+	each := func(value []byte) {
+		if err == nil {
+			err = p.each(value)
+		}
+	}
+	eachCell(r, func(c crdt.Cell) {
+		for _, w := range c.Writes {
+			each(w.Value)
+		}
 	})
+	for _, set := range r.Sets {
+		for elem := range set {
+			each([]byte(elem))
+		}
+	}
+	return err
+}
+
+// entries looks at all entries that it hasn't looked at.
+func (p *pointing) entries() error {
+	for more := true; more; {
+		more = false
+		n := 0
+		err := p.engine.cfg.Store.View(func(tx *store.Tx) error {
+			return tx.Logs(func(l store.Log) error {
+				for seq := max(p.seen[l.ID], l.Dropped.Seq) + 1; seq <= l.Head.Seq; seq++ {
+					if n++; n > lookPiece {
+						more = true
+						return nil
+					}
+					entry, err := p.engine.entry(tx, l, seq)
+					if err != nil {
+						return err
+					}
+					if err := inEntry(entry, p.each); err != nil {
+						return err
+					}
+					p.seen[l.ID] = seq
+				}
+				return nil
+			})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func inEntry(entry *crdt.Entry, each func(value []byte) error) error {
@@ -78,11 +149,94 @@ func inEntry(entry *crdt.Entry, each func(value []byte) error) error {
 }
 
 // CollectAttachments removes the attachments that nothing here points to. While
-// some record or entry is damaged, none is removed.
+// some record or entry is damaged, none is removed. Nobody writes during the last
+// of it, so that nothing goes which an entry that has just come points to.
 func (e *Engine) CollectAttachments(ctx context.Context, s *attach.Store) (attach.Collected, error) {
-	done, err := s.Collect(ctx, func(f func(attach.Hash) error) error { return e.Attachments(ctx, f) })
+	unlock := func() {}
+	done, err := s.Collect(ctx, func(f func(attach.Hash) error) error {
+		look := e.pointing(ctx, f)
+		if err := look.all(); err != nil {
+			return err
+		}
+		e.write.Lock()
+		unlock = e.write.Unlock
+		return look.entries()
+	})
+	unlock()
 	if node.CodeOf(err) == node.Damaged {
 		return done, node.Errorf(node.Damaged, "Chưa dọn tệp đính kèm vì kho có chỗ hỏng: %w", "attachments are not collected while the store is damaged: %w", err)
 	}
 	return done, err
+}
+
+// localErasedFile is the kind of the items that name, by their hash, attachments to
+// which an erased operation pointed and that are still to be looked at.
+const localErasedFile = "erasedfile"
+
+// pointedTo notes, with the erasing itself, what a payload points to that is taken
+// away: behind it nothing here would tell.
+func (b *batch) pointedTo(payload []byte) error {
+	for _, h := range attach.References(payload) {
+		if err := b.tx.PutLocal(localErasedFile, h.String(), []byte{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pointedToIn is pointedTo of operations of an entry in its carried form.
+func (b *batch) pointedToIn(raw []byte, ops []ErasedOp) error {
+	entry, err := wire.DecodeEntry(raw)
+	if err != nil {
+		return err
+	}
+	for _, o := range ops {
+		if int(o.Index) >= len(entry.Ops) {
+			continue // eraseRaw says so
+		}
+		op := entry.Ops[o.Index]
+		if err := errors.Join(b.pointedTo(op.Value), b.pointedTo(op.Elem)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// orphaned are the attachments that are noted so, and those of them to which nothing
+// else here points: another record that holds the same file keeps it, since no order
+// names that one.
+func (e *Engine) orphaned() (noted, orphans []attach.Hash, err error) {
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		return tx.Locals(localErasedFile, func(name string, _ []byte) error {
+			var h attach.Hash
+			if n, err := hex.Decode(h[:], []byte(name)); err == nil && n == len(h) {
+				noted = append(noted, h)
+			}
+			return nil
+		})
+	})
+	if err != nil || len(noted) == 0 {
+		return nil, nil, err
+	}
+	kept := map[attach.Hash]bool{}
+	err = e.Attachments(context.Background(), func(h attach.Hash) error {
+		if slices.Contains(noted, h) {
+			kept[h] = true
+		}
+		return nil
+	})
+	orphans = slices.DeleteFunc(slices.Clone(noted), func(h attach.Hash) bool { return kept[h] })
+	return noted, orphans, err
+}
+
+// unnoteFiles forgets what was looked at.
+func (e *Engine) unnoteFiles(noted []attach.Hash) error {
+	return e.cfg.Store.Update(func(tx *store.Tx) error {
+		for _, h := range noted {
+			if err := tx.DeleteLocal(localErasedFile, h.String()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -3,6 +3,8 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
+	"slices"
 	"testing"
 
 	"github.com/vungxa/vungxa/crdt"
@@ -75,4 +77,57 @@ func TestAttachmentsThatEntriesPointTo(t *testing.T) {
 	if err := files().Pin(hashes[0]); err != nil {
 		t.Errorf("what the damaged record may point to: %v", err)
 	}
+}
+
+// An order takes away the attachments to which what it names pointed, now or once;
+// what another record points to, too, stays. While they are there the order isn't
+// carried out, and each start tries again.
+func TestErasureTakesAttachments(t *testing.T) {
+	p := testEngine(t, "box", identity.RoleBox, map[crdt.Device]identity.Role{})
+	id, other := p.create(map[string]any{"subject": "Có tệp"}), p.create(map[string]any{"subject": "Việc khác"})
+	first, now, shared := attach.Hash{1}, attach.Hash{2}, attach.Hash{3}
+	p.point(id, attach.Reference(first))
+	p.point(id, attach.Reference(shared))
+	p.point(id, attach.Reference(now))
+	p.point(other, attach.Reference(shared))
+	er, err := p.ErasureOf(context.Background(), "12/QĐ", "cases", id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told [][]attach.Hash
+	disk := errors.New("the disk failed")
+	p.reopenForgetting(func(gone []attach.Hash) error {
+		told = append(told, gone)
+		return disk
+	})
+	if err := p.Erase(er); !errors.Is(err, disk) {
+		t.Errorf("%v; want that the order isn't carried out wholly", err)
+	}
+	p.reopenForgetting(p.forget)
+	if left, err := p.Unobeyed(); err != nil || len(left) != 1 || p.get(id).Values["subject"] != nil {
+		t.Errorf("%d orders, %v; want the one, and that what is shown obeys", len(left), err)
+	}
+	disk = nil
+	if err := p.Obey(); err != nil {
+		t.Error(err)
+	}
+	p.reopenForgetting(p.forget)
+	if left, err := p.Unobeyed(); err != nil || len(left) != 0 {
+		t.Errorf("%d orders, %v; want none", len(left), err)
+	}
+	if len(told) != 3 {
+		t.Fatalf("asked %d times; want by the order, the next start and when told to try again", len(told))
+	}
+	for _, gone := range told {
+		slices.SortFunc(gone, func(a, b attach.Hash) int { return bytes.Compare(a[:], b[:]) })
+		if !slices.Equal(gone, []attach.Hash{first, now}) {
+			t.Errorf("%v; want the first and the newest", gone)
+		}
+	}
+}
+
+func (p *peer) reopenForgetting(forget func([]attach.Hash) error) {
+	p.close()
+	p.forget = forget
+	p.open()
 }

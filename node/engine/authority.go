@@ -19,12 +19,16 @@ const (
 	localFlip       = "flip"
 )
 
-// authorities is what the checkpoints held say, by scope. It is never changed: the
+// authorities is what the checkpoints held say, by scope, and how the entries of logs
+// that have forked are called. It is never changed: the
 // next checkpoint makes another.
-type authorities map[crdt.Scope]*crdt.Authority
+type authorities struct {
+	said  map[crdt.Scope]*crdt.Authority
+	forks *forks
+}
 
 // of is a scope's; nil, which reads as one that has heard no checkpoint.
-func (a authorities) of(s crdt.Scope) *crdt.Authority { return a[s] }
+func (a authorities) of(s crdt.Scope) *crdt.Authority { return a.said[s] }
 
 // with is a with one more checkpoint.
 func (a authorities) with(c *crdt.Checkpoint, hash crdt.Hash) (authorities, error) {
@@ -33,21 +37,21 @@ func (a authorities) with(c *crdt.Checkpoint, hash crdt.Hash) (authorities, erro
 		next = old.Clone()
 	}
 	if err := next.Apply(c, hash); err != nil {
-		return nil, err
+		return a, err
 	}
-	all := maps.Clone(a)
+	all := maps.Clone(a.said)
 	if all == nil {
-		all = authorities{}
+		all = map[crdt.Scope]*crdt.Authority{}
 	}
 	all[c.Scope] = next
-	return all, nil
+	return authorities{all, a.forks}, nil
 }
 
 func (e *Engine) authorities() authorities {
 	if a := e.authority.Load(); a != nil {
 		return *a
 	}
-	return nil
+	return authorities{}
 }
 
 // Authority is what the checkpoints held of a scope say; nil where none is. It is
@@ -76,11 +80,14 @@ func (e *Engine) ApplyCheckpoint(c *crdt.Checkpoint, hash crdt.Hash) error {
 	if err != nil {
 		return refusedCheckpoint(err)
 	}
-	if held := old.of(c.Scope); held != nil && held.Hash() == now.of(c.Scope).Hash() {
+	if old.of(c.Scope).Holds(c.At, hash) {
 		return nil
 	}
 	b, err := wire.Marshal(storedCheckpoint{Hash: hash, Checkpoint: *c})
 	if err != nil {
+		return err
+	}
+	if now.forks, err = e.forksUnder(now.said); err != nil {
 		return err
 	}
 	for _, w := range c.Witnesses {
@@ -90,7 +97,7 @@ func (e *Engine) ApplyCheckpoint(c *crdt.Checkpoint, hash crdt.Hash) error {
 		if err := tx.PutLocal(localCheckpoint, checkpointName(c), b); err != nil {
 			return err
 		}
-		if err := tx.PutLocal(localFlip, string(c.Scope), []byte{}); err != nil {
+		if err := tx.PutLocal(localFlip, checkpointName(c), []byte{}); err != nil {
 			return err
 		}
 		return e.saveClock(tx)
@@ -98,7 +105,20 @@ func (e *Engine) ApplyCheckpoint(c *crdt.Checkpoint, hash crdt.Hash) error {
 	if err != nil {
 		return fmt.Errorf("keep a checkpoint: %w", err)
 	}
-	return e.flip(old, now, c, nil)
+	return e.obeyCheckpoint(old, now, c, nil)
+}
+
+// obeyCheckpoint gives entries the names that a checkpoint settles, and then reads anew
+// what it reaches.
+func (e *Engine) obeyCheckpoint(old, now authorities, c *crdt.Checkpoint, from []byte) error {
+	if !old.forks.same(now.forks) {
+		settled := authorities{old.said, now.forks}
+		if err := e.rename(old, settled, nil); err != nil {
+			return err
+		}
+		old = settled
+	}
+	return e.flip(old, now, c, from)
 }
 
 func refusedCheckpoint(err error) error {
@@ -137,7 +157,7 @@ func (e *Engine) flip(old, now authorities, c *crdt.Checkpoint, from []byte) err
 			return fmt.Errorf("read anew what a checkpoint changes: %w", err)
 		}
 	}
-	err = e.cfg.Store.Update(func(tx *store.Tx) error { return tx.DeleteLocal(localFlip, string(c.Scope)) })
+	err = e.cfg.Store.Update(func(tx *store.Tx) error { return tx.DeleteLocal(localFlip, checkpointName(c)) })
 	if err != nil {
 		return err
 	}
@@ -147,10 +167,10 @@ func (e *Engine) flip(old, now authorities, c *crdt.Checkpoint, from []byte) err
 }
 
 // nextReached gives the next places past one of the records that a checkpoint may
-// change. The first checkpoint of a scope may change any: from then on a claim far
-// in the future isn't believed.
+// change. The first checkpoint of a scope may change any, as from then on a claim far
+// in the future isn't believed, and so may one by which others go void.
 func (e *Engine) nextReached(scope crdt.Scope, before *crdt.Authority, reach crdt.Reach) (next func(after []byte) ([][]byte, error), err error) {
-	if before.Newest == (crdt.Cite{}) {
+	if before.Newest == (crdt.Cite{}) || reach.Voids {
 		return func(after []byte) (places [][]byte, err error) {
 			err = e.cfg.Store.View(func(tx *store.Tx) error {
 				places, err = nextPlaces(tx, after, flipRecords)
@@ -193,7 +213,7 @@ func (e *Engine) flipSome(old, now authorities, c *crdt.Checkpoint, reach crdt.R
 			if t.record.Scope != c.Scope {
 				continue
 			}
-			t.dirty = t.record.Covered(now.of(c.Scope), b.held) || old.of(c.Scope) == nil || cited[string(place)] || e.mayFlip(t.record, c, reach)
+			t.dirty = t.record.Covered(now.of(c.Scope), b.held) || old.of(c.Scope) == nil || reach.Voids || cited[string(place)] || e.mayFlip(t.record, c, reach)
 			if err := b.tx.DeleteLocal(localCited, citedName(c.At, c.Scope, string(place))); err != nil {
 				return err
 			}
@@ -204,7 +224,7 @@ func (e *Engine) flipSome(old, now authorities, c *crdt.Checkpoint, reach crdt.R
 		if b.failed != nil {
 			return b.failed
 		}
-		return b.tx.PutLocal(localFlip, string(c.Scope), places[len(places)-1])
+		return b.tx.PutLocal(localFlip, checkpointName(c), places[len(places)-1])
 	})
 }
 
@@ -233,13 +253,18 @@ func (e *Engine) reached(tx *store.Tx, scope crdt.Scope, reach crdt.Reach) ([]st
 			}
 		}
 		ofDevice := func(s crdt.Subject) bool { return s.Kind == crdt.SubjectDevice && s.Device == l.ID.Device }
-		if !slices.Contains(reach.Heads, l.ID) && !slices.ContainsFunc(reach.Subjects, ofDevice) {
+		if !slices.ContainsFunc(reach.Subjects, ofDevice) {
 			return nil
 		}
 		return waiting(tx, l.ID, places)
 	})
 	if err != nil {
 		return nil, err
+	}
+	for _, log := range reach.Heads {
+		if err := waiting(tx, log, places); err != nil {
+			return nil, err
+		}
 	}
 	for _, r := range reach.Writes { // of a log that was cut, nothing may be held
 		if err := waiting(tx, r.Log, places); err != nil {
@@ -249,8 +274,10 @@ func (e *Engine) reached(tx *store.Tx, scope crdt.Scope, reach crdt.Reach) ([]st
 	if err := aheadUntil(tx, scope, reach.UnwitnessedMS[1], places); err != nil {
 		return nil, err
 	}
-	if err := citing(tx, reach.Cited, scope, places); err != nil {
-		return nil, err
+	for _, at := range reach.Cited {
+		if err := citing(tx, at, scope, places); err != nil {
+			return nil, err
+		}
 	}
 	return slices.Sorted(maps.Keys(places)), nil
 }
@@ -296,44 +323,69 @@ func waiting(tx *store.Tx, log crdt.LogID, places map[string]bool) error {
 	return err
 }
 
-// loadAuthority folds the checkpoints held, and finishes the newest where a crash
-// cut it off.
+// loadAuthority folds the checkpoints held, and finishes the one that came last where
+// a crash cut it off: no other has come after it.
 func (e *Engine) loadAuthority() error {
-	all, before := authorities{}, authorities{}
-	last := map[crdt.Scope]*crdt.Checkpoint{}
-	flips := map[crdt.Scope][]byte{}
+	var all []storedCheckpoint
+	flips := map[string][]byte{}
 	err := e.cfg.Store.View(func(tx *store.Tx) error {
 		err := tx.Locals(localCheckpoint, func(name string, b []byte) error {
 			var s storedCheckpoint
 			if err := wire.Unmarshal(b, store.MaxValue, &s); err != nil {
 				return node.Errorf(node.Damaged, "Điểm kiểm tra %s đã lưu bị hỏng: %w", "the stored checkpoint %s is damaged: %w", name, err)
 			}
-			next, err := all.with(&s.Checkpoint, s.Hash)
-			if err != nil {
-				return fmt.Errorf("the stored checkpoint %s: %w", name, err)
-			}
-			before[s.Checkpoint.Scope] = all.of(s.Checkpoint.Scope)
-			last[s.Checkpoint.Scope], all = &s.Checkpoint, next
+			all = append(all, s)
 			return nil
 		})
 		if err != nil {
 			return err
 		}
-		return tx.Locals(localFlip, func(scope string, at []byte) error {
-			flips[crdt.Scope(scope)] = at
+		return tx.Locals(localFlip, func(name string, at []byte) error {
+			flips[name] = at
 			return nil
 		})
 	})
 	if err != nil {
 		return err
 	}
-	for scope, at := range flips {
-		old := maps.Clone(all)
-		old[scope] = before[scope]
-		if err := e.flip(old, all, last[scope], at); err != nil {
+	now := authorities{}
+	var late []storedCheckpoint
+	for i, s := range all {
+		name := checkpointName(&s.Checkpoint)
+		last := i+1 == len(all) || all[i+1].Checkpoint.Scope != s.Checkpoint.Scope
+		if at, cut := flips[string(s.Checkpoint.Scope)]; cut && last { // as it was noted before hubs were restored
+			flips[name] = at
+		}
+		if _, cut := flips[name]; cut {
+			late = append(late, s)
+		} else if now, err = now.with(&s.Checkpoint, s.Hash); err != nil {
+			return fmt.Errorf("the stored checkpoint %s: %w", name, err)
+		}
+	}
+	if now.forks, err = e.forksBefore(now.said); err != nil {
+		return err
+	}
+	for _, s := range late {
+		old := now
+		if now, err = now.with(&s.Checkpoint, s.Hash); err != nil {
+			return fmt.Errorf("the stored checkpoint %s: %w", checkpointName(&s.Checkpoint), err)
+		}
+		if now.forks, err = e.forksUnder(now.said); err != nil {
+			return err
+		}
+		if err := e.obeyCheckpoint(old, now, &s.Checkpoint, flips[checkpointName(&s.Checkpoint)]); err != nil {
 			return err
 		}
 	}
-	e.authority.Store(&all)
-	return nil
+	e.authority.Store(&now)
+	return e.nameAnew(now)
+}
+
+// nameAnew finishes giving names where a crash cut that off.
+func (e *Engine) nameAnew(old authorities) error {
+	forks, err := e.forksUnder(old.said)
+	if err != nil || old.forks.same(forks) {
+		return err
+	}
+	return e.rename(old, authorities{old.said, forks}, nil)
 }

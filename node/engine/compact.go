@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,24 +22,42 @@ const Retention = 90 * 24 * time.Hour
 const compactEntries = 64
 
 // Compact drops the entries that lie at or below the floor and are older than
-// retention, and forgets of the records that they wrote what no one needs any more.
+// retention, by this device's clock and by the newest checkpoint, and forgets of the records that they wrote what no one needs any more.
 // What isn't acknowledged by every counted device lies above the floor and stays; a
-// hub keeps everything. It gives how many entries were dropped. A crash leaves each
-// log at one of its entries.
-func (e *Engine) Compact(ctx context.Context, retention time.Duration) (dropped int, err error) {
+// hub keeps everything, and so does whoever knows of a damaged record, which is made
+// anew of its entries. It gives how many entries were dropped. A crash leaves each
+// log at one of its entries. It calls rest, if set, after each piece, while nobody waits
+// for it.
+func (e *Engine) Compact(ctx context.Context, retention time.Duration, rest func(context.Context)) (dropped int, err error) {
+	now := e.nowMS()
+	return e.compactUntil(ctx, rest, func(a *crdt.Authority) int64 {
+		return min(now, a.TimeMS) - retention.Milliseconds() // a clock in 2099 makes nothing old
+	})
+}
+
+func (e *Engine) compactUntil(ctx context.Context, rest func(context.Context), until func(*crdt.Authority) int64) (dropped int, err error) {
 	if e.cfg.Role == identity.RoleHub {
 		return 0, nil
 	}
-	until := e.nowMS() - retention.Milliseconds()
-	for scope, a := range e.authorities() {
+	if damaged, err := e.damagedRecords(); err != nil || len(damaged) > 0 {
+		return 0, err
+	}
+	for scope, a := range e.authorities().said {
 		if a == nil {
+			continue
+		}
+		whole, err := e.holdsFloor(a)
+		if err != nil {
+			return dropped, err
+		}
+		if !whole {
 			continue
 		}
 		for _, floor := range a.Floor {
 			if floor.Log.Scope != scope {
 				continue
 			}
-			n, err := e.compactLog(ctx, a, floor, until)
+			n, err := e.compactLog(ctx, a, floor, until(a), rest)
 			dropped += n
 			if err != nil {
 				return dropped, fmt.Errorf("compact log %v: %w", floor.Log, err)
@@ -48,7 +67,60 @@ func (e *Engine) Compact(ctx context.Context, retention time.Duration) (dropped 
 	return dropped, nil
 }
 
-func (e *Engine) compactLog(ctx context.Context, a *crdt.Authority, floor crdt.Pos, until int64) (dropped int, err error) {
+func (e *Engine) damagedRecords() (places [][]byte, err error) {
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		places, err = tx.DamagedRecords()
+		return err
+	})
+	return places, err
+}
+
+// holdsFloor says whether all is held that lies below the floor: until then an entry
+// may come whose claims have to be compared with what would be dropped.
+func (e *Engine) holdsFloor(a *crdt.Authority) (whole bool, err error) {
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		whole, err = e.newBatch(tx, e.authorities(), e.authorities()).reaches(a, a.Floor)
+		return err
+	})
+	return whole, err
+}
+
+// reaches says whether all is held that lies at or below a floor, of the histories
+// that the hub has committed.
+func (b *batch) reaches(a *crdt.Authority, floor []crdt.Pos) (bool, error) {
+	for _, p := range floor {
+		l, err := b.now.forks.place(b.log, p.Log, p.Seq)
+		if err != nil || l.Head.Seq < p.Seq {
+			return false, err
+		}
+		if ours, err := b.committed(a, p); !ours || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// committed says whether what is held under the name of a log up to a position is what
+// the hub has committed: as far as it has said so. What isn't held up to the head that
+// it named behind the position may be another history.
+func (b *batch) committed(a *crdt.Authority, p crdt.Pos) (bool, error) {
+	heads := a.Committed(p.Log)
+	if len(heads) == 0 {
+		return true, nil
+	}
+	head := heads[len(heads)-1]
+	if i := slices.IndexFunc(heads, func(h crdt.Head) bool { return h.Seq >= p.Seq }); i >= 0 {
+		head = heads[i]
+	}
+	l, err := b.now.forks.place(b.log, p.Log, head.Seq)
+	if err != nil {
+		return false, err
+	}
+	hash, held, err := hashHeld(b.tx, *l, head.Seq)
+	return held && (hash == head.Hash || hash == crdt.Hash{}), err
+}
+
+func (e *Engine) compactLog(ctx context.Context, a *crdt.Authority, floor crdt.Pos, until int64, rest func(context.Context)) (dropped int, err error) {
 	for done := false; !done; {
 		if err := ctx.Err(); err != nil {
 			return dropped, err
@@ -63,7 +135,9 @@ func (e *Engine) compactLog(ctx context.Context, a *crdt.Authority, floor crdt.P
 		if err != nil {
 			return dropped, err
 		}
-		dropped += n
+		if dropped += n; n > 0 && rest != nil {
+			rest(ctx)
+		}
 	}
 	return dropped, nil
 }
@@ -74,10 +148,14 @@ func (b *batch) compactSome(a *crdt.Authority, floor crdt.Pos, until int64) (n i
 	if err != nil {
 		return 0, false, err
 	}
+	upTo := min(floor.Seq, l.Sealed.Seq)
+	if written, forked := b.now.forks.written(floor.Log); forked { // what two histories say stays
+		upTo = min(upTo, b.now.forks.since(written)-1)
+	}
 	touched := map[string]bool{}
 	for ; n < compactEntries; n++ {
 		seq := l.Dropped.Seq + 1
-		if seq > min(floor.Seq, l.Sealed.Seq) || len(touched) > crdt.MaxRecords {
+		if seq > upTo || len(touched) > crdt.MaxRecords {
 			break
 		}
 		entry, err := b.engine.entry(b.tx, *l, seq)
@@ -87,11 +165,15 @@ func (b *batch) compactSome(a *crdt.Authority, floor crdt.Pos, until int64) (n i
 		if err != nil {
 			return n, false, err
 		}
-		if keep, err := b.keepsPast(entry); entryTime(a, entry) > until || keep || err != nil {
-			return n, true, errors.Join(err, b.compactRecords(touched))
+		keep, err := b.keeps(*l, entry)
+		if err == nil {
+			err = b.touchAll(entry)
 		}
-		if err := b.touchAll(entry); err != nil {
-			return n, false, err
+		if node.CodeOf(err) == node.Damaged { // of its entries the record is made anew first
+			return n, true, b.compactRecords(touched)
+		}
+		if entryTime(a, entry) > until || keep || err != nil {
+			return n, true, errors.Join(err, b.compactRecords(touched))
 		}
 		for _, name := range recordsOf(entry) {
 			touched[string(store.Place(name.collection, name.id))] = true
@@ -99,11 +181,38 @@ func (b *batch) compactSome(a *crdt.Authority, floor crdt.Pos, until int64) (n i
 				return n, false, err
 			}
 		}
+		if err := b.dropLates(entry); err != nil {
+			return n, false, err
+		}
 		if err := b.tx.DropNext(l); err != nil {
 			return n, false, err
 		}
 	}
 	return n, n < compactEntries && len(touched) <= crdt.MaxRecords, b.compactRecords(touched)
+}
+
+// keeps says whether an entry stays whatever its age: what was printed of it is shown,
+// or a person has yet to look at what it says, which is in no record.
+func (b *batch) keeps(l store.Log, entry *crdt.Entry) (bool, error) {
+	if keep, err := b.keepsPast(entry); keep || err != nil {
+		return keep, err
+	}
+	for i := range entry.Ops {
+		item, err := b.lateItem(entry, i)
+		if err != nil || len(item) > 0 && !bytes.HasPrefix(item, dismissed) {
+			return true, err
+		}
+	}
+	for _, name := range recordsOf(entry) {
+		note, err := overfullName(crdt.Pos{Log: l.ID, Seq: entry.Seq}, name)
+		if err != nil {
+			return true, err
+		}
+		if noted, err := b.tx.Local(localOverfull, note); noted != nil || err != nil {
+			return true, err
+		}
+	}
+	return false, nil
 }
 
 // keepsPast says whether an entry wrote a number that was superseded since: what was
@@ -143,7 +252,7 @@ func entryTime(a *crdt.Authority, entry *crdt.Entry) int64 {
 // touchAll reads the records of an entry as they are before it goes.
 func (b *batch) touchAll(entry *crdt.Entry) error {
 	for _, name := range recordsOf(entry) {
-		if _, err := b.at(store.Place(name.collection, name.id)); err != nil && node.CodeOf(err) != node.Damaged {
+		if _, err := b.at(store.Place(name.collection, name.id)); err != nil {
 			return err
 		}
 	}
@@ -179,6 +288,9 @@ func (b *batch) dropped(r *crdt.Record) ([]crdt.Pos, error) {
 		l, err := b.log(log)
 		if err != nil {
 			failed = err
+			return
+		}
+		if isBranch(log) {
 			return
 		}
 		i, found := slices.BinarySearchFunc(out, log, func(p crdt.Pos, l crdt.LogID) int { return p.Log.Compare(l) })

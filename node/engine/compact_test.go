@@ -28,7 +28,8 @@ func (h *province) floor(p *peer) *crdt.Checkpoint {
 
 func (p *peer) compact() int {
 	p.t.Helper()
-	n, err := p.Compact(context.Background(), Retention)
+	now := p.nowMS() // the hub's clock goes as p's does
+	n, err := p.compactUntil(context.Background(), nil, func(*crdt.Authority) int64 { return now - Retention.Milliseconds() })
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -86,6 +87,36 @@ func TestCompactionDropsWhatEveryoneHas(t *testing.T) {
 	box.pull(laptop)
 	if v := box.get(id); v.Values["subject"] != "Ba" || len(v.Cells["subject"].Siblings) != 1 || v.Values["state"] != "open" {
 		t.Errorf("after the floor: %+v", v.Cells["subject"])
+	}
+}
+
+// What two histories of one log say stays, from the entry on at which they part, and so does
+// what is shown of both, whatever the floor says.
+func TestCompactionStopsBelowAFork(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, laptop := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "laptop", identity.RoleLaptop, others)
+	id := box.create(map[string]any{"subject": "Chung"})
+	box.receipt()
+	twin := box.twin()
+	box.edit(id, "", map[string]any{"subject": "Nhánh một"})
+	twin.now = twin.now.Add(time.Hour)
+	twin.edit(id, "", map[string]any{"subject": "Nhánh hai"})
+	laptop.pull(box)
+	laptop.take(pieces(twin)...)
+	laptop.checkpoint((&province{}).floor(laptop))
+	before := laptop.stateHash()
+	laptop.now = testNow.Add(Retention + 2*time.Hour)
+	if n := laptop.compact(); n != 1 {
+		t.Errorf("%d entries dropped; want the one below the fork", n)
+	}
+	if laptop.stateHash() != before {
+		t.Error("compaction changed what is shown")
+	}
+	laptop.sound()
+	laptop.close()
+	laptop.open()
+	if got := laptop.texts(id, "subject"); !slices.Equal(got, []string{"Nhánh hai", "Nhánh một"}) {
+		t.Errorf("shown %q; want what both branches say", got)
 	}
 }
 

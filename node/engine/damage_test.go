@@ -4,9 +4,12 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
@@ -43,6 +46,59 @@ func TestLostCommitsMakeNoFork(t *testing.T) {
 	if err != nil || heads[before].Seq != 1 {
 		t.Errorf("the old log's head is %+v, %v; want seq 1", heads[before], err)
 	}
+}
+
+// A segment that fills a hole and reaches past what is held is given back as well: it brings
+// more, and whoever filled the hole alone would lose that.
+func TestHealGivesBackWhatBringsMore(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, hub := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "hub", identity.RoleHub, others)
+	id := box.create(map[string]any{"subject": "Một"})
+	box.edit(id, "", map[string]any{"subject": "Hai"})
+	hub.pull(box)
+	log := box.ownLog(crdt.ClassRecords)
+	err := hub.Store.Update(func(tx *store.Tx) error {
+		l, err := tx.Log(log)
+		if err != nil {
+			return err
+		}
+		return tx.PutEntry(l, 1, store.Stored{})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := hub.Store.Scrub(t.Context(), nil); err != nil || len(hub.Store.Damage()) == 0 {
+		t.Fatal("no damage: the test shows nothing", err)
+	}
+	box.edit(id, "", map[string]any{"subject": "Ba"})
+	box.receipt()
+	whole := joined(must(box.segmentsAll()), log)
+	rest, err := hub.Heal([]*wire.Segment{whole})
+	if err != nil || len(rest) != 1 || rest[0] != whole {
+		t.Fatalf("given back %v, %v; want the segment, its last entry isn't held", rest, err)
+	}
+	if left := hub.Store.Damage(); len(left) > 0 {
+		t.Errorf("still damaged: %v", left)
+	}
+	hub.ingest(rest...)
+	if got := hub.get(id).Values["subject"]; got != "Ba" {
+		t.Errorf("the subject is %v; want what the segment brought", got)
+	}
+}
+
+// joined are the segments of a log that follow each other, as one.
+func joined(all []*wire.Segment, log crdt.LogID) (whole *wire.Segment) {
+	for _, s := range all {
+		switch {
+		case s.Log != log:
+		case whole == nil:
+			first := *s
+			whole = &first
+		default:
+			whole.Entries, whole.Seal = slices.Concat(whole.Entries, s.Entries), s.Seal
+		}
+	}
+	return whole
 }
 
 // copyWithoutLogs is what a disk holds that lost the newest write-ahead log while

@@ -25,6 +25,7 @@ import (
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/kpi"
 	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/attach"
 	"github.com/vungxa/vungxa/node/schema"
 	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/sync/identity"
@@ -48,6 +49,10 @@ type Config struct {
 	// Erasures are orders to erase that the store may have forgotten, since it was
 	// restored; they are carried out before anything is shown.
 	Erasures []Erasure
+	// Forget is called when an order was obeyed in records and logs, and before it
+	// counts as carried out: it takes these attachments away, and has whatever else
+	// lies beside the store's items obey. It must not use the engine.
+	Forget func(erased []attach.Hash) error
 
 	step func(ctx context.Context, name string) error // for tests: called before each step that a crash may cut off
 }
@@ -56,10 +61,13 @@ type Config struct {
 type Engine struct {
 	cfg Config
 
-	write  sync.Mutex // held by whoever writes the store; guards clock
+	write  writeLock // held by whoever writes the store; guards clock
 	clock  crdt.Clock
 	erased erasedOps // guarded by write
 	left   *staged   // what is written down and not wholly applied; guarded by write
+	// unnamed says that a fork is held whose entries haven't all their names yet, as the
+	// store couldn't be written; guarded by write
+	unnamed bool
 
 	state       sync.Mutex // guards what follows
 	incarnation crdt.Incarnation
@@ -94,12 +102,6 @@ func Open(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("open the engine: %w", err)
 	}
 	if err := e.planIndex(); err != nil {
-		return nil, fmt.Errorf("open the engine: %w", err)
-	}
-	if err := e.loadAuthority(); err != nil {
-		return nil, fmt.Errorf("open the engine: %w", err)
-	}
-	if err := firstError(e.loadErased, e.completeAll, e.obeyAll); err != nil {
 		return nil, fmt.Errorf("open the engine: %w", err)
 	}
 	if err := e.loadAuthority(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node"
@@ -144,5 +145,120 @@ func TestPoliciesReadTheSameWrites(t *testing.T) {
 	box.openWith(strings.Replace(testPack, "label: {vi: Nguồn, en: Source}, type: text, kind: assign, policy: lww", "label: {vi: Nguồn, en: Source}, type: text, kind: assign, policy: serial", 1))
 	if v := box.get(id); v.Values["source"] != "hoà" || box.search(Query{Conflicted: true}).Total != 1 {
 		t.Errorf("serial shows %v; want what was printed first, and a person to look", v.Values["source"])
+	}
+}
+
+// A deletion that everyone holds is final: a restore is refused, and says what to do.
+func TestARestoreThatComesTooLate(t *testing.T) {
+	box := testEngine(t, "box", identity.RoleBox, map[crdt.Device]identity.Role{})
+	id := box.create(map[string]any{"subject": "Đã xoá"})
+	if _, err := box.Upsert(context.Background(), "nhập", "cases", []Row{{Key: "1", Values: map[string]any{"subject": "Nhập"}}}, false); err != nil {
+		t.Fatal(err)
+	}
+	byKey := crdt.RefByKey(testScope, "cases", "1").ID()
+	for _, id := range []crdt.RecordID{id, byKey} {
+		box.change(Change{Record: &id, Delete: true})
+	}
+	h := &province{ms: testNow.UnixMilli()}
+	box.checkpoint(h.floor(box))
+	restore := func(id crdt.RecordID) error {
+		_, err := box.Save(context.Background(), Save{Officer: "a", Class: crdt.ClassRecords, Changes: []Change{{Collection: "cases", Record: &id, Restore: true}}})
+		return err
+	}
+	for _, id := range []crdt.RecordID{id, byKey} {
+		if err := restore(id); node.CodeOf(err) != node.Conflict {
+			t.Errorf("a restore below the floor: %v; want a refusal that says what to do", err)
+		}
+		if _, err := box.DeletedRecord(context.Background(), "cases", id); err != nil {
+			t.Errorf("what is to be copied can't be read: %v", err)
+		}
+	}
+	out, err := box.Upsert(context.Background(), "nhập", "cases", []Row{{Key: "1", Values: map[string]any{"subject": "Lại"}}}, false)
+	if err != nil || node.CodeOf(out[0].Err) != node.Conflict {
+		t.Errorf("the row of a source: %v, %v; want it refused alike", out, err)
+	}
+	later := box.create(map[string]any{"subject": "Mới"})
+	box.change(Change{Record: &later, Delete: true})
+	if err := restore(later); err != nil {
+		t.Errorf("a restore above the floor: %v", err)
+	}
+}
+
+// A record named by a source's key that was deleted, forgotten here and made anew shows no
+// old value on a node that hasn't forgotten it either.
+func TestMadeAnewShowsNothingOld(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, laptop := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "laptop", identity.RoleLaptop, others)
+	upsert := func(p *peer, values map[string]any) {
+		t.Helper()
+		out, err := p.Upsert(context.Background(), "nhập", "cases", []Row{{Key: "1", Values: values}}, false)
+		if err != nil || out[0].Err != nil {
+			t.Fatal(out, err)
+		}
+	}
+	upsert(box, map[string]any{"subject": "Cũ", "note": "cũ"})
+	id := crdt.RefByKey(testScope, "cases", "1").ID()
+	box.change(Change{Record: &id, Delete: true})
+	laptop.pull(box)
+	h := &province{ms: testNow.UnixMilli()}
+	floor := h.floor(box)
+	box.checkpoint(floor)
+	laptop.checkpoint(floor)
+	box.now = box.now.Add(Retention + 24*time.Hour)
+	if n := box.compact(); n == 0 {
+		t.Fatal("nothing was dropped")
+	}
+	upsert(box, map[string]any{"subject": "Mới"})
+	laptop.pull(box)
+	if v := laptop.get(id); v.Values["note"] != nil || v.Values["subject"] != "Mới" || len(v.Conflicts) > 0 {
+		t.Errorf("where it wasn't forgotten: %v, conflicts %v", v.Values, v.Conflicts)
+	}
+	if n := laptop.search(Query{Text: "cu"}).Total; n != 0 {
+		t.Errorf("%d found by an old value", n)
+	}
+	if laptop.stateHash() != box.stateHash() {
+		t.Error("the laptop shows something else than the box")
+	}
+	laptop.sound()
+}
+
+// An order that takes away what took an item out of a set takes the item along; where it
+// hasn't come yet, the order has to wait.
+func TestAnErasedRemovalBringsNothingBack(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, laptop, third := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "laptop", identity.RoleLaptop, others), testEngine(t, "third", identity.RoleLaptop, others)
+	for _, p := range []*peer{box, laptop, third} {
+		p.close()
+		p.openWith(setPack)
+	}
+	id := box.create(map[string]any{"subject": "Việc"})
+	laptop.pull(box)
+	third.pull(box)
+	box.edit(id, "", map[string]any{"tags": []string{"gấp", "đất"}})
+	laptop.pull(box)
+	laptop.edit(id, "", map[string]any{"tags": []string{"đất"}})
+	var removal Erasure
+	whole, err := laptop.ErasureOf(context.Background(), "1", "cases", id, "tags")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range whole.Ops {
+		if o.Device == laptop.device {
+			removal.Ops = append(removal.Ops, o)
+		}
+	}
+	third.take(pieces(laptop)...)
+	if _, err := third.ErasureOf(context.Background(), "1", "cases", id, "tags"); node.CodeOf(err) != node.Unavailable {
+		t.Errorf("an order where the item hasn't come: %v; want it to wait", err)
+	}
+	if len(removal.Ops) != 1 {
+		t.Fatalf("%d operations of the laptop's; want the removal", len(removal.Ops))
+	}
+	box.pull(laptop)
+	if err := box.Erase(removal); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := box.get(id).Values["tags"].([]string); !slices.Equal(got, []string{"đất"}) {
+		t.Errorf("after the order: %v; want the item to stay out", got)
 	}
 }

@@ -21,7 +21,11 @@ func (e *Engine) Fill(s *wire.Segment) error {
 	}
 	e.write.Lock()
 	defer e.write.Unlock()
-	return e.fill(s, entries)
+	path, vouched, err := e.vouched(s)
+	if err != nil {
+		return err
+	}
+	return e.fill(s, entries, path, vouched)
 }
 
 // Heal fills what holes the segments reach, and gives those that bring more: a
@@ -35,15 +39,11 @@ func (e *Engine) Heal(segments []*wire.Segment) (rest []*wire.Segment, err error
 		if err != nil {
 			return nil, err
 		}
-		reached, err := e.heal(s, all)
-		if err != nil {
+		whole, err := e.heal(s, all)
+		if err != nil && !errors.Is(err, ErrFork) {
 			return nil, fmt.Errorf("fill %v from %d: %w", s.Log, s.First, err)
 		}
-		held, _, err := e.head(s.Log)
-		if err != nil {
-			return nil, err
-		}
-		if !reached || held.Seq < s.Last() {
+		if !whole {
 			rest = append(rest, s)
 		}
 	}
@@ -63,34 +63,40 @@ func (e *Engine) head(log crdt.LogID) (head crdt.Head, gap uint64, err error) {
 	return head, gap, err
 }
 
-// heal fills a hole that is known and that a segment reaches, if there is one.
-func (e *Engine) heal(s *wire.Segment, entries []*crdt.Entry) (reached bool, err error) {
+// heal fills a hole that is known and that a segment reaches, if there is one. whole says
+// that it did, and that all of the segment is held.
+func (e *Engine) heal(s *wire.Segment, entries []*crdt.Entry) (whole bool, err error) {
 	if len(e.cfg.Store.Damage()) == 0 {
 		return false, nil
 	}
-	_, gap, err := e.head(s.Log)
+	path, vouched, err := e.vouched(s)
+	if err != nil {
+		return false, err
+	}
+	gap := uint64(0)
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		gaps, err := tx.Gaps()
+		gap = gapOf(gaps, path)
+		return err
+	})
 	if err != nil || gap == 0 || gap > s.Last() {
 		return false, err
 	}
-	return true, e.fill(s, entries)
+	return path[len(path)-1].Head.Seq >= s.Last(), e.fill(s, entries, path, vouched)
 }
 
-// fill is Fill; the caller holds e.write.
-func (e *Engine) fill(s *wire.Segment, entries []*crdt.Entry) error {
-	vouched, err := e.vouched(s)
-	if err != nil {
-		return err
-	}
+// fill is Fill, along the branch that the segment is of; the caller holds e.write.
+func (e *Engine) fill(s *wire.Segment, entries []*crdt.Entry, path []store.Log, vouched int) error {
 	filled := false
 	for i, entry := range entries[:vouched] {
-		put, err := e.fillOne(entry, s.Entries[i])
+		put, err := e.fillOne(path, entry, s.Entries[i])
 		if err != nil {
 			return fmt.Errorf("fill entry %d of %v: %w", entry.Seq, entry.Log, err)
 		}
 		filled = filled || put
 	}
 	if vouched == len(entries) {
-		put, err := e.fillSeal(s)
+		put, err := e.fillSeal(lyingAt(path, s.Last()).ID, s)
 		if err != nil {
 			return fmt.Errorf("fill the seal of entry %d of %v: %w", s.Last(), s.Log, err)
 		}
@@ -100,37 +106,66 @@ func (e *Engine) fill(s *wire.Segment, entries []*crdt.Entry) error {
 		return nil
 	}
 	for _, entry := range entries[:vouched] {
-		if err := e.mend(entry); err != nil {
+		if err := e.mend(lyingAt(path, entry.Seq).ID, entry); err != nil {
 			return fmt.Errorf("mend what entry %d of %v wrote: %w", entry.Seq, entry.Log, err)
 		}
 	}
 	return e.mendRecords()
 }
 
-// vouched is how many of a segment's entries are those of the log held: up to the
-// last one whose hash is known here. ErrFork says that it has another hash.
-func (e *Engine) vouched(s *wire.Segment) (n int, err error) {
+// vouched is the branch held that a segment is of, and how many of the segment's entries
+// are that branch's: up to the last one whose hash is known here. ErrFork says that it has
+// another hash on every branch.
+func (e *Engine) vouched(s *wire.Segment) (path []store.Log, n int, err error) {
 	err = e.cfg.Store.View(func(tx *store.Tx) error {
-		l, err := tx.Log(s.Log)
+		logs, err := e.heldOf(tx, s.Log)
 		if err != nil {
 			return err
 		}
-		for seq := min(s.Last(), l.Head.Seq); seq >= s.First && seq > l.Dropped.Seq; seq-- {
-			hash, known, err := knownHash(tx, l, seq)
+		for _, l := range logs {
+			along, err := e.lyingPath(tx, l.ID)
 			if err != nil {
 				return err
 			}
-			if known && hash != wire.ChainHash(s.Entries[seq-s.First]) {
-				return ErrFork
+			known, same, err := vouchedBy(tx, along, s)
+			if err != nil {
+				return err
 			}
-			if known {
-				n = int(seq - s.First + 1)
-				return nil
+			if same && (path == nil || known > n) {
+				path, n = along, known
 			}
+		}
+		if path == nil {
+			return ErrFork
 		}
 		return nil
 	})
-	return n, err
+	return path, n, err
+}
+
+// vouchedBy is how many of a segment's entries a branch vouches for; same is false where
+// the newest that both know differs.
+func vouchedBy(tx *store.Tx, path []store.Log, s *wire.Segment) (n int, same bool, err error) {
+	for seq := min(s.Last(), path[len(path)-1].Head.Seq); seq >= s.First && seq > path[0].Dropped.Seq; seq-- {
+		hash, known, err := hashAlong(tx, path, seq)
+		if err != nil {
+			return 0, false, err
+		}
+		if known {
+			return int(seq - s.First + 1), hash == wire.ChainHash(s.Entries[seq-s.First]), nil
+		}
+	}
+	return 0, true, nil
+}
+
+// hashAlong is knownHash of a branch: it knows from where it left another.
+func hashAlong(tx *store.Tx, path []store.Log, seq uint64) (hash crdt.Hash, known bool, err error) {
+	for _, l := range path[1:] {
+		if seq == base(l) {
+			return l.Dropped.Hash, true, nil
+		}
+	}
+	return knownHash(tx, lyingAt(path, seq), seq)
 }
 
 // knownHash is the chain hash of a log at a seq, as far as the head, the entry
@@ -159,17 +194,17 @@ func knownHash(tx *store.Tx, l store.Log, seq uint64) (hash crdt.Hash, known boo
 
 // fillOne writes an entry again if what is stored of it can't be read, and the one
 // before it can.
-func (e *Engine) fillOne(entry *crdt.Entry, raw []byte) (filled bool, err error) {
+func (e *Engine) fillOne(path []store.Log, entry *crdt.Entry, raw []byte) (filled bool, err error) {
 	entry, raw, err = e.erased.obey(entry, raw)
 	if err != nil {
 		return false, err
 	}
 	damaged := func(err error) bool { return node.CodeOf(err) == node.Damaged }
 	missing := false
-	var l store.Log
+	l := lyingAt(path, entry.Seq)
 	err = e.cfg.Store.View(func(tx *store.Tx) error {
-		if l, err = tx.Log(entry.Log); err != nil || entry.Seq > l.Head.Seq || entry.Seq <= l.Dropped.Seq {
-			return err
+		if entry.Seq > l.Head.Seq || entry.Seq <= l.Dropped.Seq {
+			return nil
 		}
 		if _, err = tx.Stored(l, entry.Seq); !damaged(err) {
 			return err
@@ -182,8 +217,8 @@ func (e *Engine) fillOne(entry *crdt.Entry, raw []byte) (filled bool, err error)
 	}
 	err = e.cfg.Store.Update(func(tx *store.Tx) error {
 		before := store.Stored{Hash: l.Dropped.Hash}
-		if entry.Seq > l.Dropped.Seq+1 {
-			if before, err = tx.Stored(l, entry.Seq-1); damaged(err) {
+		if left := lyingAt(path, entry.Seq-1); entry.Seq > left.Dropped.Seq+1 {
+			if before, err = tx.Stored(left, entry.Seq-1); damaged(err) {
 				return nil // it is filled from its first entry on
 			}
 		}
@@ -204,10 +239,10 @@ func (e *Engine) fillOne(entry *crdt.Entry, raw []byte) (filled bool, err error)
 
 // fillSeal writes a segment's seal again if that is the newest of its log, and can't
 // be read.
-func (e *Engine) fillSeal(s *wire.Segment) (filled bool, err error) {
+func (e *Engine) fillSeal(lies crdt.LogID, s *wire.Segment) (filled bool, err error) {
 	var l store.Log
 	err = e.cfg.Store.View(func(tx *store.Tx) error {
-		if l, err = tx.Log(s.Log); err != nil || l.Sealed != s.Seal.Head() {
+		if l, err = tx.Log(lies); err != nil || l.Sealed != s.Seal.Head() {
 			return err
 		}
 		_, err := tx.SealAt(l, s.Seal.Seq)
@@ -224,21 +259,20 @@ func (e *Engine) fillSeal(s *wire.Segment) (filled bool, err error) {
 
 // mend makes the records of an entry anew where they can't be read, and merges the
 // entry into the others: that changes nothing where it was merged before.
-func (e *Engine) mend(entry *crdt.Entry) error {
+func (e *Engine) mend(lies crdt.LogID, entry *crdt.Entry) error {
 	return e.update(func(b *batch) error {
-		l, err := b.log(entry.Log)
+		l, err := b.log(lies)
 		if err != nil {
 			return err
 		}
-		held, err := e.entry(b.tx, *l, entry.Seq)
+		held, err := e.carried(b.tx, *l, entry.Seq)
 		if errors.Is(err, store.ErrDropped) || node.CodeOf(err) == node.Damaged {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		b.now.of(entry.Log.Scope).Complete(held)
-		err = b.take(held, nil)
+		err = b.take(lies, held, nil)
 		if node.CodeOf(err) == node.Damaged { // a record of which more is missing
 			return nil
 		}
@@ -249,17 +283,70 @@ func (e *Engine) mend(entry *crdt.Entry) error {
 // Mend makes what it can of the damaged records anew, strikes off the list what is
 // well again, and wakes the lines to the peers, whom the holes are asked for. If
 // entries of this device are gone that nobody is known to have, what it writes from
-// now on goes into logs of a new name: nothing could be sent past the hole.
+// now on goes into logs of a new name: nothing could be sent past the hole. What lies
+// before it is sealed, to be sent.
 func (e *Engine) Mend() error {
 	if len(e.cfg.Store.Damage()) == 0 {
 		return nil
 	}
 	e.write.Lock()
 	defer e.write.Unlock()
+	if err := e.mendSeals(); err != nil {
+		return fmt.Errorf("mend seals: %w", err)
+	}
 	if err := e.leaveHoles(); err != nil {
 		return fmt.Errorf("begin new logs: %w", err)
 	}
 	return e.mendRecords()
+}
+
+// mendSeals seals anew where seals of this device can't be read, and takes those of
+// others away that a newer one covers: nobody misses them.
+func (e *Engine) mendSeals() error {
+	var seals []crdt.Pos
+	err := e.cfg.Store.View(func(tx *store.Tx) (err error) {
+		seals, err = tx.DamagedSeals()
+		return err
+	})
+	for _, at := range seals {
+		if err == nil {
+			err = e.cfg.Store.Update(func(tx *store.Tx) error { return e.mendSeal(tx, at) })
+		}
+	}
+	return err
+}
+
+func (e *Engine) mendSeal(tx *store.Tx, at crdt.Pos) error {
+	l, err := tx.Log(at.Log)
+	if err != nil {
+		return err
+	}
+	head, known := l.Sealed, true
+	if at.Seq < l.Sealed.Seq {
+		head.Seq = at.Seq
+		if head.Hash, known, err = sealedHash(tx, l, at.Seq); err != nil {
+			return err
+		}
+	}
+	switch {
+	case known && at.Log.Device == e.cfg.Device:
+		seal, err := wire.Sign(at.Log, head, e.cfg.Sign)
+		if err != nil {
+			return fmt.Errorf("seal a log: %w", err)
+		}
+		return tx.Seal(&l, seal)
+	case at.Seq < l.Sealed.Seq:
+		return tx.DropSeal(l, at.Seq)
+	}
+	return nil // a peer has it
+}
+
+// sealedHash is knownHash; of what compaction took away nothing is known.
+func sealedHash(tx *store.Tx, l store.Log, seq uint64) (hash crdt.Hash, known bool, err error) {
+	if seq <= l.Dropped.Seq {
+		return hash, false, nil
+	}
+	return knownHash(tx, l, seq)
 }
 
 func (e *Engine) leaveHoles() error {
@@ -268,12 +355,42 @@ func (e *Engine) leaveHoles() error {
 		gaps, err = tx.Gaps()
 		return err
 	})
+	leave := false
 	for log, seq := range gaps {
-		if err == nil && log == e.ownLog(log.Class) && !e.receivedBy(crdt.Pos{Log: log, Seq: seq}) {
-			return e.cfg.Store.Update(e.newIncarnation)
+		if err != nil || log != e.ownLog(log.Class) || e.receivedBy(crdt.Pos{Log: log, Seq: seq}) {
+			continue
 		}
+		leave = true
+		err = e.sealBelow(log, seq)
 	}
-	return err
+	if err != nil || !leave {
+		return err
+	}
+	return e.cfg.Store.Update(e.newIncarnation)
+}
+
+// sealBelow seals a log of this device just below a hole, so that what lies before it
+// can be sent.
+func (e *Engine) sealBelow(log crdt.LogID, hole uint64) error {
+	return e.cfg.Store.Update(func(tx *store.Tx) error {
+		l, err := tx.Log(log)
+		if err != nil {
+			return err
+		}
+		below, err := tx.SealedBelow(l, hole)
+		if err != nil || below.Seq+1 >= hole {
+			return err
+		}
+		hash, known, err := sealedHash(tx, l, hole-1)
+		if err != nil || !known {
+			return err
+		}
+		seal, err := wire.Sign(log, crdt.Head{Seq: hole - 1, Hash: hash}, e.cfg.Sign)
+		if err != nil {
+			return fmt.Errorf("seal a log: %w", err)
+		}
+		return tx.Seal(&l, seal)
+	})
 }
 
 // receivedBy says whether any receipt held names an entry.
@@ -335,53 +452,5 @@ func (e *Engine) mendRecord(place []byte) error {
 			t.dirty = true
 		}
 		return err
-	})
-}
-
-// mended is a record that can't be read, made anew from the entries that wrote it;
-// the error says so where some of them are not here.
-func (b *batch) mended(collection string, id crdt.RecordID, damage error) (*crdt.Record, error) {
-	ops, whole, err := b.engine.allWritten(b.tx, collection, id)
-	if err != nil {
-		return nil, err
-	}
-	if !whole || len(ops) == 0 {
-		return nil, damage
-	}
-	first := ops[0].entry
-	r := crdt.NewRecord(first.Log.Scope, collection, ops[0].op().Record)
-	for _, w := range ops {
-		b.now.of(w.entry.Log.Scope).Complete(w.entry)
-		r.Apply(w.entry, w.index, b.held)
-	}
-	return r, b.failed
-}
-
-// allWritten is written, and whether that is all that was ever written: no entry is
-// damaged, and none of the scope was dropped.
-func (e *Engine) allWritten(tx *store.Tx, collection string, id crdt.RecordID) (ops []written, whole bool, err error) {
-	whole = true
-	err = tx.History(id, func(l store.Log, seq uint64) (bool, error) {
-		entry, err := e.entry(tx, l, seq)
-		if node.CodeOf(err) == node.Damaged {
-			whole = false
-			return true, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		for i, op := range entry.Ops {
-			if op.Collection == collection && op.Record.ID() == id {
-				ops = append(ops, written{entry, i})
-			}
-		}
-		return true, nil
-	})
-	if err != nil {
-		return nil, false, err
-	}
-	return ops, whole, tx.Logs(func(l store.Log) error {
-		whole = whole && l.Dropped.Seq == 0
-		return nil
 	})
 }

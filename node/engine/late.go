@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -22,23 +23,113 @@ type lateItem struct {
 	Index      uint16
 }
 
-// late says whether an operation comes too late to create its record. Only a device
-// that holds all that lies at or below the floor may judge that it was deleted.
-func (b *batch) late(entry *crdt.Entry, i int) bool {
-	a := b.now.of(entry.Log.Scope)
-	if a == nil || len(a.Floor) == 0 || !entry.Late(i, a.Floor) {
-		return false
+// dismissed stands before an item that a person has taken off the list. The item stays
+// as long as its entry: what came too late doesn't count when it is merged again.
+var dismissed = []byte{0} // no item begins so
+
+// late says whether an operation comes too late to create its record. What was noted
+// as late stays so, and where entries are merged again nothing else is: whether its
+// record was there when it came can't be seen any more.
+func (b *batch) late(r *crdt.Record, entry *crdt.Entry, i int) (bool, error) {
+	if entry.Makes(i) {
+		return false, nil
 	}
-	for _, p := range a.Floor {
-		if l, err := b.log(p.Log); err != nil || l.Head.Seq < p.Seq {
-			return false
+	if b.floor == nil {
+		noted, err := b.notedLate(entry, i)
+		if noted || b.again || err != nil {
+			return noted, err
 		}
 	}
-	return true
+	if len(r.Cells) > 0 {
+		return false, nil
+	}
+	late, err := b.comesLate(entry, i)
+	if late {
+		b.lates = append(b.lates, written{entry, i})
+	}
+	return late, err
 }
 
+// comesLate judges it. Only a device that holds all that lies at or below the floor
+// may say that the record was deleted.
+func (b *batch) comesLate(entry *crdt.Entry, i int) (bool, error) {
+	if b.floor != nil {
+		return entry.Late(i, b.floor), nil
+	}
+	a := b.now.of(entry.Log.Scope)
+	floor := a.Passed()
+	if !entry.Late(i, floor) {
+		return false, nil
+	}
+	return b.reaches(a, floor)
+}
+
+// lateName is what the item of an operation is called: by where its entry lies.
+func (b *batch) lateName(entry *crdt.Entry, i int) (at crdt.Pos, name string, err error) {
+	l, err := b.now.forks.place(b.log, entry.Log, entry.Seq)
+	if err != nil {
+		return at, "", err
+	}
+	return crdt.Pos{Log: l.ID, Seq: entry.Seq}, lateNameAt(l.ID, entry, i), nil
+}
+
+func lateNameAt(lies crdt.LogID, entry *crdt.Entry, i int) string {
+	return fmt.Sprintf("%v/%016x/%04x", lies, entry.Seq, i)
+}
+
+func (b *batch) notedLate(entry *crdt.Entry, i int) (bool, error) {
+	item, err := b.lateItem(entry, i)
+	return item != nil, err
+}
+
+// lateItem is the item of an operation, also one that was dismissed; nil where there
+// is none.
+func (b *batch) lateItem(entry *crdt.Entry, i int) ([]byte, error) {
+	at, _, err := b.lateName(entry, i)
+	if err != nil {
+		return nil, err
+	}
+	return lateItemAt(b.tx, at.Log, entry, i)
+}
+
+func lateItemAt(tx *store.Tx, lies crdt.LogID, entry *crdt.Entry, i int) ([]byte, error) {
+	if entry.Makes(i) {
+		return nil, nil
+	}
+	return tx.Local(localLate, lateNameAt(lies, entry, i))
+}
+
+// dropLates takes the items of an entry away that goes itself.
+func (b *batch) dropLates(entry *crdt.Entry) error {
+	for i := range entry.Ops {
+		item, err := b.lateItem(entry, i)
+		if err != nil {
+			return err
+		}
+		if item == nil {
+			continue
+		}
+		_, name, err := b.lateName(entry, i)
+		if err != nil {
+			return err
+		}
+		if err := b.tx.DeleteLocal(localLate, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// noteLate shows an operation to a person, unless someone has looked at it before.
 func (b *batch) noteLate(entry *crdt.Entry, i int) error {
-	pos, err := wire.EncodePositions([]crdt.Pos{entry.Pos()})
+	if noted, err := b.notedLate(entry, i); noted || err != nil {
+		return err
+	}
+	at, name, err := b.lateName(entry, i)
+	if err != nil {
+		return err
+	}
+	pos, err := wire.EncodePositions([]crdt.Pos{at})
 	if err != nil {
 		return err
 	}
@@ -47,7 +138,48 @@ func (b *batch) noteLate(entry *crdt.Entry, i int) error {
 	if err != nil {
 		return err
 	}
-	return b.tx.PutLocal(localLate, fmt.Sprintf("%v/%016x/%04x", entry.Log, entry.Seq, i), raw)
+	return b.tx.PutLocal(localLate, name, raw)
+}
+
+// lateItems calls f with the items that nobody has looked at yet.
+func lateItems(tx *store.Tx, f func(name string, b []byte) error) error {
+	return tx.Locals(localLate, func(name string, b []byte) error {
+		if bytes.HasPrefix(b, dismissed) {
+			return nil
+		}
+		return f(name, b)
+	})
+}
+
+// noteLates notes what came too late for the snapshot's records, and strikes off what
+// was noted of records that are there: it is in them.
+func (s *snapshot) noteLates(tx *store.Tx) error {
+	if len(s.floor) == 0 {
+		return nil
+	}
+	b, err := s.batch(tx)
+	if err != nil {
+		return err
+	}
+	var gone []string
+	err = tx.Locals(localLate, func(name string, raw []byte) error {
+		var item lateItem
+		if err := wire.Unmarshal(bytes.TrimPrefix(raw, dismissed), store.MaxValue, &item); err != nil {
+			return fmt.Errorf("a late operation: %w", err)
+		}
+		there, err := b.tx.HasRecord(item.Collection, item.Record)
+		if there {
+			gone = append(gone, name)
+		}
+		return err
+	})
+	for _, name := range gone {
+		err = errors.Join(err, tx.DeleteLocal(localLate, name))
+	}
+	for _, op := range s.lates {
+		err = errors.Join(err, b.noteLate(op.entry, op.index))
+	}
+	return err
 }
 
 // InboxKind is why a person has to look at a record that isn't shown.
@@ -83,7 +215,7 @@ func (e *Engine) Inbox() ([]InboxItem, error) {
 				return err
 			}
 		}
-		return tx.Locals(localLate, func(_ string, b []byte) error {
+		return lateItems(tx, func(_ string, b []byte) error {
 			item, err := e.lateItem(tx, b)
 			items = append(items, item)
 			return err

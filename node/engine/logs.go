@@ -23,6 +23,9 @@ const (
 var (
 	ErrGap  = errors.New("entries are missing before the segment")
 	ErrFork = errors.New("the segment differs from what is held of its log")
+	// ErrBranch: it is kept as a branch of its own; what peers are told of the log is
+	// another one. It is an ErrFork.
+	ErrBranch = fmt.Errorf("%w, and is kept beside it", ErrFork)
 )
 
 // Heads are the sealed heads of a scope's logs. It first seals what this device
@@ -36,20 +39,25 @@ func (e *Engine) Heads(scope crdt.Scope) (map[crdt.LogID]crdt.Head, error) {
 			return err
 		}
 		return tx.Logs(func(l store.Log) error {
-			if l.ID.Scope != scope {
+			if l.ID.Scope != scope || isBranch(l.ID) {
 				return nil
 			}
-			if gap := gaps[l.ID]; gap > 0 {
-				head, err := tx.SealedBelow(l, gap)
-				if head.Seq > 0 {
-					heads[l.ID] = head
-				}
+			path, err := e.path(tx, l.ID)
+			if err != nil {
 				return err
 			}
-			if l.Sealed.Seq > 0 {
-				heads[l.ID] = l.Sealed
+			tip := path[len(path)-1]
+			head := tip.Sealed
+			gap := gapOf(gaps, path)
+			if gap > 0 {
+				if head, err = sealedBelow(tx, path, gap); err != nil {
+					return err
+				}
 			}
-			if l.Sealed != l.Head && l.ID.Device == e.cfg.Device {
+			if head.Seq > 0 {
+				heads[l.ID] = head
+			}
+			if gap == 0 && !isBranch(tip.ID) && l.Sealed != l.Head && l.ID.Device == e.cfg.Device {
 				unsealed = append(unsealed, l.ID)
 			}
 			return nil
@@ -89,26 +97,31 @@ func (e *Engine) sealAt(tx *store.Tx, l *store.Log) error {
 // Segment is the next piece of a log past a seq, ending at a seal at or below upTo
 // (0: any); nil where there is no such seal past it.
 func (e *Engine) Segment(id crdt.LogID, after, upTo uint64) (*wire.Segment, error) {
+	return e.segment(id, after, upTo, e.path)
+}
+
+// walk gives the logs in which that lies which a name stands for, from the first entry on.
+type walk func(*store.Tx, crdt.LogID) ([]store.Log, error)
+
+func (e *Engine) segment(id crdt.LogID, after, upTo uint64, along walk) (*wire.Segment, error) {
 	var segment *wire.Segment
 	err := e.cfg.Store.View(func(tx *store.Tx) error {
-		l, err := tx.Log(id)
+		path, err := along(tx, id)
 		if err != nil {
 			return err
 		}
-		if after < l.Dropped.Seq {
-			return compactedAway(l)
+		if after < path[0].Dropped.Seq {
+			return compactedAway(path[0])
 		}
-		s := &wire.Segment{Log: id, First: after + 1}
+		written, _ := e.authorities().forks.written(id)
+		s := &wire.Segment{Log: written, First: after + 1}
 		size := 0
-		err = tx.Seals(l, after, func(seal wire.Seal) (bool, error) {
+		err = pathSeals(tx, path, after, func(seal wire.Seal) (bool, error) {
 			if upTo > 0 && seal.Seq > upTo {
 				return false, nil
 			}
-			piece, n, err := entries(tx, l, after+uint64(len(s.Entries))+1, seal.Seq)
+			piece, n, err := entries(tx, path, after+uint64(len(s.Entries))+1, seal.Seq)
 			size += n
-			if node.CodeOf(err) == node.Damaged && len(s.Entries) > 0 {
-				return false, nil // it ends before the hole
-			}
 			fits := size <= sendBytes && len(s.Entries)+len(piece) <= wire.MaxSegmentEntries
 			if err != nil || (len(s.Entries) > 0 && !fits) {
 				return false, err
@@ -116,6 +129,9 @@ func (e *Engine) Segment(id crdt.LogID, after, upTo uint64) (*wire.Segment, erro
 			s.Entries, s.Seal = append(s.Entries, piece...), seal
 			return fits, nil
 		})
+		if node.CodeOf(err) == node.Damaged && len(s.Entries) > 0 {
+			err = nil // it ends before the hole
+		}
 		if err != nil || len(s.Entries) == 0 {
 			return err
 		}
@@ -129,9 +145,13 @@ func (e *Engine) Segment(id crdt.LogID, after, upTo uint64) (*wire.Segment, erro
 // Entry is an entry in its carried form; nil where it isn't held.
 func (e *Engine) Entry(id crdt.LogID, seq uint64) (raw []byte, err error) {
 	err = e.cfg.Store.View(func(tx *store.Tx) error {
-		l, err := tx.Log(id)
-		if err != nil || seq <= l.Dropped.Seq || seq > l.Head.Seq {
+		path, err := e.path(tx, id)
+		if err != nil {
 			return err
+		}
+		l := lyingAt(path, seq)
+		if seq <= l.Dropped.Seq || seq > l.Head.Seq {
+			return nil
 		}
 		raw, err = tx.Entry(l, seq)
 		return err
@@ -168,9 +188,9 @@ func compactedAway(l store.Log) error {
 		"the entries up to %d of log %v were compacted away on this device; get them from the province: %w", l.Dropped.Seq, l.ID, store.ErrDropped)
 }
 
-func entries(tx *store.Tx, l store.Log, from, to uint64) (raw [][]byte, size int, err error) {
+func entries(tx *store.Tx, path []store.Log, from, to uint64) (raw [][]byte, size int, err error) {
 	for seq := from; seq <= to; seq++ {
-		b, err := tx.Entry(l, seq)
+		b, err := tx.Entry(lyingAt(path, seq), seq)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -181,20 +201,30 @@ func entries(tx *store.Tx, l store.Log, from, to uint64) (raw [][]byte, size int
 
 // HashAt is the chain hash of a log at a seq; false where it isn't held.
 func (e *Engine) HashAt(id crdt.LogID, seq uint64) (hash crdt.Hash, held bool, err error) {
+	hash, held, err = e.hashAt(id, seq)
+	return hash, held, e.noticed(err)
+}
+
+func (e *Engine) hashAt(id crdt.LogID, seq uint64) (hash crdt.Hash, held bool, err error) {
 	err = e.cfg.Store.View(func(tx *store.Tx) error {
-		l, err := tx.Log(id)
-		if err != nil || seq == 0 || seq > l.Head.Seq {
+		path, err := e.path(tx, id)
+		if err != nil {
 			return err
+		}
+		l := lyingAt(path, seq)
+		if seq == 0 || seq > l.Head.Seq {
+			return nil
 		}
 		held = true
 		hash, err = tx.HashAt(l, seq)
 		return err
 	})
-	return hash, held, e.noticed(err)
+	return hash, held, err
 }
 
-// Segments calls yield with everything that is sealed, log by log: what a
-// snapshot of a hub holds.
+// Segments calls yield with everything that is sealed, log by log as it lies, branches
+// after what they left: what a snapshot of a hub holds. What can't be read is an error
+// (node.Damaged): nothing is left out, whichever branch the hub has committed.
 func (e *Engine) Segments(yield func(*wire.Segment) error) error {
 	var logs []store.Log
 	err := e.cfg.Store.View(func(tx *store.Tx) error {
@@ -204,8 +234,9 @@ func (e *Engine) Segments(yield func(*wire.Segment) error) error {
 		})
 	})
 	for _, l := range logs {
-		for after := l.Dropped.Seq; err == nil; {
-			s, serr := e.Segment(l.ID, after, 0)
+		after, berr := e.segmentsFrom(l.ID)
+		for err = errors.Join(err, berr); err == nil; {
+			s, serr := e.segment(l.ID, after, 0, e.lyingPath)
 			if serr != nil || s == nil {
 				err = serr
 				break
@@ -217,21 +248,42 @@ func (e *Engine) Segments(yield func(*wire.Segment) error) error {
 	return err
 }
 
+func (e *Engine) segmentsFrom(lies crdt.LogID) (after uint64, err error) {
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		path, err := e.lyingPath(tx, lies)
+		if err == nil {
+			after = begins(path)
+		}
+		return err
+	})
+	return after, err
+}
+
 // Ingest takes in segments whose seals have been verified. They are durable
 // when it returns. Entries that are held already are passed over; a segment that
-// doesn't fit what is held is an error, and changes nothing.
+// doesn't fit what is held is an error, and changes nothing. One that begins where it
+// parts from what is held, or before, is kept as a branch, and the others are taken in
+// before that is told (ErrBranch).
 func (e *Engine) Ingest(ctx context.Context, segments []*wire.Segment) error {
 	e.write.Lock()
 	defer e.write.Unlock()
+	var branches error
 	for _, s := range segments {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := e.ingest(s, nil); err != nil {
-			return fmt.Errorf("take in %v from %d: %w", s.Log, s.First, err)
+		err := e.ingest(s, nil)
+		if err != nil {
+			err = fmt.Errorf("take in %v from %d: %w", s.Log, s.First, err)
+		}
+		if errors.Is(err, ErrBranch) {
+			branches, err = errors.Join(branches, err), nil
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return e.regained()
+	return errors.Join(e.regained(), branches)
 }
 
 // regained looks at the list of damage again where a log that had lost its newest
@@ -308,7 +360,7 @@ func misfit(err error) bool { return errors.Is(err, ErrGap) || errors.Is(err, Er
 // Fits says whether a segment continues what is held, or is held: ErrGap and
 // ErrFork say why not.
 func (e *Engine) Fits(s *wire.Segment) error {
-	_, err := e.fit(s)
+	_, _, err := e.fit(s)
 	return err
 }
 
@@ -323,25 +375,66 @@ func (e *Engine) ingest(s *wire.Segment, last func(*store.Tx) error) error {
 	if err != nil {
 		return err
 	}
-	if _, err := e.heal(s, all); err != nil {
+	if _, err := e.heal(s, all); err != nil && !errors.Is(err, ErrFork) {
 		return err
 	}
-	held, err := e.fit(s)
-	if err != nil || held.Sealed.Seq >= s.Last() {
+	held, parts, err := e.fit(s)
+	if err != nil {
 		return err
+	}
+	if parts != nil {
+		if err := e.part(s, all, *parts, last); err != nil {
+			return err
+		}
+	}
+	if err := e.goOn(s, all, held, parts != nil, last); err != nil {
+		return err
+	}
+	if _, forked := e.authorities().forks.written(s.Log); !forked {
+		return nil
+	}
+	lies := held.ID
+	if parts != nil {
+		lies = parts.log
+	}
+	told, err := e.tells(s.Log, lies, s.Last())
+	if err == nil && !told {
+		err = ErrBranch
+	}
+	return err
+}
+
+// tells says whether an entry that lies somewhere is what peers are told of at its seq.
+func (e *Engine) tells(written, lies crdt.LogID, seq uint64) (told bool, err error) {
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		path, err := e.path(tx, written)
+		if err != nil {
+			return err
+		}
+		own, err := e.lyingPath(tx, lies)
+		told = err == nil && lyingAt(path, seq).ID == lyingAt(own, seq).ID
+		return err
+	})
+	return told, err
+}
+
+// goOn applies what of a segment goes on from a log.
+func (e *Engine) goOn(s *wire.Segment, all []*crdt.Entry, held store.Log, done bool, last func(*store.Tx) error) error {
+	if done || held.Sealed.Seq >= s.Last() {
+		return nil
 	}
 	if err := e.keepSalts(s, all); err != nil {
 		return err
 	}
 	from := min(uint64(len(all)), held.Head.Seq+1-s.First)
-	rest := stage(s.Log, s.First+from, s.Entries[from:], s.Seal)
+	rest := stage(held.ID, s.First+from, s.Entries[from:], s.Seal)
 	if few(all[from:]) {
-		err = e.ingestWhole(rest, all[from:], last)
+		err := e.ingestWhole(rest, all[from:], last)
 		if !errors.Is(err, store.ErrTooBig) {
-			return err
+			return errors.Join(err, e.settleForks(s.Log))
 		}
 	}
-	return e.applyStaged(rest, last)
+	return errors.Join(e.applyStaged(rest, last), e.settleForks(s.Log))
 }
 
 // few says whether entries touch so few records together that a transaction of
@@ -361,7 +454,7 @@ func (e *Engine) ingestWhole(s *staged, entries []*crdt.Entry, last func(*store.
 		}
 		for i, entry := range entries {
 			e.clock.Absorb(entry.Stamp, e.nowMS())
-			if err := b.apply(entry, s.Entries[i]); err != nil {
+			if err := b.apply(s.log(), entry, s.Entries[i]); err != nil {
 				return err
 			}
 		}
@@ -385,47 +478,4 @@ func (e *Engine) meetOwn(tx *store.Tx, s *staged) error {
 		return nil
 	}
 	return e.newIncarnation(tx)
-}
-
-// fit is what is held of a segment's log, after checking that the segment
-// continues it.
-func (e *Engine) fit(s *wire.Segment) (held store.Log, err error) {
-	err = e.cfg.Store.View(func(tx *store.Tx) error {
-		if held, err = tx.Log(s.Log); err != nil {
-			return err
-		}
-		if s.First > held.Head.Seq+1 {
-			return ErrGap
-		}
-		return checkOverlap(tx, held, s)
-	})
-	return held, err
-}
-
-// checkOverlap compares the last entry before the new ones, or the segment's
-// last where nothing is new: the chain vouches for those before it.
-func checkOverlap(tx *store.Tx, l store.Log, s *wire.Segment) error {
-	at := min(l.Head.Seq, s.Last())
-	if at == 0 || at < l.Dropped.Seq {
-		return nil
-	}
-	ours, err := tx.HashAt(l, at)
-	if node.CodeOf(err) == node.Damaged && at == s.Last() {
-		return nil // nothing new comes, and nothing could vouch for what was there
-	}
-	if err != nil {
-		return err
-	}
-	theirs := wire.ChainHash(s.Entries[max(at, s.First)-s.First])
-	if at < s.First {
-		first, err := wire.DecodeEntry(s.Entries[0])
-		if err != nil {
-			return err
-		}
-		theirs = first.Prev
-	}
-	if ours != theirs {
-		return ErrFork
-	}
-	return nil
 }

@@ -45,11 +45,11 @@ func TestSegmentsThatDoNotFit(t *testing.T) {
 	// The box loses its disk and writes another history under the same name.
 	twin := testEngine(t, "box", identity.RoleBox, others)
 	twin.create(map[string]any{"subject": "Lịch sử khác"})
-	if err := laptop.Ingest(ctx, must(twin.segmentsAll())); err == nil {
-		t.Error("another branch of a log was taken")
+	if err := laptop.Ingest(ctx, must(twin.segmentsAll())); !errors.Is(err, ErrBranch) {
+		t.Errorf("another branch of a log: %v; want it kept beside the first", err)
 	}
-	if n := laptop.search(Query{}).Total; n != 3 {
-		t.Errorf("%d records after a refused fork; want 3", n)
+	if n := laptop.search(Query{}).Total; n != 4 {
+		t.Errorf("%d records of both branches; want 4", n)
 	}
 }
 
@@ -126,8 +126,11 @@ func TestAForkBeforeTheSegmentIsRefused(t *testing.T) {
 		if err != nil || s == nil {
 			t.Fatal(s, err)
 		}
-		if err := laptop.Ingest(context.Background(), []*wire.Segment{s}); !errors.Is(err, ErrFork) {
-			t.Errorf("the second entry of another branch: %v; want ErrFork", err)
+		if err := laptop.Ingest(context.Background(), []*wire.Segment{s}); !errors.Is(err, ErrFork) || errors.Is(err, ErrBranch) {
+			t.Errorf("the second entry of another branch: %v; want it refused until the first has come", err)
+		}
+		if told, err := laptop.Forks(); len(told) > 0 || err != nil {
+			t.Errorf("forks %v, %v; want none that can't be kept", told, err)
 		}
 	}
 }

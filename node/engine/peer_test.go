@@ -5,12 +5,14 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/fstest"
 	"time"
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/node/attach"
 	"github.com/vungxa/vungxa/node/schema"
 	"github.com/vungxa/vungxa/sync/identity"
 )
@@ -59,6 +61,7 @@ type peer struct {
 	role     identity.Role
 	dir      string
 	erasures []Erasure // that its configuration brings
+	forget   func([]attach.Hash) error
 	now      time.Time
 	others   map[crdt.Device]identity.Role
 	opened   byte                                         // how often
@@ -99,8 +102,8 @@ func (p *peer) openWith(yaml string) {
 	}
 	p.opened++
 	p.Bare, err = OpenBare(p.dir, p.key, Config{
-		Erasures: p.erasures,
-		Pack:     pack, Role: p.role, Scopes: []crdt.Scope{testScope},
+		Erasures: p.erasures, Forget: p.forget,
+		Pack: pack, Role: p.role, Scopes: []crdt.Scope{testScope},
 		RoleOf: func(d crdt.Device) (identity.Role, bool) { r, ok := p.others[d]; return r, ok },
 		Now:    func() time.Time { return p.now },
 		Rand:   rand.NewChaCha8(sha256.Sum256(append(p.device[:], p.opened))),
@@ -213,6 +216,7 @@ func (p *peer) receipt() *identity.Receipt {
 	for log, head := range heads {
 		r.Heads = append(r.Heads, identity.LogHead{Log: log, Head: head})
 	}
+	slices.SortFunc(r.Heads, func(a, b identity.LogHead) int { return a.Log.Compare(b.Log) })
 	if err := r.Sign(func(m []byte) []byte { return ed25519.Sign(p.key, m) }); err != nil {
 		p.t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ type reader struct {
 	engine *Engine
 	tx     *store.Tx
 	record *crdt.Record
+	under  authorities
 
 	past []*crdt.Entry // every entry held that wrote the record, once it was asked for
 	read bool
@@ -23,15 +24,19 @@ type reader struct {
 }
 
 func (e *Engine) reader(tx *store.Tx, r *crdt.Record, under authorities) *reader {
-	return &reader{
+	x := &reader{
 		Reader: crdt.Reader{Authority: under.of(r.Scope), Same: normal.Same},
-		engine: e, tx: tx, record: r,
+		engine: e, tx: tx, record: r, under: under,
 	}
+	if r.Ref.ByKey() { // what a deletion took stays away from who makes the record anew
+		x.Reader = x.In(r, func() []crdt.Write { return x.prior(crdt.FieldExistence, "") })
+	}
+	return x
 }
 
 // prior is the writes of a cell whose entries are held.
 func (x *reader) prior(field uint32, elem string) []crdt.Write {
-	return crdt.History(x.entries(), heldIn(x.tx, &x.err), x.record.Ref.ID(), field, elem)
+	return x.Authority.History(x.entries(), heldIn(x.tx, x.under.forks, &x.err), x.record.Ref.ID(), field, elem)
 }
 
 func (x *reader) entries() []*crdt.Entry {
@@ -40,7 +45,10 @@ func (x *reader) entries() []*crdt.Entry {
 	}
 	x.read = true
 	err := x.tx.History(x.record.Ref.ID(), func(l store.Log, seq uint64) (bool, error) {
-		entry, err := x.engine.entry(x.tx, l, seq)
+		if !x.under.forks.knows(l.ID) {
+			return true, nil
+		}
+		entry, err := x.engine.entryUnder(x.tx, l, seq, x.under)
 		if node.CodeOf(err) == node.Damaged {
 			return true, nil // the store has noted it
 		}
@@ -61,15 +69,16 @@ func (x *reader) entries() []*crdt.Entry {
 	return x.past
 }
 
-// heldIn is crdt.Held of a transaction; what goes wrong is left in fail.
-func heldIn(tx *store.Tx, fail *error) crdt.Held {
+// heldIn is crdt.Held of a transaction, by the names of f; what goes wrong is left in
+// fail.
+func heldIn(tx *store.Tx, f *forks, fail *error) crdt.Held {
 	return func(log crdt.LogID, seq uint64) (crdt.Hash, bool) {
-		l, err := tx.Log(log)
+		l, err := f.place(logsOf(tx), log, seq)
 		if err != nil {
 			*fail = err
 			return crdt.Hash{}, false
 		}
-		hash, ok, err := hashHeld(tx, l, seq)
+		hash, ok, err := hashHeld(tx, *l, seq)
 		if err != nil {
 			*fail = err
 		}

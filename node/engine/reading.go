@@ -52,9 +52,7 @@ func (e *Engine) readUnder(tx *store.Tx, r *crdt.Record, under authorities) (rea
 	v := reading{values: map[string]any{}}
 	v.existence, _ = x.existence()
 	if v.existence != crdt.Present {
-		if v.existence == crdt.EditedAfter {
-			v.keys = [][]byte{store.Row(c.ID, []byte{indexEdited}, idBytes(r))}
-		}
+		v.keys = hiddenKeys(c, r, v.existence)
 		return v, x.err
 	}
 	v.exists = true

@@ -53,6 +53,11 @@ func TestAStoreForReadingOnlyIsShown(t *testing.T) {
 		}
 		if err == nil {
 			shown++
+			// A table on which no answer rests is read behind the answers, and a save that comes
+			// before that is taken: here all are read first.
+			if _, err := p.Store.Scrub(context.Background(), nil); err != nil {
+				t.Fatal(err)
+			}
 			if _, err := p.Get(context.Background(), "cases", id); err != nil {
 				t.Errorf("%s: a record out of its range: %v", filepath.Base(name), err)
 			}

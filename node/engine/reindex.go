@@ -120,7 +120,7 @@ func (r *rebuild) start(e *Engine) {
 		return
 	}
 	done := make(chan struct{})
-	r.running = done
+	r.running, r.err = done, nil
 	go func() {
 		defer close(done)
 		for more := true; more; {
@@ -140,6 +140,14 @@ func (r *rebuild) end(err error) (more bool) {
 		r.running = nil
 	}
 	return more
+}
+
+// Resume goes on behind the office with what a full disk has stopped, now that there
+// is room. It costs nothing where nothing was stopped.
+func (e *Engine) Resume() {
+	if node.CodeOf(e.rebuild.failed()) == node.ReadOnly {
+		e.rebuild.start(e)
+	}
 }
 
 // idle waits until nothing is left to do, or it failed.
@@ -216,7 +224,13 @@ func (e *Engine) behindStep(ctx context.Context) (done bool, err error) {
 		if err != nil {
 			return err
 		}
+		made, err := e.madeOf(tx, g.Index)
+		if err != nil {
+			return err
+		}
 		switch {
+		case g.Build.Number == 0 && made != e.parts: // there was no room for it before
+			switched, err = true, e.plan(tx)
 		case g.Build.Number != 0 && !g.Build.Records:
 			switched, err = e.buildSome(tx, g)
 		case len(g.Drop) > 0:

@@ -231,7 +231,8 @@ func TestKilledWhileIndexing(t *testing.T) {
 func killedAfter(t *testing.T, env, dir string, step int) (saved int) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$")
-	cmd.Env = append(os.Environ(), env+"="+dir)
+	// What the child makes for itself is taken away with the parent's.
+	cmd.Env = append(os.Environ(), env+"="+dir, "TMPDIR="+t.TempDir())
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

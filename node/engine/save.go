@@ -44,7 +44,9 @@ func (e *Engine) Save(ctx context.Context, s Save) ([]crdt.RecordID, error) {
 	if err := e.writable(); err != nil {
 		return nil, err
 	}
-	e.write.Lock()
+	if err := e.lockToSave(s); err != nil {
+		return nil, err
+	}
 	defer e.write.Unlock()
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -182,7 +184,7 @@ func (w *writer) finish() error {
 	if err != nil {
 		return err
 	}
-	if err := w.apply(w.entry, raw); err != nil {
+	if err := w.apply(w.entry.Log, w.entry, raw); err != nil {
 		return err
 	}
 	return w.sealIfLong()
@@ -322,6 +324,8 @@ func (w *writer) existence(c Change) (crdt.RecordID, error) {
 	switch {
 	case c.Delete && (t.before.exists || t.before.existence == crdt.EditedAfter):
 		w.add(t.record.Delete(seen))
+	case c.Restore && !t.before.exists && t.record.Closed(w.now.of(t.record.Scope).Passed()):
+		return *c.Record, closed()
 	case c.Restore && !t.before.exists && t.before.existence != crdt.Unknown:
 		w.add(t.record.Create(seen))
 	case c.Delete:
@@ -354,6 +358,14 @@ func (w *writer) target(c Change) (*touched, bool, error) {
 	ref := crdt.Ref{Dot: w.entry.Dot(len(w.entry.Ops))}
 	t, err := w.record(scope, c.Collection, ref)
 	return t, true, err
+}
+
+// closed says that a deletion is final: all others may have forgotten the record, and a
+// restore would reach none of them.
+func closed() error {
+	return node.Errorf(node.Conflict,
+		"Không khôi phục được nữa: mọi máy đều đã nhận việc xoá này và có thể đã bỏ hồ sơ. Hãy mở hồ sơ đã xoá, chép các nội dung cần giữ và lập hồ sơ mới.",
+		"it can't be restored any more: every device has acknowledged the deletion and may have forgotten the record; open the deleted record, and save what is needed of it as a new one")
 }
 
 func notFound() error {
@@ -417,12 +429,12 @@ func (w *writer) assign(t *touched, field uint32, value []byte, seen []crdt.Pos)
 func (w *writer) add(op crdt.Op) { w.entry.Ops = append(w.entry.Ops, op) }
 
 // version names what a reader of the record has seen.
-func version(r *crdt.Record) string {
+func version(r *crdt.Record) (string, error) {
 	b, err := wire.EncodePositions(r.Known())
 	if err != nil {
-		return ""
+		return "", fmt.Errorf("name the version of record %v: %w", r.Ref.ID(), err)
 	}
-	return base64.RawURLEncoding.EncodeToString(b)
+	return base64.RawURLEncoding.EncodeToString(b), nil
 }
 
 func parseVersion(s string) ([]crdt.Pos, error) {

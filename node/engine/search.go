@@ -146,8 +146,14 @@ func (s *search) current(prefix []byte) error {
 	if s.made != nil && s.made.has(s.engine.parts, prefix) {
 		return nil
 	}
-	if s.state.Err != nil {
+	if s.state.Err != nil && node.CodeOf(s.state.Err) != node.ReadOnly {
 		return fmt.Errorf("the index can't be made anew: %w", s.state.Err)
+	}
+	if s.state.Err != nil { // nothing is refused that someone may not do: it can't be done yet
+		return node.Errorf(node.Unavailable,
+			"Mục lục tìm kiếm chưa dựng xong (đã xong %d hồ sơ), nên danh sách này chưa xem được: %w Có chỗ trống thì nó tự dựng tiếp; từng hồ sơ vẫn mở được.",
+			"the search index isn't made yet (%d records done), so this list can't be shown: %w. It goes on by itself when there is room; records can be opened meanwhile",
+			s.state.Done, s.state.Err)
 	}
 	return node.Errorf(node.Unavailable,
 		"Mục lục tìm kiếm đang được làm lại theo mẫu mới (đã xong %d hồ sơ); cách tìm hoặc sắp xếp này sẽ dùng được khi xong. Hồ sơ vẫn mở và lưu được.",
@@ -293,11 +299,19 @@ func (s *search) ticked(tick Tick) (set, error) {
 		return nil, err
 	}
 	for id := range candidates {
+		delete(ids, id)
 		r, err := s.tx.Record(s.c.ID, id)
+		if node.CodeOf(err) == node.Damaged {
+			if at, err := s.engine.historyTick(s.tx, id); err != nil {
+				return nil, err
+			} else if at == tick {
+				ids[id] = struct{}{}
+			}
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		delete(ids, id)
 		if r == nil {
 			continue
 		}

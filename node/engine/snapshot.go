@@ -40,7 +40,7 @@ const tailEntries = 64
 func (e *Engine) InstallSnapshot(ctx context.Context, records iter.Seq2[*crdt.Record, error], floor map[crdt.LogID]Base) error {
 	s := &snapshot{engine: e, floor: floor, done: map[crdt.LogID]uint64{}}
 	err := firstError(s.begin, func() error { return s.load(ctx, records) }, func() error { return s.replay(ctx) },
-		func() error { return s.finish(ctx) })
+		func() error { return s.finish(ctx) }, s.obey)
 	if err != nil {
 		return fmt.Errorf("install a snapshot: %w", errors.Join(err, s.abandon()))
 	}
@@ -63,6 +63,8 @@ type snapshot struct {
 	done    map[crdt.LogID]uint64 // up to which entries are merged
 	waiting []recordName          // records that wait for entries, to be looked at in the end
 	newest  crdt.Stamp            // of what the snapshot holds
+	erased  int                   // how many operations orders named when it began
+	lates   []written             // what comes too late for its records
 }
 
 // begin checks that the snapshot fits, and begins its generation.
@@ -70,6 +72,7 @@ func (s *snapshot) begin() error {
 	e := s.engine
 	e.write.Lock()
 	defer e.write.Unlock()
+	s.erased = e.erased.size()
 	return e.cfg.Store.Update(func(tx *store.Tx) error {
 		if err := s.fits(tx); err != nil {
 			return err
@@ -86,6 +89,9 @@ func (s *snapshot) begin() error {
 // fits says whether the snapshot and what is held go together.
 func (s *snapshot) fits(tx *store.Tx) error {
 	return tx.Logs(func(l store.Log) error {
+		if isBranch(l.ID) {
+			return nil // a snapshot is of what the hub has committed, and what it hasn't is merged into it
+		}
 		at := s.floor[l.ID].Head
 		if at.Seq < l.Dropped.Seq {
 			return node.Errorf(node.Conflict,
@@ -165,6 +171,9 @@ func (s *snapshot) put(ctx context.Context, records []*crdt.Record) error {
 			if err != nil {
 				return err
 			}
+			if err := b.obey(r); err != nil {
+				return err
+			}
 			t.record, t.dirty = r, true
 			eachCell(r, func(c crdt.Cell) {
 				for _, w := range c.Writes {
@@ -195,6 +204,7 @@ func (s *snapshot) transaction(ctx context.Context, step string, f func(*store.T
 func (s *snapshot) batch(tx *store.Tx) (*batch, error) {
 	under := s.engine.authorities()
 	b := s.engine.newBatch(tx.In(s.number, s.number), under, under)
+	b.again = len(s.floor) == 0
 	for id, base := range s.floor {
 		l, err := b.log(id)
 		if err != nil {
@@ -203,7 +213,9 @@ func (s *snapshot) batch(tx *store.Tx) (*batch, error) {
 		if l.Head.Seq < base.Head.Seq {
 			l.Head, l.Dropped = base.Head, base.Head
 		}
+		b.floor = append(b.floor, crdt.Pos{Log: id, Seq: base.Head.Seq})
 	}
+	slices.SortFunc(b.floor, func(a, b crdt.Pos) int { return a.Log.Compare(b.Log) })
 	return b, nil
 }
 
@@ -320,7 +332,11 @@ func (s *snapshot) merge(tx *store.Tx, p piece, records int, only *recordName) (
 			return 0, err
 		}
 	}
-	return next, s.write(b)
+	if err := s.write(b); err != nil {
+		return 0, err
+	}
+	s.lates = append(s.lates, b.lates...)
+	return next, nil
 }
 
 type piece struct {
@@ -332,7 +348,7 @@ type piece struct {
 func (s *snapshot) left() (pieces []piece, entries uint64, err error) {
 	err = s.engine.cfg.Store.View(func(tx *store.Tx) error {
 		return tx.Logs(func(l store.Log) error {
-			p := piece{l.ID, max(s.floor[l.ID].Head.Seq, s.done[l.ID]) + 1, l.Head.Seq}
+			p := piece{l.ID, max(s.floor[l.ID].Head.Seq, s.done[l.ID], base(l)) + 1, l.Head.Seq}
 			if p.from <= p.to {
 				pieces, entries = append(pieces, p), entries+p.to-p.from+1
 			}
@@ -453,6 +469,9 @@ func (s *snapshot) commit(tx *store.Tx) error {
 		if err := tx.GoOn(&l, base.Head, base.Cite); err != nil {
 			return err
 		}
+	}
+	if err := s.noteLates(tx); err != nil {
+		return err
 	}
 	e.clock.Absorb(s.newest, e.nowMS())
 	if err := e.saveClock(tx); err != nil {

@@ -76,6 +76,11 @@ func (e *Engine) applyStaged(s *staged, last func(*store.Tx) error) error {
 
 // completeLeft completes what was written down and not wholly applied.
 func (e *Engine) completeLeft() error {
+	if e.unnamed {
+		if err := e.nameAnew(e.authorities()); err != nil {
+			return err
+		}
+	}
 	s := e.left
 	if s == nil {
 		return nil
@@ -125,14 +130,13 @@ func (e *Engine) applyLong(s *staged, i int) error {
 		return err
 	}
 	appendIt := func(b *batch) error {
-		l, err := b.log(entry.Log)
+		l, err := b.log(s.log())
 		if err != nil {
 			return err
 		}
 		if l.Head.Seq >= entry.Seq { // it was appended before a crash
-			stored, err := e.entry(b.tx, *l, entry.Seq)
+			stored, err := e.carried(b.tx, *l, entry.Seq)
 			if err == nil {
-				b.now.of(entry.Log.Scope).Complete(stored)
 				*entry = *stored
 			}
 			return err
@@ -144,13 +148,13 @@ func (e *Engine) applyLong(s *staged, i int) error {
 		if len(s.Seals) == 0 { // its own stamp
 			e.clock.Last = max(e.clock.Last, entry.Stamp)
 		}
-		return b.append(entry, raw)
+		return b.append(s.log(), entry, raw)
 	}
 	err = e.update(func(b *batch) error {
 		if err := appendIt(b); err != nil {
 			return err
 		}
-		return b.take(entry, nil)
+		return b.take(s.log(), entry, nil)
 	})
 	if !errors.Is(err, store.ErrTooBig) {
 		return err
@@ -158,16 +162,33 @@ func (e *Engine) applyLong(s *staged, i int) error {
 	if err := e.update(appendIt); err != nil {
 		return err
 	}
-	for _, id := range recordsOf(entry) {
-		err := e.update(func(b *batch) error { return b.take(entry, &id) })
+	names, err := e.namedRecords(s.log(), entry)
+	if err != nil {
+		return err
+	}
+	for _, id := range names {
+		err := e.update(func(b *batch) error { return b.take(s.log(), entry, &id) })
 		if errors.Is(err, store.ErrTooBig) {
-			err = e.overfull(entry, id)
+			err = e.overfull(crdt.Pos{Log: s.log(), Seq: entry.Seq}, id)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// namedRecords is recordsOf an entry under its name.
+func (e *Engine) namedRecords(lies crdt.LogID, entry *crdt.Entry) (names []recordName, err error) {
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
+		b := e.newBatch(tx, e.authorities(), e.authorities())
+		named, err := b.named(lies, entry)
+		if err == nil {
+			names = recordsOf(named)
+		}
+		return err
+	})
+	return names, err
 }
 
 // recordsOf is the ids of the records that an entry touches, each once.
@@ -184,21 +205,30 @@ func recordsOf(entry *crdt.Entry) []recordName {
 // overfull notes that a record can't hold what an entry writes into it: with it
 // the record would be larger than any value of the store. The entry itself is
 // held, counted and passed on like any other.
-func (e *Engine) overfull(entry *crdt.Entry, name recordName) error {
-	pos, err := wire.EncodePositions([]crdt.Pos{{Log: entry.Log, Seq: entry.Seq}})
+func (e *Engine) overfull(at crdt.Pos, name recordName) error {
+	note, err := overfullName(at, name)
+	if err != nil {
+		return err
+	}
+	pos, err := wire.EncodePositions([]crdt.Pos{at})
 	if err != nil {
 		return err
 	}
 	return e.cfg.Store.Update(func(tx *store.Tx) error {
-		l, err := tx.Log(entry.Log)
+		l, err := tx.Log(at.Log)
 		if err != nil {
 			return err
 		}
-		if err := tx.PutHistory(name.id, l, entry.Seq); err != nil {
+		if err := tx.PutHistory(name.id, l, at.Seq); err != nil {
 			return err
 		}
-		return tx.PutLocal(localOverfull, fmt.Sprintf("%s/%v/%x", name.collection, name.id, pos), pos)
+		return tx.PutLocal(localOverfull, note, pos)
 	})
+}
+
+func overfullName(at crdt.Pos, name recordName) (string, error) {
+	pos, err := wire.EncodePositions([]crdt.Pos{at})
+	return fmt.Sprintf("%s/%v/%x", name.collection, name.id, pos), err
 }
 
 const localOverfull = "overfull"

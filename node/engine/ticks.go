@@ -72,7 +72,7 @@ func (e *Engine) loadLocals(tx *store.Tx) error {
 // keepDropped notes that the province has what was dropped here: it lies below the
 // floor, and only a hub moves that.
 func (e *Engine) keepDropped(l store.Log) error {
-	if l.Dropped.Seq == 0 {
+	if l.Dropped.Seq == 0 || isBranch(l.ID) {
 		return nil
 	}
 	e.state.Lock()
@@ -153,12 +153,25 @@ func (e *Engine) tick(p crdt.Pos) Tick {
 
 func (e *Engine) tickLocked(p crdt.Pos) Tick {
 	switch {
-	case e.cfg.Role == identity.RoleHub || e.covered[identity.RoleHub][p.Log] >= p.Seq:
+	case e.cfg.Role == identity.RoleHub || e.received(identity.RoleHub, p.Log) >= p.Seq:
 		return Province
-	case e.cfg.Role == identity.RoleBox || e.covered[identity.RoleBox][p.Log] >= p.Seq:
+	case e.cfg.Role == identity.RoleBox || e.received(identity.RoleBox, p.Log) >= p.Seq:
 		return Office
 	}
 	return Here
+}
+
+// received is how far receipts of a role vouch for entries that are called so. Of a log
+// that has forked, that is what lies before, until the hub has said which branch has the
+// name: a receipt may be of another. The caller holds e.state.
+func (e *Engine) received(role identity.Role, name crdt.LogID) uint64 {
+	f := e.authorities().forks
+	written, forked := f.written(name)
+	seq := e.covered[role][written]
+	if !forked || name == written && len(f.settled[written]) > 0 {
+		return seq
+	}
+	return min(seq, f.since(written)-1)
 }
 
 // recordTick is the least tick of the writes that stand in a record.
@@ -175,13 +188,16 @@ func (e *Engine) recordTick(r *crdt.Record) Tick {
 }
 
 // below calls f with every record of a collection that an entry without the
-// tick has written.
+// tick has written. Which those of a damaged entry are, the history tells.
 func (e *Engine) below(tx *store.Tx, collection string, tick Tick, f func(crdt.RecordID)) error {
-	return tx.Logs(func(l store.Log) error {
-		for seq := l.Head.Seq; seq > 0 && e.tick(crdt.Pos{Log: l.ID, Seq: seq}) < tick; seq-- {
+	lost := map[crdt.Pos]bool{}
+	err := tx.Logs(func(l store.Log) error {
+		forks := e.authorities().forks
+		for seq := l.Head.Seq; seq > base(l) && e.tick(crdt.Pos{Log: forks.nameAt(l.ID, seq), Seq: seq}) < tick; seq-- {
 			entry, err := e.entry(tx, l, seq)
 			if node.CodeOf(err) == node.Damaged {
-				continue // which the page says
+				lost[crdt.Pos{Log: l.ID, Seq: seq}] = true
+				continue
 			}
 			if err != nil {
 				return err
@@ -194,6 +210,26 @@ func (e *Engine) below(tx *store.Tx, collection string, tick Tick, f func(crdt.R
 		}
 		return nil
 	})
+	if err != nil || len(lost) == 0 {
+		return err
+	}
+	return tx.Histories(func(id crdt.RecordID, l store.Log, seq uint64) error {
+		if lost[crdt.Pos{Log: l.ID, Seq: seq}] {
+			f(id)
+		}
+		return nil
+	})
+}
+
+// historyTick is the least tick of the entries that have written a record: of one
+// that can't be read, what can be said of it without saying too much.
+func (e *Engine) historyTick(tx *store.Tx, id crdt.RecordID) (Tick, error) {
+	least := Province
+	err := tx.History(id, func(l store.Log, seq uint64) (bool, error) {
+		least = min(least, e.tick(crdt.Pos{Log: e.authorities().forks.nameAt(l.ID, seq), Seq: seq}))
+		return true, nil
+	})
+	return least, err
 }
 
 // Unsent counts the saves held here, this device's own and those that it may
@@ -206,7 +242,7 @@ func (e *Engine) Unsent() (n int, oldestMS *int64, err error) {
 	err = e.cfg.Store.View(func(tx *store.Tx) error {
 		return tx.Logs(func(l store.Log) error {
 			e.state.Lock()
-			received := e.covered[identity.RoleHub][l.ID]
+			received := max(e.received(identity.RoleHub, e.authorities().forks.nameAt(l.ID, l.Head.Seq)), base(l))
 			e.state.Unlock()
 			if received >= l.Head.Seq {
 				return nil
@@ -285,6 +321,7 @@ type Device struct {
 	Entries       uint64 // held of it
 	LastHeardMS   *int64
 	NewestEntryMS *int64 // as its clock claimed
+	Forked        bool   // it has written two histories under one name (Forks)
 }
 
 // Devices are the devices that entries are held of, or that were heard from.
@@ -304,7 +341,8 @@ func (e *Engine) Devices() ([]Device, error) {
 	err := e.cfg.Store.View(func(tx *store.Tx) error {
 		return tx.Logs(func(l store.Log) error {
 			d := get(l.ID.Device)
-			d.Entries += l.Head.Seq
+			d.Entries += l.Head.Seq - base(l)
+			d.Forked = d.Forked || isBranch(l.ID)
 			entry, err := e.entry(tx, l, l.Head.Seq)
 			if errors.Is(err, store.ErrDropped) || node.CodeOf(err) == node.Damaged {
 				return nil // when it was made is known no more

@@ -88,6 +88,10 @@ func (w *writer) upsert(c *schema.Collection, row Row) (Outcome, error) {
 		o.Err = node.Errorf(node.Invalid, "Mã của dòng này đã có ở một dòng trước.", "an earlier row has the same key")
 		return o, nil
 	}
+	if !t.before.exists && t.record.Closed(w.now.of(t.record.Scope).Passed()) {
+		o.Err = closed()
+		return o, nil
+	}
 	if is := t.before.existence; is == crdt.Deleted || is == crdt.EditedAfter {
 		o.Err = node.Errorf(node.Conflict, "Hồ sơ này đã bị xoá ở đây; hãy khôi phục trước nếu cần nhập lại.",
 			"the record was deleted here; restore it first if it is to be imported again")

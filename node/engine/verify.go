@@ -118,7 +118,7 @@ func (v *verifier) logs() error {
 	var logs []store.Log
 	err := v.tx.Logs(func(l store.Log) error {
 		logs = append(logs, l)
-		v.dropped = v.dropped || l.Dropped.Seq > 0
+		v.dropped = v.dropped || l.Dropped.Seq > base(l)
 		return nil
 	})
 	for _, l := range logs {
@@ -139,7 +139,8 @@ func (v *verifier) found(kind FindingKind, l store.Log, from, to uint64, do node
 
 // log reads a log from its first entry to its head.
 func (v *verifier) log(l store.Log) error {
-	c := &chain{verifier: v, l: l, last: l.Dropped.Seq, hash: l.Dropped.Hash, known: true, upTo: l.Dropped.Seq}
+	of, _ := v.engine.authorities().forks.written(l.ID)
+	c := &chain{verifier: v, l: l, of: of, last: l.Dropped.Seq, hash: l.Dropped.Hash, known: true, upTo: l.Dropped.Seq}
 	for {
 		err := v.tx.Entries(l, c.last, c.entry)
 		if node.CodeOf(err) != node.Damaged {
@@ -179,10 +180,11 @@ func (v *verifier) log(l store.Log) error {
 type chain struct {
 	*verifier
 	l     store.Log
-	last  uint64    // the last seq that was looked at
-	hash  crdt.Hash // there
-	known bool      // hash and, unless entries were dropped, cite are known
-	cite  crdt.Cite // what the entry there cites
+	of    crdt.LogID // under which name its entries were written
+	last  uint64     // the last seq that was looked at
+	hash  crdt.Hash  // there
+	known bool       // hash and, unless entries were dropped, cite are known
+	cite  crdt.Cite  // what the entry there cites
 	seals []wire.Seal
 	upTo  uint64 // seals past last and up to here are in seals
 }
@@ -222,14 +224,18 @@ func (c *chain) entry(seq uint64, stored store.Stored) (bool, error) {
 	if err := c.seal(seq); err != nil {
 		return false, err
 	}
-	return true, c.writes(entry)
+	named, err := c.engine.entryUnder(c.tx, c.l, seq, c.engine.authorities())
+	if err != nil {
+		return false, err
+	}
+	return true, c.writes(named)
 }
 
 // follows says whether an entry continues the chain, and whether what is stored
 // beside it is what it says; from then on the chain is there.
 func (c *chain) follows(seq uint64, entry *crdt.Entry, stored store.Stored) bool {
 	hash := wire.ChainHash(stored.Raw)
-	sound := entry.Log == c.l.ID && entry.Seq == seq && hash == stored.Hash &&
+	sound := entry.Log == c.of && entry.Seq == seq && hash == stored.Hash &&
 		(!c.known || entry.Prev == c.hash) &&
 		(seq != c.l.Head.Seq || hash == c.l.Head.Hash) && (seq != c.l.Sealed.Seq || hash == c.l.Sealed.Hash)
 	inherits := c.known && (c.last > c.l.Dropped.Seq || c.l.Dropped.Seq == 0)
@@ -278,7 +284,7 @@ func (c *chain) signed(s wire.Seal) bool {
 	if c.engine.cfg.CheckSeal == nil {
 		return true
 	}
-	err := c.engine.cfg.CheckSeal(c.l.ID, s)
+	err := c.engine.cfg.CheckSeal(c.of, s)
 	return err == nil || errors.Is(err, identity.ErrUnknown) || errors.Is(err, identity.ErrScope)
 }
 
@@ -304,6 +310,9 @@ func (c *chain) writes(entry *crdt.Entry) error {
 		if err != nil {
 			return err
 		}
+		if first, err = c.wanted(name, first); err != nil {
+			return err
+		}
 		if first {
 			c.report(Finding{Kind: RecordMissing, Place: placeOf(name), Do: doRecompute})
 		}
@@ -320,6 +329,37 @@ func (c *chain) first(name recordName, seq uint64) (first bool, err error) {
 		return false, nil
 	})
 	return first, err
+}
+
+// wanted says whether a record that isn't there should be: not if all that writes it
+// came too late.
+func (c *chain) wanted(name recordName, first bool) (wanted bool, err error) {
+	if !first {
+		return false, nil
+	}
+	under := c.engine.authorities()
+	b := c.engine.newBatch(c.tx, under, under)
+	err = c.tx.History(name.id, func(l store.Log, seq uint64) (bool, error) {
+		entry, err := c.engine.entry(c.tx, l, seq)
+		if node.CodeOf(err) == node.Damaged || errors.Is(err, store.ErrDropped) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		for i, op := range entry.Ops {
+			if (recordName{op.Collection, op.Record.ID()}) != name {
+				continue
+			}
+			noted, err := b.notedLate(entry, i)
+			if err != nil {
+				return false, err
+			}
+			wanted = wanted || !noted || entry.Makes(i)
+		}
+		return !wanted, nil
+	})
+	return wanted, err
 }
 
 func placeOf(name recordName) string { return fmt.Sprintf("%s %v", name.collection, name.id) }
@@ -352,6 +392,7 @@ func (v *verifier) generations(g store.Generations) error {
 func (v *verifier) merged(name recordName, r *crdt.Record) (*crdt.Record, error) {
 	under := v.engine.authorities()
 	b := v.engine.newBatch(v.tx, under, under)
+	b.again = true
 	fresh, written := crdt.NewRecord(r.Scope, r.Collection, r.Ref), v.dropped
 	if v.dropped {
 		fresh = r.Clone()
@@ -369,6 +410,25 @@ func (v *verifier) merged(name recordName, r *crdt.Record) (*crdt.Record, error)
 		return nil, err
 	}
 	return fresh, nil
+}
+
+// alike says whether two records are the same, but for what compaction may forget of
+// the one and an entry that is left names again in the other.
+func (v *verifier) alike(a, b *crdt.Record) (bool, error) {
+	if !v.dropped {
+		return sameRecord(a, b)
+	}
+	under := v.engine.authorities()
+	batch := v.engine.newBatch(v.tx, under, under)
+	a, b = a.Clone(), b.Clone()
+	for _, r := range []*crdt.Record{a, b} {
+		dropped, err := batch.dropped(r)
+		if err != nil {
+			return false, err
+		}
+		r.Compact(dropped)
+	}
+	return sameRecord(a, b)
 }
 
 func sameRecord(a, b *crdt.Record) (bool, error) {

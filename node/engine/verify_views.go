@@ -40,7 +40,7 @@ func (v *verifier) record(name recordName) error {
 	case merged == nil:
 		v.report(Finding{Kind: RecordExtra, Place: placeOf(name), Do: doRecompute})
 	default:
-		same, err := sameRecord(r, merged)
+		same, err := v.alike(r, merged)
 		if err != nil {
 			return err
 		}

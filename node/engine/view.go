@@ -112,8 +112,12 @@ func (e *Engine) view(tx *store.Tx, collection string, id crdt.RecordID, whole b
 	if !read.exists && read.existence != crdt.EditedAfter {
 		return nil, notFound()
 	}
+	seen, err := version(r)
+	if err != nil {
+		return nil, err
+	}
 	v := &View{
-		ID: id, Collection: collection, Version: version(r), Values: read.values, Flags: read.flags, Edited: !read.exists,
+		ID: id, Collection: collection, Version: seen, Values: read.values, Flags: read.flags, Edited: !read.exists,
 		Conflicts: read.conflicts, Provisional: read.provisional, Cells: map[string]CellView{}, Tick: e.recordTick(r),
 	}
 	x := e.reader(tx, r, e.authorities())

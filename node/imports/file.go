@@ -9,6 +9,9 @@ import (
 	"hash"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/vungxa/vungxa/node"
@@ -31,12 +34,18 @@ func File(path string) Opener {
 		if info.IsDir() {
 			return nil, refuse("%[1]s là một thư mục; hãy nêu tên một tệp CSV trong đó", "%[1]s is a directory; name a CSV file in it", path)
 		}
+		if ext := strings.ToLower(filepath.Ext(path)); slices.Contains(workbooks, ext) {
+			return nil, refuse("tên %[1]s là của một bảng tính (%[2]s), không phải CSV; hãy mở ra và lưu thành “CSV UTF-8”", "%[1]s has the name of a workbook (%[2]s), not of CSV; open it and save it as “CSV UTF-8”", path, ext)
+		}
 		if !info.Mode().IsRegular() {
 			return nil, refuse("%[1]s không phải tệp thường; hãy lưu dữ liệu thành tệp rồi nhập", "%[1]s is no regular file; save the data as a file first", path)
 		}
 		return os.Open(path)
 	}
 }
+
+// workbooks are endings of what people export by mistake.
+var workbooks = []string{".xlsx", ".xls", ".xlsm", ".ods"}
 
 // refuse is the error of a file that can't be imported.
 func refuse(vi, en string, args ...any) error {

@@ -80,7 +80,8 @@ func ReadMapping(name string, b []byte) (*Mapping, error) {
 
 // unusable is the error of a mapping that a person can mend.
 func unusable(err error) error {
-	return node.Errorf(node.Invalid, "không dùng được tệp ánh xạ: %[1]w", "the mapping can't be used: %[1]w", err)
+	return node.Errorf(node.Invalid, "không dùng được bảng ánh xạ: %[1]w. Đây phải là một tệp YAML, viết như node/imports/MAPPING.md chỉ; bảng mẫu ở deploy/examples",
+		"the mapping can't be used: %[1]w; it is a YAML file as node/imports/MAPPING.md tells, with examples in deploy/examples", err)
 }
 
 // verify judges what needs no collection. It fills in zone and comma.

@@ -55,9 +55,21 @@ func (v *converter) plan(ctx context.Context, open Opener) (*Report, []byte, err
 		return nil
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nothingWentIn(err)
 	}
 	return report, sum, nil
+}
+
+// nothingWentIn says of a file that is refused as a whole that it has changed nothing.
+func nothingWentIn(err error) error {
+	var e *node.Error
+	if !errors.As(err, &e) || e.Code != node.Invalid {
+		return err
+	}
+	said := *e
+	said.Message.VI += ". Chưa dòng nào của tệp được ghi."
+	said.Message.EN += "; nothing of the file went in"
+	return &said
 }
 
 // read gives every row that can be read to emit, reports the others, and returns

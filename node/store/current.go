@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/vungxa/vungxa/node"
-	"github.com/vungxa/vungxa/node/store/durable"
 	"github.com/vungxa/vungxa/node/store/keyring"
 )
 
@@ -104,10 +103,22 @@ func (c Current) authentic(keys keyring.Keys) bool {
 }
 
 // writeCurrent makes CURRENT name a generation, durably: a crash leaves the old
-// one or the new one.
+// one or the new one. On a full disk the ballast has the room for it.
 func writeCurrent(dir, generation string, opts Options) error {
 	keys := opts.Keys
 	body := fmt.Sprintf("vungxa store\nformat %d\nid %x\ndirectory %s\n", opts.layout(), keys.StoreID, generation)
 	mac := newDigester(keys, purposeRoot).sum([]byte(body))
-	return durable.WriteFile(filepath.Join(dir, fileCurrent), fmt.Appendf(nil, "%smac %x\n", body, mac))
+	err := replaceFile(filepath.Join(dir, fileCurrent), fmt.Appendf(nil, "%smac %x\n", body, mac))
+	if diskFull(err) {
+		return noRoomToOpen(dir, err)
+	}
+	return err
+}
+
+// noRoomToOpen is the sentence about a disk whose last block went while the store was
+// being opened.
+func noRoomToOpen(dir string, err error) error {
+	return node.Errorf(node.Unavailable,
+		"Ổ đĩa đã đầy, không đủ chỗ để mở kho dữ liệu %s: %w. Những gì đã lưu vẫn còn nguyên. Hãy xóa bớt tệp khác rồi mở lại chương trình.",
+		"the disk is full, without room even to open the store %s: %w; what was saved is all there: remove other files, then start the program again", dir, err)
 }

@@ -2,7 +2,10 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+
+	"github.com/vungxa/vungxa/node"
 )
 
 // localSecret begins the kinds of local items that never leave their device, also
@@ -16,6 +19,7 @@ const localSecret = "secret"
 // and begins raft's log anew.
 var notExported = [][]byte{
 	{keyIndex}, metaKey("format"), metaKey("commit"), metaKey(metaGenerations), metaKey("incarnation"), metaKey("raft/"),
+	metaKey(metaBackup),
 	append([]byte{keyLocal}, localSecret...),
 	localKey("view", ""), // of the engine: what it computed, to compute less at its next start
 }
@@ -36,7 +40,19 @@ func exported(key []byte) bool {
 // ascending, values without what this store adds to them. The slices are f's only
 // until it returns. The store may be written meanwhile. Every value's MAC is checked:
 // what is damaged is an error and is never exported.
+//
+// It is one reader for its whole time, and under a reader Badger can't be opened anew:
+// when the store's disk fills meanwhile, it makes way, with an error that says so. On a
+// disk that was full before it goes on.
 func (s *Store) Export(f func(key, value []byte) error) error {
+	if err := s.Tend(); err != nil && node.CodeOf(err) != node.ReadOnly {
+		return err
+	}
+	before, err := s.short()
+	if err != nil {
+		return err
+	}
+	n := 0
 	return s.View(func(tx *Tx) error {
 		g, err := tx.generation()
 		if err != nil {
@@ -44,6 +60,11 @@ func (s *Store) Export(f func(key, value []byte) error) error {
 		}
 		read := numberKey(keyRecord, g.records)
 		return tx.Scan(Scan{Values: true}, func(key, value []byte) (bool, error) {
+			if n++; n%exportLooks == 0 && !before {
+				if now, err := s.short(); err != nil || now {
+					return false, errors.Join(err, errMakesWay)
+				}
+			}
 			if !exported(key) {
 				return true, nil
 			}
@@ -56,6 +77,22 @@ func (s *Store) Export(f func(key, value []byte) error) error {
 			return true, f(key, value)
 		})
 	})
+}
+
+// exportLooks is after how many items Export looks at the disk.
+const exportLooks = 1024
+
+var errMakesWay = node.Errorf(node.Unavailable,
+	"Ổ đĩa của kho dữ liệu vừa gần đầy, nên việc đọc toàn bộ kho dừng lại để kho được an toàn. Hãy xóa bớt tệp khác rồi chạy lại: sao lưu sẽ đi tiếp từ chỗ dừng.",
+	"the store's disk has almost filled meanwhile, so reading all of the store makes way to keep it safe: remove other files and run this again; a backup goes on where it was")
+
+// short says whether the disk has less room than the store wants.
+func (s *Store) short() (bool, error) {
+	room, err := s.space.ask(s.dir)
+	if err != nil {
+		return false, fmt.Errorf("ask how much room the disk has: %w", err)
+	}
+	return room.Free < room.low(), nil
 }
 
 // Limits of one transaction of Load.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -21,13 +22,14 @@ type writer struct {
 	in    io.WriteCloser
 	out   *bufio.Scanner
 	saved int // the number of the last save that it told of; -1: none
+	died  bytes.Buffer
 }
 
 func newWriter(t *testing.T, dir string) *writer {
 	t.Helper()
 	w := &writer{T: t, cmd: exec.Command(os.Args[0]), saved: -1}
 	w.cmd.Env = append(os.Environ(), fillAsked+"="+dir)
-	w.cmd.Stderr = os.Stderr
+	w.cmd.Stderr = &w.died
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := w.cmd.StdoutPipe()
 	if err != nil {
@@ -40,7 +42,12 @@ func newWriter(t *testing.T, dir string) *writer {
 		t.Fatal(err)
 	}
 	w.out = bufio.NewScanner(out)
-	t.Cleanup(func() { _ = w.cmd.Process.Kill() }) // it may have ended
+	t.Cleanup(func() {
+		_ = w.cmd.Process.Kill() // it may have ended
+		if t.Failed() {
+			t.Logf("a writer's last words: %.2000s", w.died.String())
+		}
+	})
 	return w
 }
 
@@ -250,6 +257,68 @@ func TestFullDisk(t *testing.T) {
 	}
 	w.until("full") // by its own writing
 	w.close()
+}
+
+// TestADiskThatIsTakenInOneMoment is what isn't promised: a neighbour takes the whole
+// disk between two looks while Badger writes tables, and the kernel may end the writer
+// (SIGBUS). Then too the store opens, on the full disk as it is, with all that was
+// acknowledged and without damage.
+func TestADiskThatIsTakenInOneMoment(t *testing.T) {
+	disk := smallDisk(t, 300)
+	dir := filepath.Join(disk, "store")
+	rng := rand.New(rand.NewPCG(*seed, 4))
+	t.Logf("seed %d (-seed replays)", *seed)
+	saved, ended := 0, 0
+	const rounds = 6
+	for range rounds {
+		w := newWriter(t, dir)
+		w.until("open")
+		w.saves(100 + rng.IntN(150))
+		other := newNeighbour(t, disk)
+		other.rest()
+		if w.ends() {
+			ended++
+		}
+		saved = max(saved, w.saved+1)
+		w = newWriter(t, dir) // on the full disk
+		var held int
+		if _, err := fmt.Sscan(w.until("open"), &held); err != nil || held != saved && held != saved+1 {
+			t.Fatalf("%d saves are there; %d were acknowledged: %v", held, saved, err)
+		}
+		saved = held
+		w.until("full")
+		w.kill()
+		other.leave()
+		s := open(t, dir)
+		if len(s.Damage()) > 0 || s.Recovered().any() {
+			t.Errorf("damage %v, recovered %+v", s.Damage(), s.Recovered())
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("the kernel ended the writer in %d of %d rounds", ended, rounds)
+}
+
+// ends waits until the writer was ended by the kernel, or says that the disk is full
+// and is killed then. It says whether it was the former.
+func (w *writer) ends() (byKernel bool) {
+	w.Helper()
+	for w.out.Scan() {
+		said, rest, _ := strings.Cut(w.out.Text(), " ")
+		switch said {
+		case "saved":
+			_, _ = fmt.Sscan(rest, &w.saved) // a line that was cut counts for nothing
+		case "full":
+			w.kill()
+			return false
+		}
+	}
+	err := w.cmd.Wait()
+	if !strings.Contains(w.died.String(), "SIGBUS") {
+		w.Errorf("the writer ended: %v, %.300s", err, w.died.String())
+	}
+	return true
 }
 
 // Where somebody else has taken the last block between the look and the save, the

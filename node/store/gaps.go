@@ -76,14 +76,15 @@ var ErrNoSeal = errors.New("no seal is stored there")
 
 // SealAt is the seal of a log at a seq.
 func (t *Tx) SealAt(l Log, seq uint64) (seal wire.Seal, err error) {
-	b, err := t.Get(seqKey(keySeal, l.number, seq))
+	key := seqKey(keySeal, l.number, seq)
+	b, err := t.Get(key)
 	if err != nil {
 		return seal, err
 	}
 	if b == nil {
 		return seal, ErrNoSeal
 	}
-	return seal, wire.Unmarshal(b, MaxValue, &seal)
+	return t.decodeSeal(key, b)
 }
 
 // SealedBelow is the newest sealed entry below a seq whose seal can be read, or the
@@ -93,16 +94,42 @@ func (t *Tx) SealedBelow(l Log, seq uint64) (head crdt.Head, err error) {
 		Prefix: numberKey(keySeal, l.number), After: seqKey(keySeal, l.number, seq), Reverse: true,
 		Damaged: func([]byte) bool { return true }, // it is on the list
 	}
-	err = t.Scan(scan, func(_, v []byte) (bool, error) {
-		var seal wire.Seal
-		err := wire.Unmarshal(v, MaxValue, &seal)
+	err = t.Scan(scan, func(k, v []byte) (bool, error) {
+		seal, err := t.decodeSeal(k, v)
+		if err != nil {
+			return true, nil
+		}
 		head = seal.Head()
-		return false, err
+		return false, nil
 	})
 	if head.Seq < l.Dropped.Seq {
 		head = l.Dropped
 	}
 	return head, err
+}
+
+// DamagedSeals gives the places of the seals on the damage list.
+func (t *Tx) DamagedSeals() (seals []crdt.Pos, err error) {
+	for _, d := range t.store.Damage() {
+		number, seq, ok := entryOf(d)
+		if !ok || d.first[0] != keySeal {
+			continue
+		}
+		l, err := t.logAt(number)
+		if err != nil {
+			return nil, err
+		}
+		seals = append(seals, crdt.Pos{Log: l.ID, Seq: seq})
+	}
+	return seals, nil
+}
+
+// DropSeal takes a seal away that a newer one covers.
+func (t *Tx) DropSeal(l Log, seq uint64) error {
+	if seq >= l.Sealed.Seq {
+		return node.Errorf(node.Invalid, "Chữ ký niêm phong %d là chữ ký cuối của nhật ký %v.", "seal %d is the newest of log %v", seq, l.ID)
+	}
+	return t.Delete(seqKey(keySeal, l.number, seq))
 }
 
 // DamagedRecords gives the places of the records on the damage list, of those that
@@ -170,6 +197,9 @@ func (t *Tx) reads(key []byte) (bool, error) {
 	if err == nil && b != nil && key[0] == keyRecord {
 		_, err = wire.DecodeRecord(b)
 		return err == nil, nil
+	}
+	if err == nil && b != nil && key[0] == keySeal {
+		_, err = t.decodeSeal(key, b)
 	}
 	if node.CodeOf(err) == node.Damaged {
 		return false, nil

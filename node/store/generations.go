@@ -39,10 +39,17 @@ const metaGenerations = "generations"
 
 // Generations is the item as the transaction sees it.
 func (t *Tx) Generations() (Generations, error) {
-	g := Generations{Records: 1, Last: 1}
 	b, err := t.Meta(metaGenerations)
-	if err != nil || b == nil {
-		return g, err
+	if err != nil {
+		return Generations{}, err
+	}
+	return decodeGenerations(b)
+}
+
+func decodeGenerations(b []byte) (Generations, error) {
+	g := Generations{Records: 1, Last: 1}
+	if b == nil {
+		return g, nil
 	}
 	if err := wire.Unmarshal(b, MaxValue, &g); err != nil {
 		return g, fmt.Errorf("the item that says which generation is read: %w", err)

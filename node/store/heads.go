@@ -144,6 +144,7 @@ type headsFile struct {
 	mac   *digester
 	sync  func(*os.File) error
 	heads map[crdt.LogID]crdt.Head
+	last  frame // the newest that is in the file
 
 	f     *os.File
 	nonce []byte
@@ -152,7 +153,12 @@ type headsFile struct {
 }
 
 // put writes a frame, durably, starting the file anew when it is full.
-func (h *headsFile) put(f frame, moved map[crdt.LogID]crdt.Head) error {
+func (h *headsFile) put(f frame, moved map[crdt.LogID]crdt.Head) (err error) {
+	defer func() {
+		if err == nil {
+			h.last = f
+		}
+	}()
 	for id, head := range moved {
 		h.heads[id] = head
 	}

@@ -2,10 +2,13 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -74,6 +77,92 @@ func TestAnIdleStoreThatIsKilledTellsNoDamage(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// The same, where the machine is so busy that a log has become a table before the save
+// that began the next log is noted, also when the tables file finds no room just then.
+func TestALogThatIsATableBeforeItsSuccessorIsNoted(t *testing.T) {
+	for name, replace := range map[string]func(string, []byte) error{
+		"room": nil, "no room": func(string, []byte) error { return syscall.ENOSPC },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			work, killed := filepath.Join(dir, "work"), filepath.Join(dir, "killed")
+			s := open(t, work)
+			log, next := s.lastWAL, s.lastWAL+1
+			for i := byte(1); !exists(walName(s.gen, next)); i++ { // what Update does, with a pause in it
+				txn := s.db.NewTransaction(true)
+				tx := &Tx{store: s, txn: txn, does: &change{}}
+				number := binary.BigEndian.AppendUint64(nil, s.commit+1)
+				err := errors.Join(tx.PutMeta("item", bytes.Repeat([]byte{i}, 100_000)), tx.PutMeta(metaCommit, number), txn.Commit())
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.commit++
+				if exists(walName(s.gen, next)) {
+					until(t, "the log is a table", func() bool { return !exists(walName(s.gen, log)) })
+					s.opts.replace = replace
+				}
+				if err := s.noteWithRoom(nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.opts.replace = nil
+			copyDir(t, work, killed)
+			k, err := readHeads(filepath.Join(killed, fileHeads), testKeys)
+			if n := len(k.WALs); err != nil || n == 0 || k.WALs[n-1].ID != next {
+				t.Errorf("the heads file names the logs %v, %v; want %d to be the last", k.WALs, err, next)
+			}
+			again := open(t, killed)
+			for _, d := range again.Damage() {
+				t.Errorf("told of %s %s", d.Kind, d.Place)
+			}
+			if again.commit < s.commit {
+				t.Errorf("commit %d of %d", again.commit, s.commit)
+			}
+		})
+	}
+}
+
+// The same, where Badger is opened anew just then, which begins its logs at 1 again.
+func TestAStoreThatIsKilledWhileItIsOpenedAnewTellsNoDamage(t *testing.T) {
+	for name, anew := range map[string]func(s *Store, look func()) error{
+		"compactors": func(s *Store, look func()) error {
+			err := errors.Join(s.shut(), s.openBadger())
+			look()
+			return errors.Join(err, s.restartWALs())
+		},
+		"purge": func(s *Store, _ func()) error { _, err := s.Purge(); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := open(t, filepath.Join(dir, "work"))
+			update(t, s, func(tx *Tx) error { return tx.PutMeta("item", []byte("saved")) })
+			commit, killed := s.commit, []string(nil)
+			look := func() {
+				to := filepath.Join(dir, fmt.Sprint("killed ", len(killed)))
+				copyDir(t, s.dir, to)
+				killed = append(killed, to)
+			}
+			s.opts.replace = func(name string, b []byte) error { // when it was closed, and when it is open again
+				look()
+				return replaceFile(name, b)
+			}
+			if err := anew(s, look); err != nil || len(killed) < 2 {
+				t.Fatal(len(killed), err)
+			}
+			s.opts.replace = nil
+			for _, dir := range killed {
+				again := open(t, dir)
+				for _, d := range again.Damage() {
+					t.Errorf("%s: told of %s %s", filepath.Base(dir), d.Kind, d.Place)
+				}
+				if again.commit != commit {
+					t.Errorf("%s: commit %d; want %d", filepath.Base(dir), again.commit, commit)
+				}
+			}
+		})
 	}
 }
 

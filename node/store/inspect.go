@@ -10,8 +10,6 @@ import (
 	"slices"
 
 	"github.com/dgraph-io/badger/v4"
-	"github.com/dgraph-io/badger/v4/options"
-	"github.com/dgraph-io/badger/v4/table"
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node"
@@ -116,7 +114,7 @@ func (i *inspection) empty() bool {
 	ids, err := walIDs(i.gen)
 	for _, id := range ids {
 		w := &wal{ID: id, sum: i.files.hasher()}
-		if w.advance(i.gen) != nil || w.Len > 0 {
+		if w.advance(i.gen, i.buffer()) != nil || w.Len > 0 {
 			return false
 		}
 	}
@@ -301,50 +299,11 @@ func (i *inspection) readFiles() error {
 			continue
 		}
 		w := &wal{ID: id, sum: i.files.hasher()}
-		if err := w.advance(i.gen); err != nil {
+		if err := w.advance(i.gen, i.buffer()); err != nil {
 			return err
 		}
 		if w.Len > 0 {
 			i.wals[id] = w
-		}
-	}
-	return nil
-}
-
-// checkTables holds each table that the MANIFEST names to its digest. One that has
-// none was made just before the end, and has Badger's own checksums.
-func (i *inspection) checkTables() error {
-	if !i.opts.keeps(RuleTables) {
-		return nil
-	}
-	m, _, err := readManifest(i.gen, 0)
-	if err != nil {
-		return ignore(err, errManifest, fs.ErrNotExist) // noted, or a new store
-	}
-	marks := i.before.byID()
-	for id := range m.live {
-		mark, known := marks[id]
-		var ok bool
-		if known {
-			ok, err = i.files.checkTable(i.gen, mark)
-		} else {
-			_, _, bad := i.tableRange(id, m.live[id], options.OnTableRead)
-			ok = bad == nil
-		}
-		if err != nil {
-			return err
-		}
-		if !ok {
-			i.wrong(table.IDToFilename(id))
-			if known && mark.Last != nil {
-				i.distrust(table.IDToFilename(id), mark.First, mark.Last)
-			} else {
-				i.distrustAll(table.IDToFilename(id))
-			}
-			continue
-		}
-		if known {
-			i.tables.Tables = append(i.tables.Tables, mark)
 		}
 	}
 	return nil

@@ -3,7 +3,6 @@ package store
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
@@ -246,10 +245,42 @@ func (t *Tx) HashAt(l Log, seq uint64) (crdt.Hash, error) {
 func (t *Tx) Seals(l Log, after uint64, f func(wire.Seal) (more bool, err error)) error {
 	scan := Scan{Prefix: numberKey(keySeal, l.number), After: seqKey(keySeal, l.number, after), Values: true}
 	return t.Scan(scan, func(k, v []byte) (bool, error) {
-		var s wire.Seal
-		if err := wire.Unmarshal(v, MaxValue, &s); err != nil {
-			return false, fmt.Errorf("seal % x: %w", k, err)
+		s, err := t.decodeSeal(k, v)
+		if err != nil {
+			return false, err
 		}
 		return f(s)
 	})
+}
+
+// SoundSeals is Seals for who wants any seals: those that can't be read are passed
+// over, since the next covers what they did. That the newest is one of them is an
+// error.
+func (t *Tx) SoundSeals(l Log, after uint64, f func(wire.Seal) (more bool, err error)) error {
+	scan := Scan{
+		Prefix: numberKey(keySeal, l.number), After: seqKey(keySeal, l.number, after), Values: true,
+		Damaged: func([]byte) bool { return true }, // it is on the list
+	}
+	more := after < l.Sealed.Seq
+	err := t.Scan(scan, func(k, v []byte) (bool, error) {
+		s, err := t.decodeSeal(k, v)
+		if err != nil {
+			return true, nil
+		}
+		more, err = f(s)
+		more = more && s.Seq < l.Sealed.Seq
+		return more, err
+	})
+	if err == nil && more {
+		return node.Errorf(node.Damaged, "Thiếu chữ ký niêm phong cuối cùng của nhật ký %v.", "the newest seal of log %v is missing", l.ID)
+	}
+	return err
+}
+
+// decodeSeal reads a seal. One that can't be read goes on the list.
+func (t *Tx) decodeSeal(key, value []byte) (s wire.Seal, err error) {
+	if wire.Unmarshal(value, MaxValue, &s) != nil {
+		return s, t.store.badValue(key)
+	}
+	return s, nil
 }

@@ -22,6 +22,15 @@ type journal struct {
 	heads    *headsFile
 	pending  bool  // the heads file is kept as it was found until the next commit
 	broken   error // why nothing more is written
+	piece    []byte
+}
+
+// buffer is what Badger's files are read with, piece by piece, by whoever writes.
+func (j *journal) buffer() []byte {
+	if j.piece == nil {
+		j.piece = make([]byte, pieceOfFile)
+	}
+	return j.piece
 }
 
 // followed is a file that grows, up to a length.
@@ -41,6 +50,9 @@ func (f followed) prefix() prefix {
 
 // note makes a commit part of the heads file; with it Update may return.
 func (s *Store) note(moved map[crdt.LogID]crdt.Head, clean bool) error {
+	// First the logs: one may be a table already when its successor is seen for the
+	// first time, and would else be kept as the newest, of which no table is made.
+	s.findWALs()
 	if err := s.followManifest(); err != nil {
 		return fmt.Errorf("follow the MANIFEST: %w", err)
 	}
@@ -118,7 +130,11 @@ func (s *Store) writeTables() error {
 	s.tables.Damage = storeDamage(s.damage)
 	s.unwritten = false
 	s.state.Unlock()
-	if err := s.tables.write(s.path(fileTables), s.opts.Keys); err != nil {
+	replace := s.opts.replace
+	if replace == nil {
+		replace = replaceFile
+	}
+	if err := s.tables.write(s.path(fileTables), s.opts.Keys, replace); err != nil {
 		return fmt.Errorf("write what is known of the tables: %w", err)
 	}
 	return nil
@@ -159,15 +175,19 @@ func syncFile(name string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// followWALs takes in what was added to the write-ahead logs. One that is gone
-// stays until the MANIFEST has been seen to name its table.
-func (s *Store) followWALs() error {
+// findWALs takes in the write-ahead logs that Badger has begun.
+func (s *Store) findWALs() {
 	for exists(walName(s.gen, s.lastWAL+1)) {
 		s.lastWAL++
 		s.wals = append(s.wals, &wal{ID: s.lastWAL, sum: s.files.hasher()})
 	}
+}
+
+// followWALs takes in what was added to the write-ahead logs. One that is gone
+// stays until the MANIFEST has been seen to name its table.
+func (s *Store) followWALs() error {
 	for _, w := range s.wals {
-		if err := w.advance(s.gen); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := w.advance(s.gen, s.buffer()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

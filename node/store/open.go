@@ -41,6 +41,10 @@ type Options struct {
 	// Without switches rules off, for tests only: deploy/tidy sees to that.
 	Without Rules
 	format  uint32 // 0: the newest
+	early   bool   // hold all tables to their digests before the first answer
+	held    bool   // nothing is read behind the answers
+	// replace writes the tables file; nil: replaceFile.
+	replace func(name string, b []byte) error
 }
 
 func (o Options) layout() uint32 {
@@ -123,7 +127,11 @@ func (s *Store) open() error {
 	if err := s.begin(i); err != nil {
 		return err
 	}
-	return s.space.restock(s.dir)
+	if err := s.space.restock(s.dir); err != nil {
+		return err
+	}
+	s.readBehind()
+	return nil
 }
 
 // abandon lets go of a store that isn't opened after all.
@@ -279,6 +287,9 @@ func (s *Store) openBadger() (err error) {
 		}
 	}()
 	o := badgerOptions(s.gen, s.badgerKey(), s.opts)
+	if s.unreadNow() != nil {
+		s.space.resting, s.space.idle = true, true
+	}
 	if s.distrusted() || s.space.resting {
 		// They would read what can't be believed, or write where there is no room.
 		o = o.WithNumCompactors(0).WithNumLevelZeroTablesStall(math.MaxInt32)
@@ -290,10 +301,12 @@ func (s *Store) openBadger() (err error) {
 	return nil
 }
 
-func openAnyway(o badger.Options) (*badger.DB, error) {
-	db, err := badger.Open(o)
+func openAnyway(o badger.Options) (*badger.DB, error) { return tryAgain(badger.Open, o) }
+
+func tryAgain(open func(badger.Options) (*badger.DB, error), o badger.Options) (*badger.DB, error) {
+	db, err := open(o)
 	for again := 0; again < 3 && begun(err); again++ {
-		db, err = badger.Open(o)
+		db, err = open(o)
 	}
 	return db, err
 }
@@ -317,7 +330,7 @@ func (s *Store) begin(i *inspection) error {
 	if err := i.settleHeads(); err != nil {
 		return err
 	}
-	if i.suspect {
+	if i.suspect || s.distrusted() { // the latter by what was read just now
 		if _, err := s.Scrub(context.Background(), nil); err != nil {
 			return fmt.Errorf("check the store: %w", err)
 		}
@@ -331,7 +344,7 @@ func (s *Store) begin(i *inspection) error {
 	if s.pending = s.recovered.any(); s.pending {
 		return nil
 	}
-	return s.note(nil, false)
+	return s.noteWithRoom(nil)
 }
 
 // readCommit reads the commit number and the format.
@@ -367,6 +380,7 @@ func (s *Store) takeUp(i *inspection) error {
 	}
 	s.tables.Number = max(i.before.Number, i.known.Tables)
 	s.commit = max(s.commit, i.known.Commit)
+	s.heads.last = i.known.frame
 	s.state.Lock()
 	s.unwritten = true
 	s.state.Unlock()

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +19,9 @@ import (
 // Badger answers much damage with a panic, often in a goroutine of its own, which
 // no one can recover from. So a store that looks suspect is opened by a copy of the
 // program first. It gets the key through a pipe, never by an argument or the
-// environment, and the store is opened here only if the copy came through.
+// environment, and the store is opened here only if the copy came through. The pipe
+// stays open until then: where it ends, whoever asked is gone, and the copy must not
+// keep the store from who comes next.
 
 // probeAsked is set in the environment of the copy.
 const probeAsked = "VUNGXA_STORE_PROBE"
@@ -35,14 +38,36 @@ func Probe() (code int, asked bool) {
 	if os.Getenv(probeAsked) == "" {
 		return 0, false
 	}
-	if err := try(os.Stdin); err != nil {
+	err := tryFor(os.Stdin)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1, true
 	}
 	return 0, true
 }
 
-// order is what the copy is told, on its standard input.
+// tryFor tries the store for who asks, and gives up where that ends.
+func tryFor(asker io.Reader) error {
+	b, err := readOrder(asker)
+	if err != nil {
+		return err
+	}
+	tried, gone := make(chan error, 1), make(chan struct{})
+	go func() { tried <- try(b) }()
+	go func() {
+		_, _ = io.Copy(io.Discard, asker) // nothing more is said
+		close(gone)
+	}()
+	select {
+	case err := <-tried:
+		return err
+	case <-gone:
+		return errors.New("whoever asked for the store to be tried is gone")
+	}
+}
+
+// order is what the copy is told, on its standard input, after its length (four
+// bytes, big endian).
 type order struct {
 	_         struct{} `cbor:",toarray"`
 	Directory string   // Badger's
@@ -51,12 +76,18 @@ type order struct {
 	Without   Rules
 }
 
-// try opens Badger and touches everything in it.
-func try(r io.Reader) error {
-	b, err := io.ReadAll(io.LimitReader(r, 1<<16))
-	if err != nil {
-		return err
+func readOrder(r io.Reader) ([]byte, error) {
+	var size [4]byte
+	if _, err := io.ReadFull(r, size[:]); err != nil {
+		return nil, err
 	}
+	b := make([]byte, min(binary.BigEndian.Uint32(size[:]), 1<<16))
+	_, err := io.ReadFull(r, b)
+	return b, err
+}
+
+// try opens Badger and touches everything in it.
+func try(b []byte) error {
 	var o order
 	if err := wire.Unmarshal(b, 1<<16, &o); err != nil {
 		return err
@@ -101,15 +132,33 @@ func (s *Store) probe() error {
 	}
 	copy := exec.Command(program)
 	copy.Env = append(os.Environ(), probeAsked+"=1", "GOTRACEBACK=none")
-	copy.Stdin = bytes.NewReader(in)
-	out, err := copy.CombinedOutput()
+	out, err := runAsking(copy, in)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		return node.Errorf(node.Damaged,
-			"Kho dữ liệu %s hỏng đến mức không mở được: %w. Hãy dùng `vungxa repair`, hoặc khôi phục từ bản sao lưu.",
-			"the store %s is too damaged to be opened: %w; use `vungxa repair`, or restore a backup", s.dir, errors.New(firstLine(out)))
+		e := node.Errorf(node.Damaged,
+			"Kho dữ liệu %s hỏng đến mức không mở được. Hãy chạy `vungxa repair`, hoặc khôi phục từ bản sao lưu vào thư mục mới (`vungxa restore`).",
+			"the store %s is too damaged to be opened; run `vungxa repair`, or restore a backup to a new directory (`vungxa restore`)", s.dir)
+		e.Err = errors.New(firstLine(out)) // for the log: a person can't do anything with it
+		return e
 	}
 	return err
+}
+
+// runAsking runs a copy of the program with its order, and gives what it said.
+func runAsking(copy *exec.Cmd, order []byte) ([]byte, error) {
+	var said bytes.Buffer
+	copy.Stdout, copy.Stderr = &said, &said
+	asking, err := copy.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := copy.Start(); err != nil {
+		return nil, err
+	}
+	// What it says of an order that it didn't read to the end is more to the point.
+	_, _ = asking.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(order))), order...))
+	err = copy.Wait() // which closes the pipe
+	return said.Bytes(), err
 }
 
 func firstLine(b []byte) string {

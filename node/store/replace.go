@@ -25,7 +25,9 @@ const (
 	nextSuffix  = ".next"
 	wasSuffix   = ".was-"
 	olderSuffix = ".older-"
-	fileReady   = "ready"
+
+	scratchSuffix = ".salvage" // of Salvage's own
+	fileReady     = "ready"
 )
 
 // step is called between the steps of a replacement; tests are killed in it.

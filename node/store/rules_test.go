@@ -81,7 +81,7 @@ func cutStore(t *testing.T, dir string) *model {
 func flipInTable(t *testing.T, dir string) *model {
 	m := fillStore(t, dir)
 	for _, want := range m.items {
-		if editTables(t, filepath.Join(dir, firstGen), []byte(want)) {
+		if editTables(t, filepath.Join(dir, firstGen), []byte(want), anyBit(len(want))) {
 			return m
 		}
 	}
@@ -92,7 +92,9 @@ func flipInTable(t *testing.T, dir string) *model {
 // editTables flips a bit of a known value within a table, so that Badger finds
 // nothing wrong. An attacker needs no key for that: the stream cipher lets through
 // what is XORed to it, the checksums are known functions of the contents.
-func editTables(t *testing.T, gen string, value []byte) bool {
+//
+// bits gives the bits to try of a block in which the value lies at a byte.
+func editTables(t *testing.T, gen string, value []byte, bits func(at int) []int) bool {
 	t.Helper()
 	registry, err := badger.OpenKeyRegistry(badger.KeyRegistryOptions{Dir: gen, ReadOnly: true, EncryptionKey: (&Store{opts: testOptions()}).badgerKey()})
 	if err != nil {
@@ -112,7 +114,7 @@ func editTables(t *testing.T, gen string, value []byte) bool {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if editTable(t, file, key.Data, value) {
+		if editTable(t, file, key.Data, value, bits) {
 			if err := os.WriteFile(name, file, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -122,7 +124,17 @@ func editTables(t *testing.T, gen string, value []byte) bool {
 	return false
 }
 
-func editTable(t *testing.T, file, key, value []byte) bool {
+// anyBit are all bits of a value of a length.
+func anyBit(length int) func(at int) []int {
+	return func(at int) (bits []int) {
+		for bit := range 8 * length {
+			bits = append(bits, 8*at+bit)
+		}
+		return bits
+	}
+}
+
+func editTable(t *testing.T, file, key, value []byte, bits func(at int) []int) bool {
 	t.Helper()
 	end := len(file) - 4
 	end -= int(binary.BigEndian.Uint32(file[end:])) + 4
@@ -137,8 +149,11 @@ func editTable(t *testing.T, file, key, value []byte) bool {
 			t.Fatal(err)
 		}
 		at := bytes.LastIndex(block, value)
-		for bit := 0; at >= 0 && bit < 8*len(value); bit++ {
-			packed := s2.EncodeSnappy(nil, flippedBlock(t, block, at*8+bit))
+		if at < 0 {
+			continue
+		}
+		for _, bit := range bits(at) {
+			packed := s2.EncodeSnappy(nil, flippedBlock(t, block, bit))
 			if packed != nil && len(packed) == len(sealed)-16 {
 				iv := sealed[len(packed):]
 				copy(sealed, crypt(t, append(packed, iv...), key))

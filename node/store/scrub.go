@@ -21,12 +21,16 @@ type Scrubbed struct {
 // scrubPiece is how many keys one transaction of Scrub reads.
 const scrubPiece = 8192
 
-// Scrub reads everything: each value's MAC, that each log has all its entries up to
+// Scrub reads everything: each table's digest that wasn't held to since the store was
+// opened, each value's MAC, that each log has all its entries up to
 // its head and each entry the hash of the one before it, and that the newest seal is
 // there. What is wrong is on the damage list then, and what was and isn't any more is
 // struck off. The store may be used meanwhile; progress, if set, is told of the keys
 // read.
 func (s *Store) Scrub(ctx context.Context, progress func(keys uint64)) (Scrubbed, error) {
+	if err := s.readRest(ctx); err != nil {
+		return Scrubbed{}, fmt.Errorf("scrub: %w", err)
+	}
 	w := &walk{store: s, logs: map[uint32]Log{}, chains: map[uint32]*chain{}}
 	if err := s.View(w.readLogs); err != nil {
 		return w.done, fmt.Errorf("scrub: %w", err)
@@ -114,7 +118,7 @@ func (w *walk) piece(tx *Tx) error {
 // scanAll is Scan where nothing is believed beforehand.
 func (t *Tx) scanAll(s Scan, f func(key, value []byte) (bool, error)) error {
 	for {
-		last, err := t.scanSome(s, f)
+		last, err := t.scanSome(s, nil, f)
 		if err != nil || last == nil {
 			return err
 		}

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"time"
 
@@ -38,6 +40,7 @@ type space struct {
 	ask     func(dir string) (Room, error)
 	full    bool // nothing is written until there is room again
 	resting bool // Badger is open without compactors: it writes nothing by itself
+	idle    bool // so it was opened, and nothing was to be compacted since
 }
 
 func newSpace(dir string, o Options) space {
@@ -144,8 +147,8 @@ func (s *Store) tend() error {
 	if err != nil {
 		return err
 	}
-	if s.space.full != s.space.resting && s.broken == nil && !s.distrusted() {
-		if err := s.change(s.space.full); err != nil {
+	if rest := s.rests(); rest != s.space.resting && s.broken == nil && !s.distrusted() {
+		if err := s.change(rest); err != nil {
 			return err
 		}
 	}
@@ -153,6 +156,24 @@ func (s *Store) tend() error {
 		return s.space.refusal(room)
 	}
 	return nil
+}
+
+// rests says whether Badger is to be open without compactors: where the disk is full,
+// and while tables have to be checked that compactors would read. It then stays so
+// until there is work for them, so that it isn't opened anew for nothing.
+func (s *Store) rests() bool {
+	return s.space.full || s.unreadNow() != nil || s.space.idle && !s.crowded()
+}
+
+// crowded says whether level 0 has so many tables that Badger would compact it.
+func (s *Store) crowded() bool {
+	n := 0
+	for _, t := range s.tables.Tables {
+		if t.Level == 0 {
+			n++
+		}
+	}
+	return n >= levelZeroTables
 }
 
 // change opens Badger anew with or without compactors, unless somebody reads just
@@ -163,15 +184,18 @@ func (s *Store) change(rest bool) error {
 	}
 	defer s.gate.Unlock()
 	if s.opts.Log != nil {
-		s.opts.Log.Warn("the room on the disk has changed", "full", rest)
+		level := slog.LevelInfo // it was open without compactors because there was nothing to compact
+		if s.space.full {
+			level = slog.LevelWarn
+		}
+		s.opts.Log.Log(context.Background(), level, "the store is opened anew", "full", s.space.full, "compactors", !rest)
 	}
 	_, err := s.space.reserve(s.dir)
 	if err == nil {
-		err = s.db.Close()
-		s.db = nil
+		err = s.shut()
 	}
 	if err == nil {
-		s.space.resting = rest
+		s.space.resting, s.space.idle = rest, s.space.idle && rest
 		err = s.openBadger()
 	}
 	if err == nil {
@@ -186,6 +210,19 @@ func (s *Store) change(rest bool) error {
 	return s.space.restock(s.dir)
 }
 
+// shut closes Badger to open it anew. It makes tables of all its logs, and counts new
+// ones from the start: a heads file that still spoke of the old ones would tell of
+// damage if the program ended before the next note.
+func (s *Store) shut() error {
+	err := s.db.Close()
+	s.db = nil
+	if err != nil || s.pending {
+		return err
+	}
+	s.wals = nil
+	return s.noteWithRoom(nil)
+}
+
 // noteWithRoom is note, also where somebody else has taken the last block: then the
 // frame, which is written in place, speaks of the MANIFEST as it was before, as after
 // a crash, and the digests of the tables that came since are written with a later one.
@@ -195,15 +232,18 @@ func (s *Store) noteWithRoom(moved map[crdt.LogID]crdt.Head) error {
 	if !errors.Is(err, errTablesLater) {
 		return err
 	}
-	s.manifest, s.tables, s.wals = before.manifest, before.tables, before.wals
+	s.manifest, s.tables, s.wals, s.lastWAL = before.manifest, before.tables, before.wals, before.lastWAL
 	s.state.Lock()
 	s.unwritten = true // so that the next note tries again
 	s.state.Unlock()
 	s.pending = false
+	s.findWALs()
 	if err := s.followWALs(); err != nil {
 		return fmt.Errorf("follow the write-ahead log: %w", err)
 	}
-	return s.heads.put(s.frame(false), moved)
+	f := s.frame(false)
+	f.Tables, f.Manifest = s.heads.last.Tables, s.heads.last.Manifest
+	return s.heads.put(f, moved)
 }
 
 // restartWALs follows the logs of a Badger that has just been opened: it made

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/vungxa/vungxa/node"
@@ -204,5 +206,53 @@ func TestIngestWaitsForMemory(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Where the disk has no block left for the tables file just when the store is opened,
+// it opens and saves nevertheless, and a crash then is one like any other: nothing is
+// lost, and what the heads file says of the MANIFEST still guards it.
+func TestOpeningWithoutRoomForTheTablesFile(t *testing.T) {
+	work, cut := filepath.Join(t.TempDir(), "work"), filepath.Join(t.TempDir(), "cut")
+	m := fillStore(t, work)
+	crashed(t, m, work, cut) // so that opening makes tables of logs
+	before, err := readHeads(filepath.Join(cut, fileHeads), testKeys)
+	if err != nil || before.Manifest.Len == 0 {
+		t.Fatal(before.Manifest, err)
+	}
+	o := testOptions()
+	refused := 0
+	o.replace = func(string, []byte) error { refused++; return syscall.ENOSPC }
+	s, err := Open(cut, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := put(s, "saved"); err != nil || refused < 2 || len(s.Damage()) > 0 {
+		t.Fatalf("a save: %v, refused %d times, damage %v", err, refused, s.Damage())
+	}
+	after, err := readHeads(filepath.Join(cut, fileHeads), testKeys)
+	if err != nil || after.Manifest.Len != before.Manifest.Len || after.Tables != before.Tables {
+		t.Errorf("the heads file speaks of MANIFEST %+v, tables %v, %v; want those that the tables file on the disk belongs to: %+v, %v",
+			after.Manifest, after.Tables, err, before.Manifest, before.Tables)
+	}
+	crash := filepath.Join(t.TempDir(), "crash")
+	copyDir(t, cut, crash)
+	if err := s.Close(); !diskFull(err) {
+		t.Errorf("closed: %v; want to be told that the disk is full", err)
+	}
+	for _, dir := range []string{crash, cut} {
+		struck := filepath.Join(t.TempDir(), "struck")
+		copyDir(t, dir, struck)
+		if told, wrong := m.verdict(dir, testOptions()); len(told) > 0 || len(wrong) > 0 {
+			t.Errorf("%s: told %v, wrong %v", filepath.Base(dir), told, wrong)
+		}
+		s := open(t, dir)
+		holds(t, s, "saved")
+		if err := os.Truncate(manifestName(filepath.Join(struck, firstGen)), 40); err != nil {
+			t.Fatal(err)
+		}
+		if told, _ := m.verdict(struck, testOptions()); len(told) == 0 {
+			t.Errorf("%s: a MANIFEST that was cut off isn't told of", filepath.Base(dir))
+		}
 	}
 }

@@ -62,16 +62,24 @@ type Store struct {
 	unwritten bool     // damage isn't in the tables file yet
 
 	doubt atomic.Bool // some of damage is a range
+
+	unread     atomic.Pointer[unread] // tables that are still to be held to their digests; nil: none
+	behind     <-chan struct{}        // closed when they have been, or stopBehind was called; set by Open
+	stopBehind context.CancelFunc
 }
 
 // Sizes that Badger's memory depends on; BENCH.md has what was measured. A memory
 // table of 4 MiB takes 5.2, and there may be four. A table is built in a buffer of
-// twice its size, rounded up to a power of two, and of 2.7 times it are used (as it
-// is, compressed, encrypted): 1.4 MiB fit 4, and anything more takes 12. Up to a
-// dozen tables are built at once.
+// twice its size, rounded up to a power of two, to which one of double the size is added
+// when it is full; 2.7 times the table is used (as it is, compressed, encrypted).
+// 1.4 MiB fit 4; the table of a memory table makes that 12, and one of the eight
+// buffers that are kept has sooner or later served one. Of 2.8 MiB it would be 24.
+// Up to a dozen tables are built at once.
 const (
 	memTableSize = 4 << 20
 	tableSize    = 1400 << 10
+
+	levelZeroTables = 2 // so many are compacted
 )
 
 func badgerOptions(dir string, key []byte, opts Options) badger.Options {
@@ -88,7 +96,7 @@ func badgerOptions(dir string, key []byte, opts Options) badger.Options {
 		WithValueLogFileSize(1 << 20). // nothing is in it
 		WithMemTableSize(memTableSize).
 		WithNumMemtables(2).
-		WithNumLevelZeroTables(2).
+		WithNumLevelZeroTables(levelZeroTables).
 		WithNumLevelZeroTablesStall(4).
 		WithNumCompactors(2).
 		WithBaseTableSize(tableSize).
@@ -112,6 +120,7 @@ func refusal(err error) error {
 
 // Close waits for what is under way and closes the store.
 func (s *Store) Close() error {
+	s.stopReading()
 	s.write.Lock()
 	defer s.write.Unlock()
 	if s.db == nil {
@@ -199,6 +208,9 @@ type Tx struct {
 
 // Get is the value of a key; nil where there is none.
 func (t *Tx) Get(key []byte) ([]byte, error) {
+	if u := t.store.unreadNow(); u != nil {
+		u.onTheWay(key, key)
+	}
 	if err := t.believable(key, key); err != nil {
 		return nil, err
 	}
@@ -316,7 +328,7 @@ func (t *Tx) Scan(s Scan, f func(key, value []byte) (bool, error)) error {
 		return err
 	}
 	for {
-		last, err := t.scanSome(s, f)
+		last, err := t.scanSome(s, t.way(s), f)
 		if err != nil || last == nil {
 			return err
 		}
@@ -334,18 +346,27 @@ func (s Scan) bounds() (from, to []byte) {
 }
 
 // scanSome gives f a piece of the scan, and the key after which it goes on; nil
-// where it is over.
-func (t *Tx) scanSome(s Scan, f func(key, value []byte) (bool, error)) (last []byte, err error) {
+// where it is over. w, if set, checks what each key rests on before f has it.
+func (t *Tx) scanSome(s Scan, w *way, f func(key, value []byte) (bool, error)) (last []byte, err error) {
 	// Values lie beside the keys, so there is nothing to fetch beforehand.
+	if err := w.to(s.start()); err != nil {
+		return nil, err
+	}
 	it := t.txn.NewIterator(badger.IteratorOptions{Reverse: s.Reverse, Prefix: s.Prefix})
 	defer it.Close()
 	step := func() error { it.Seek(s.start()); return nil }
 	for n := 0; ; {
-		if err := guard(step); err != nil || !it.ValidForPrefix(s.Prefix) {
+		if err := guard(step); err != nil {
 			return nil, err
+		}
+		if !it.ValidForPrefix(s.Prefix) {
+			return nil, w.toEnd()
 		}
 		step = func() error { it.Next(); return nil }
 		item := it.Item()
+		if err := w.to(item.Key()); err != nil {
+			return nil, err
+		}
 		if s.After != nil && bytes.Equal(item.Key(), s.After) {
 			continue
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/fb"
 	"github.com/dgraph-io/badger/v4/options"
+	"github.com/dgraph-io/badger/v4/pb"
 	"github.com/dgraph-io/badger/v4/table"
-	"github.com/dgraph-io/badger/v4/y"
 	"github.com/dgraph-io/ristretto/v2"
 
 	"github.com/vungxa/vungxa/crdt/wire"
@@ -67,7 +67,7 @@ func readTables(name string, keys keyring.Keys) (tablesFile, error) {
 // errTablesLater says that the disk has no room for the tables file just now.
 var errTablesLater = errors.New("no room for the tables file")
 
-func (t tablesFile) write(name string, keys keyring.Keys) error {
+func (t tablesFile) write(name string, keys keyring.Keys, replace func(name string, b []byte) error) error {
 	plain, err := wire.Marshal(t)
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func (t tablesFile) write(name string, keys keyring.Keys) error {
 	if err != nil {
 		return err
 	}
-	err = replaceFile(name, b)
+	err = replace(name, b)
 	if diskFull(err) {
 		return fmt.Errorf("%w: %w", errTablesLater, err)
 	}
@@ -92,7 +92,7 @@ func (t tablesFile) byID() map[uint64]tableMark {
 }
 
 // fileSum is the size and digest of a whole file.
-func (d *digester) fileSum(name string) (size int64, sum []byte, err error) {
+func (d *digester) fileSum(name string, buffer []byte) (size int64, sum []byte, err error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return 0, nil, err
@@ -100,7 +100,7 @@ func (d *digester) fileSum(name string) (size int64, sum []byte, err error) {
 	defer f.Close() // nothing was written
 	h := d.hasher()
 	defer d.pool.Put(h)
-	size, err = io.CopyBuffer(h, struct{ io.Reader }{f}, make([]byte, 256<<10))
+	size, err = io.CopyBuffer(h, struct{ io.Reader }{f}, buffer)
 	return size, h.Sum(nil), err
 }
 
@@ -134,41 +134,39 @@ var errGone = errors.New("the table is gone")
 // meanwhile: Badger empties the file and then removes it.
 func (s *Store) markTable(id uint64, t manifestTable) (tableMark, error) {
 	name := table.NewFilename(id, s.gen)
-	b, err := os.ReadFile(name)
-	if err == nil {
-		h := s.files.hasher()
-		defer s.files.pool.Put(h)
-		h.Write(b) // a hash.Hash never fails
-		mark := tableMark{ID: id, Size: int64(len(b)), Sum: h.Sum(nil)}
-		if mark.First, mark.Last, err = s.keyRange(b, id, t, options.NoVerification); err == nil {
+	key, err := s.dataKey(t.key)
+	if err != nil {
+		return tableMark{}, err
+	}
+	mark := tableMark{ID: id}
+	if mark.Size, mark.Sum, err = s.files.fileSum(name, s.buffer()); err == nil {
+		if mark.First, mark.Last, err = tailKeys(name, mark.Size, key, s.buffer()); err == nil {
 			return mark, nil
 		}
 	}
-	if info, serr := os.Stat(name); len(b) == 0 || serr != nil || info.Size() != int64(len(b)) {
+	if info, serr := os.Stat(name); mark.Size == 0 || serr != nil || info.Size() != mark.Size {
 		return tableMark{}, errGone
 	}
 	return tableMark{}, err
 }
 
-// tableRange opens a table by itself, checks it against Badger's own checksums if
-// mode says so, and gives its first and last key.
-func (s *Store) tableRange(id uint64, t manifestTable, mode options.ChecksumVerificationMode) (first, last []byte, err error) {
-	b, err := os.ReadFile(table.NewFilename(id, s.gen))
+// dataKey is a key of Badger's.
+func (s *Store) dataKey(id uint64) (*pb.DataKey, error) {
+	registry, err := badger.OpenKeyRegistry(badger.KeyRegistryOptions{Dir: s.gen, ReadOnly: true, EncryptionKey: s.badgerKey()})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return s.keyRange(b, id, t, mode)
+	return registry.DataKey(id)
 }
 
-// keyRange reads a table's first and last key from its bytes, and never through a
-// mapping: reading one whose file Badger has emptied would end the program.
-func (s *Store) keyRange(b []byte, id uint64, t manifestTable, mode options.ChecksumVerificationMode) (first, last []byte, err error) {
-	err = guard(func() error {
-		registry, err := badger.OpenKeyRegistry(badger.KeyRegistryOptions{Dir: s.gen, ReadOnly: true, EncryptionKey: s.badgerKey()})
-		if err != nil {
-			return err
-		}
-		key, err := registry.DataKey(t.key)
+// sound checks a table against Badger's own checksums, never through a mapping.
+func (s *Store) sound(id uint64, t manifestTable) bool {
+	b, err := os.ReadFile(table.NewFilename(id, s.gen))
+	if err != nil {
+		return false
+	}
+	return guard(func() error {
+		key, err := s.dataKey(t.key)
 		if err != nil {
 			return err
 		}
@@ -178,22 +176,88 @@ func (s *Store) keyRange(b []byte, id uint64, t manifestTable, mode options.Chec
 		}
 		defer indexes.Close()
 		tbl, err := table.OpenInMemoryTable(b, id, &table.Options{
-			DataKey: key, Compression: options.CompressionType(t.compression), ChkMode: mode, IndexCache: indexes, BlockSize: blockSize, ReadOnly: true,
+			DataKey: key, Compression: options.CompressionType(t.compression), ChkMode: options.OnTableRead, IndexCache: indexes, BlockSize: blockSize, ReadOnly: true,
 		})
 		if err != nil {
 			return err
 		}
-		first, last = y.ParseKey(slices.Clone(tbl.Smallest())), y.ParseKey(slices.Clone(tbl.Biggest()))
-		if mode == options.OnTableRead {
-			return tbl.VerifyChecksum()
+		return tbl.VerifyChecksum()
+	}) == nil
+}
+
+// checkTables holds each table that the MANIFEST names to its digest, or leaves that
+// for later. One that has none was made just before the end, and has Badger's own
+// checksums.
+func (i *inspection) checkTables() error {
+	if !i.opts.keeps(RuleTables) {
+		return nil
+	}
+	m, _, err := readManifest(i.gen, 0)
+	if err != nil {
+		return ignore(err, errManifest, fs.ErrNotExist) // noted, or a new store
+	}
+	marks := i.before.byID()
+	ids := slices.Sorted(maps.Keys(m.live))
+	if left := i.calm(m, marks); left != nil {
+		i.leaveUnread(left)
+		ids = slices.DeleteFunc(ids, func(id uint64) bool { return m.live[id].level > 0 })
+		i.tables.Tables = left
+	}
+	sound := make([]bool, len(ids))
+	err = inParallel(len(ids), func(n int, buffer []byte) (err error) {
+		mark, known := marks[ids[n]]
+		if known {
+			sound[n], err = i.files.checkTable(i.gen, mark, buffer)
+			return err
 		}
+		sound[n] = i.sound(ids[n], m.live[ids[n]])
 		return nil
 	})
-	return first, last, err
+	if err != nil {
+		return err
+	}
+	for n, id := range ids {
+		mark, known := marks[id]
+		switch {
+		case sound[n] && known:
+			i.tables.Tables = append(i.tables.Tables, mark)
+		case sound[n]:
+		case known && mark.Last != nil:
+			i.wrong(table.IDToFilename(id))
+			i.distrust(table.IDToFilename(id), mark.First, mark.Last)
+		default:
+			i.wrong(table.IDToFilename(id))
+			i.distrustAll(table.IDToFilename(id))
+		}
+	}
+	return nil
+}
+
+// calm gives the tables that can be held to their digests later: all below level 0,
+// where the store was closed, nothing is wrong with anything else, and each table
+// has its size and ends as it should. Of level 0 there are a few, which every read
+// goes through.
+func (i *inspection) calm(m manifest, marks map[uint64]tableMark) (left []tableMark) {
+	if !i.known.Clean || i.suspect || i.lost || len(i.Damage()) > 0 || i.opts.early {
+		return nil
+	}
+	for id, t := range m.live {
+		mark, known := marks[id]
+		if !known || mark.Last == nil || t != (manifestTable{mark.Level, mark.Key, mark.Compression}) {
+			return nil
+		}
+		if t.level > 0 {
+			left = append(left, mark)
+		}
+	}
+	if !i.tails(left) {
+		return nil
+	}
+	return left
 }
 
 // checkTable says whether a table's file is the one that was digested.
-func (d *digester) checkTable(dir string, t tableMark) (bool, error) {
+func (d *digester) checkTable(dir string, t tableMark, buffer []byte) (bool, error) {
 	name := table.NewFilename(t.ID, dir)
 	info, err := os.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -202,6 +266,6 @@ func (d *digester) checkTable(dir string, t tableMark) (bool, error) {
 	if err != nil || info.Size() != t.Size {
 		return false, err
 	}
-	_, sum, err := d.fileSum(name)
+	_, sum, err := d.fileSum(name, buffer)
 	return string(sum) == string(t.Sum), err
 }

@@ -64,14 +64,14 @@ func fileIDs(dir, suffix string) (ids []uint64, err error) {
 
 // advance reads what was written since, and moves to the end of the last whole
 // transaction.
-func (w *wal) advance(dir string) error {
+func (w *wal) advance(dir string, buffer []byte) error {
 	f, err := os.Open(walName(dir, w.ID))
 	if err != nil {
 		return err
 	}
 	defer f.Close() // nothing was written
 	for {
-		b, more, err := commits(f, w.Len)
+		b, more, err := commits(f, w.Len, buffer)
 		if err != nil {
 			return fmt.Errorf("read the write-ahead log %d: %w", w.ID, err)
 		}
@@ -83,11 +83,14 @@ func (w *wal) advance(dir string) error {
 	}
 }
 
-// commits are the bytes of the next whole transactions from at, as many as a
-// buffer takes, and whether more may follow.
-func commits(r io.ReaderAt, at int64) (b []byte, more bool, err error) {
+// commits are the bytes of the next whole transactions from at, as many as are read
+// at once, and whether more may follow. They lie in the buffer, if that is long enough.
+func commits(r io.ReaderAt, at int64, buffer []byte) (b []byte, more bool, err error) {
 	for size := 32 << 10; ; size *= 4 {
-		b := make([]byte, size)
+		if size > len(buffer) {
+			buffer = make([]byte, size)
+		}
+		b := buffer[:size]
 		n, err := r.ReadAt(b, at)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, false, err

@@ -57,10 +57,16 @@ func newCommune(t *testing.T) *commune {
 	t.Cleanup(func() {
 		for _, p := range c.places() {
 			p.kill()
+			if p.process != nil && t.Failed() {
+				t.Logf("%s said at last: %s", p.name, tail(p.process.err.String(), 4<<10))
+			}
 		}
 	})
 	return c
 }
+
+// tail is the end of a text.
+func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 
 func (c *commune) must(err error) {
 	c.t.Helper()
@@ -135,7 +141,7 @@ var collections = []string{"dossiers", "petitions"}
 // heard of it, and each has the same.
 func (c *commune) settled() {
 	c.t.Helper()
-	eventually(c.t, "everything received by the province", func() error {
+	inTheEnd(c.t, "everything received by the province", func() error {
 		for _, p := range c.places() {
 			if err := p.settled(); err != nil {
 				return fmt.Errorf("%s: %w", p.name, err)
@@ -156,7 +162,7 @@ func (p *place) settled() error {
 		return err
 	}
 	if s.Unsent.Count != 0 {
-		return fmt.Errorf("%d saves unsent", s.Unsent.Count)
+		return fmt.Errorf("%d saves unsent; its lines: %+v", s.Unsent.Count, s.Peers)
 	}
 	for _, collection := range collections {
 		for _, tick := range []string{"here", "office"} {

@@ -36,14 +36,20 @@ func (d *disk) take(p *place) {
 	p.dir = filepath.Join(d.at, p.name)
 }
 
-// powerCut ends a node, and brings the disk back as it was at one moment: what
-// the kernel still held in memory is gone.
+// powerCut cuts the power of a node.
 func (d *disk) powerCut(p *place) {
 	d.Helper()
-	p.process.freeze(d.T)
+	d.cut(p.process, p.kill)
+}
+
+// cut ends a process, which end kills, and brings the disk back as it was at one
+// moment: what the kernel still held in memory is gone.
+func (d *disk) cut(p *process, end func()) {
+	d.Helper()
+	p.freeze(d.T)
 	cut := d.image + ".cut"
 	run(d.T, "cp", "--sparse=always", d.image, cut)
-	p.kill()
+	end()
 	eventually(d.T, "the end of all reading", func() error { return exec.Command("umount", d.at).Run() })
 	run(d.T, "mv", cut, d.image)
 	run(d.T, "mount", "-o", "loop", d.image, d.at)

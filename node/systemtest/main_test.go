@@ -82,6 +82,23 @@ func eventually(t *testing.T, what string, holds func() error) {
 	}
 }
 
+// inTheEnd is eventually for what takes as long as there is to do: it fails when
+// for all the patience holds has said the same against it.
+func inTheEnd(t *testing.T, what string, holds func() error) {
+	t.Helper()
+	for before := ""; ; {
+		err := within(patience, holds)
+		if err == nil {
+			return
+		}
+		if err.Error() == before {
+			t.Fatalf("%s: nothing moves for %v: %v", what, patience, err)
+		}
+		before = err.Error()
+		t.Logf("%s: not within %v: %v", what, patience, err)
+	}
+}
+
 func within(limit time.Duration, holds func() error) error {
 	again := time.NewTicker(30 * time.Millisecond)
 	defer again.Stop()

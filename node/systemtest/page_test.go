@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"time"
 )
 
 // page is an officer's browser at one node, as far as HTTP goes.
@@ -56,7 +55,7 @@ func signIn(link string) (*page, error) {
 		return nil, err
 	}
 	u.Fragment = ""
-	p := &page{url: u.String(), http: http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}}}
+	p := &page{url: u.String(), http: http.Client{Timeout: patience, Transport: &http.Transport{}}}
 	var in struct {
 		Secret string `json:"secret"`
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -15,7 +16,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -25,7 +25,13 @@ import (
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
-var powercuts = flag.Int("powercuts", 4, "how often the power of a store is cut; that of the province, and of the laptop, half as often")
+var powercuts = flag.Int("powercuts", 30, "how often the power is cut: a sixth of it that of a whole province, a sixth that of a laptop, the rest that of a store")
+
+// cutsOfANode is how many of the power cuts a whole node gets.
+func cutsOfANode() int { return *powercuts / 6 }
+
+// cutsInARow is how often the power of one store is cut, before a new one is filled.
+const cutsInARow = 5
 
 const cutScope = crdt.Scope("c/01290")
 
@@ -99,29 +105,39 @@ func saveForEver(dir string, out io.Writer) error {
 
 // TestPowerCut stops a writer at a random moment, takes the disk as it is then
 // (what the kernel still held in memory is gone), and looks for everything that
-// had been acknowledged.
+// had been acknowledged. Most disks are those of a store that has been through it
+// before.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
 	needLoop(t)
-	t.Logf("seed %d (-seed replays), %d cuts (-powercuts)", *seed, *powercuts)
+	cuts := *powercuts - 2*cutsOfANode()
+	t.Logf("seed %d (-seed replays), %d cuts (-powercuts)", *seed, cuts)
 	rng := rand.New(rand.NewPCG(*seed, 0))
-	for i := range *powercuts {
-		after := 20 + rng.IntN(400)
-		t.Run(fmt.Sprintf("%d/after %d acknowledgements", i, after), func(t *testing.T) { powerCut(t, after) })
+	for i := 0; i < cuts; i += cutsInARow {
+		var moments []int
+		for range min(cutsInARow, cuts-i) {
+			moments = append(moments, 20+rng.IntN(120))
+		}
+		t.Run(fmt.Sprintf("%d/after %d acknowledgements", i, moments), func(t *testing.T) { cutInARow(t, moments) })
 	}
 }
 
-func powerCut(t *testing.T, after int) {
-	dir := t.TempDir()
-	image, cut := filepath.Join(dir, "disk.img"), filepath.Join(dir, "cut.img")
-	run(t, "truncate", "-s", "192M", image)
-	run(t, "mkfs.ext4", "-q", "-F", image)
-	disk := mount(t, image, filepath.Join(dir, "disk"))
-	acknowledged := writeAndStop(t, filepath.Join(disk, "store"), after, func() {
-		run(t, "cp", "--sparse=always", image, cut)
-	})
-	again := mount(t, cut, filepath.Join(dir, "again"))
-	o, err := openOffice(filepath.Join(again, "store"))
+// cutInARow lets writers fill a store, one after the other, each until it has
+// acknowledged so much, and then looks for what all of them have acknowledged.
+func cutInARow(t *testing.T, moments []int) {
+	d := newDisk(t)
+	var acknowledged []string
+	for _, after := range moments {
+		acknowledged = append(acknowledged, d.writeAndCut(filepath.Join(d.at, "store"), after)...)
+		allThere(t, filepath.Join(d.at, "store"), acknowledged)
+	}
+	t.Logf("%d cuts, %d acknowledgements, all there", len(moments), len(acknowledged))
+}
+
+// allThere fails unless a store at rest has everything that was said of it.
+func allThere(t *testing.T, dir string, acknowledged []string) {
+	t.Helper()
+	o, err := openOffice(dir)
 	if err != nil {
 		t.Fatalf("after the cut: %v", err)
 	}
@@ -130,6 +146,9 @@ func powerCut(t *testing.T, after int) {
 			t.Error(err)
 		}
 	}()
+	if d := o.Store.Damage(); len(d) > 0 {
+		t.Errorf("after the cut the store takes itself for damaged: %+v", d)
+	}
 	for _, line := range acknowledged {
 		kind, name, _ := strings.Cut(line, " ")
 		id, err := crdt.ParseRecordID(name)
@@ -144,39 +163,41 @@ func powerCut(t *testing.T, after int) {
 			t.Fatalf("%q was shown and is gone: the tick is %v", line, v.Tick)
 		}
 	}
-	t.Logf("%d acknowledgements, all there", len(acknowledged))
 }
 
-// writeAndStop runs a writer until it has acknowledged so much, stops it with no
-// chance to write more, and calls cut.
-func writeAndStop(t *testing.T, dir string, after int, cut func()) []string {
-	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "VUNGXA_WRITER="+dir)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
+// writeAndCut runs a writer until it has acknowledged so much, and cuts its power.
+func (d *disk) writeAndCut(dir string, after int) []string {
+	d.Helper()
+	p := &process{Cmd: exec.Command(os.Args[0]), ended: make(chan struct{})}
+	p.Env = append(os.Environ(), "VUNGXA_WRITER="+dir)
+	p.Stderr = os.Stderr
+	out, err := p.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		d.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	if err := p.Start(); err != nil {
+		d.Fatal(err)
+	}
+	end := func() {
+		close(p.ended)
+		_ = p.Wait() // it was killed: that is no news
 	}
 	lines := bufio.NewScanner(out)
 	var said []string
 	for len(said) < after && lines.Scan() {
 		said = append(said, lines.Text())
 	}
-	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	cut()
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	err = cmd.Wait() // it was killed: that is no news
 	if len(said) < after {
-		t.Fatalf("the writer ended after %d acknowledgements: %v", len(said), err)
+		end()
+		d.Fatalf("the writer ended after %d acknowledgements: %v", len(said), p.ProcessState)
 	}
+	d.cut(p, func() {
+		err := p.Process.Kill()
+		end()
+		if err != nil && !errors.Is(err, os.ErrProcessDone) {
+			d.Fatal(err)
+		}
+	})
 	return said
 }
 

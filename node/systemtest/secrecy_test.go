@@ -109,7 +109,7 @@ func TestKeysOfANode(t *testing.T) {
 		t.Cleanup(p.kill)
 		return p
 	}
-	keys("", "list").says(t, 0, "against nothing but a discarded disk")
+	keys("", "list").says(t, 0, "whoever takes the disk can open")
 	keys("", "add", "key-file", "--new-key-file", filepath.Join(dir, "key")).says(t, 1, "protects nothing")
 	keys("", "add", "key-file", "--new-key-file", stick).says(t, 0, "key file kept elsewhere")
 	keys("the first password\n", "add", "password", "--password-stdin").says(t, 0, "password")

@@ -50,6 +50,8 @@ type Store interface {
 
 	// Segments calls yield with everything that is stored, logs from their
 	// beginning. It may run while ApplySegments does, and may miss what that adds.
+	// An error that wraps ErrHole says that some of it can't be read: what was
+	// yielded is not all, and the store goes on storing.
 	Segments(yield func(*wire.Segment) error) error
 }
 
@@ -75,6 +77,7 @@ var (
 	ErrBehind    = errors.New("raft's directory is behind the store: it was lost, replaced or restored from an older copy; put back the newest copy of it, or begin a new hub epoch")
 	ErrCommand   = errors.New("raft's log holds bytes that are no command of this program")
 	ErrSnapshot  = errors.New("damaged snapshot")
+	ErrHole      = errors.New("the store has a hole, so no snapshot of it is taken; until a peer or `vungxa repair` has filled it, raft's log keeps every command, and grows")
 	ErrNotLeader = raft.ErrNotLeader
 	ErrClosed    = raft.ErrRaftShutdown
 )

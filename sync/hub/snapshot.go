@@ -91,8 +91,8 @@ func (s *snapshot) write(w io.Writer) error {
 		return sinkErr
 	})
 	switch {
-	case sinkErr != nil:
-		return sinkErr // raft tries again later, and keeps its log until then
+	case sinkErr != nil, errors.Is(err, ErrHole):
+		return fmt.Errorf("hub: snapshot: %w", err) // raft tells of it, tries again later, and keeps its log until then
 	case err != nil:
 		return s.fsm.fail(fmt.Errorf("hub: snapshot: store: %w", err))
 	}

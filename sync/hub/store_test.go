@@ -27,6 +27,7 @@ type fileStore struct {
 	calls   int                   // of ApplySegments since it was opened
 	step    func(string)          // told before, within and after a write
 	fail    error                 // what ApplySegments and Segments answer
+	hole    error                 // what Segments answers after the first
 }
 
 func openFileStore(path string) (*fileStore, error) {
@@ -137,7 +138,7 @@ func (s *fileStore) write(b []byte) error {
 
 func (s *fileStore) Segments(yield func(*wire.Segment) error) error {
 	s.mu.Lock()
-	kept, fail := s.kept, s.fail
+	kept, fail, hole := s.kept, s.fail, s.hole
 	s.mu.Unlock()
 	if fail != nil {
 		return fail
@@ -145,6 +146,9 @@ func (s *fileStore) Segments(yield func(*wire.Segment) error) error {
 	for _, segment := range kept {
 		if err := yield(segment); err != nil {
 			return err
+		}
+		if hole != nil {
+			return hole
 		}
 	}
 	return nil

@@ -83,6 +83,32 @@ export async function openRecord({ page, base }, path) {
   await page.locator('main dl').first().waitFor()
 }
 
+/** The id that ends a record's address. */
+export const idOf = (path) => path.split('/').at(-1)
+
+export async function openInbox({ page }) {
+  await page.locator('header [data-inbox]').click()
+  await page.getByRole('heading', { level: 1, name: 'Việc cần xem' }).waitFor()
+}
+
+export async function openHistory({ page }) {
+  await page.locator('main h1').focus()
+  await page.keyboard.press('h')
+  await page.locator('[data-history="true"] [data-save]').first().waitFor()
+}
+
+/** Deletes the record on the page by keys alone: asked once, and Enter alone keeps it. */
+export async function deleteRecord({ page }) {
+  await page.locator('main h1').focus()
+  await page.keyboard.press('Delete')
+  const dialog = page.getByRole('dialog', { name: 'Xóa bản ghi này?' })
+  await dialog.getByRole('button', { name: 'Thôi, giữ lại' }).and(page.locator(':focus')).waitFor()
+  await page.keyboard.press('Tab')
+  await page.keyboard.press('Enter')
+  await dialog.waitFor({ state: 'detached' })
+  await page.locator('main [data-deleted]').waitFor()
+}
+
 export const tickOfRecord = ({ page }) => page.locator('main section[data-tick]').getAttribute('data-tick')
 
 export const input = ({ page }, label) => page.locator('form').getByLabel(label, { exact: true }).and(page.locator('input, textarea'))

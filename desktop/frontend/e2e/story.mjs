@@ -146,6 +146,9 @@ const steps = [
       await table.getByText('đang hiển thị', { exact: true }).waitFor()
       await office.page.locator('[data-field="ChuHoSo"]').getByText('xung đột').waitFor()
     }
+    await as.openInbox(laptop)
+    await laptop.page.locator(`[data-kind="conflict"][data-record="${as.idOf(known.disputed)}"]`).getByRole('link').click()
+    await laptop.page.locator('[data-conflict-of="ChuHoSo"]').waitFor()
     await as.toSection(box, 'Hồ sơ')
     await box.page.getByRole('button', { name: 'Có xung đột' }).click()
     await box.page.locator(`main tbody a[href="${known.disputed}"]`).waitFor()
@@ -160,6 +163,68 @@ const steps = [
       await office.page.locator('[data-conflict-of]').waitFor({ state: 'detached', timeout: 90_000 })
       await office.page.locator('[data-field="ChuHoSo"]').getByText(values.laptop).waitFor()
     }
+  }],
+
+  ['the history tells both saves, who made them, and what the choice replaced', async ({ box }) => {
+    const { page } = box
+    await as.openHistory(box)
+    const saves = page.locator('[data-history="true"] [data-save]')
+    await saves.first().locator('[data-wrote="ChuHoSo"]', { hasText: values.laptop }).locator('[data-replaced]', { hasText: values.box }).waitFor()
+    for (const value of Object.values(values)) await saves.locator('[data-wrote="ChuHoSo"]', { hasText: value }).first().waitFor()
+    if ((await saves.count()) < 3) throw new Error('the history lacks a save')
+  }],
+
+  ['delete a dossier with the keyboard, and take that back at once', async ({ laptop }) => {
+    const { page } = laptop
+    await as.openRecord(laptop, known.created)
+    await as.deleteRecord(laptop)
+    await page.locator('main [data-deleted] button:focus', { hasText: 'Khôi phục' }).waitFor()
+    await page.keyboard.press('Enter')
+    await page.getByText('Đã khôi phục bản ghi.').waitFor()
+    await page.getByRole('button', { name: /^Sửa/ }).waitFor()
+  }],
+
+  ['a deleted dossier is in no list but that of the deleted, and is restored from it', async ({ laptop }) => {
+    const { page } = laptop
+    await as.deleteRecord(laptop)
+    await as.toSection(laptop, 'Hồ sơ')
+    await as.search(laptop, applicant)
+    await page.getByText('Không có bản ghi nào khớp.').waitFor()
+    await page.getByRole('button', { name: 'Đã xóa', exact: true }).click()
+    await page.locator('[data-deleted-list] tbody tr', { hasText: applicant }).getByRole('button', { name: /^Khôi phục/ }).click()
+    await page.getByText('Đã khôi phục bản ghi.').waitFor()
+    await page.locator('[data-deleted-list] tbody tr', { hasText: applicant }).waitFor({ state: 'detached' })
+    await page.getByRole('button', { name: 'Bỏ lọc' }).click()
+    await as.search(laptop, applicant)
+    await page.locator('main tbody tr', { hasText: applicant }).waitFor()
+    await page.getByRole('button', { name: 'Bỏ lọc' }).click()
+  }],
+
+  ['deleted here and edited there: both inboxes ask a person, and a restoration settles it', async ({ laptop, box }) => {
+    await as.until('nothing unsent on the laptop', () => as.unsent(laptop), (n) => n === 0)
+    await as.openRecord(box, known.created)
+    await as.setLines(laptop, 'cut')
+    await laptop.page.locator('header [data-line="cut"]').first().waitFor()
+    await as.openRecord(laptop, known.created)
+    await as.openRecord(box, known.created)
+    await as.deleteRecord(box)
+    await as.editField(laptop, 'Số điện thoại', '0987654321')
+    await as.setLines(laptop, 'restore')
+    const item = `[data-kind="edited"][data-record="${as.idOf(known.created)}"]`
+    for (const office of [laptop, box]) {
+      await as.openInbox(office)
+      await office.page.locator(item).waitFor({ timeout: 90_000 })
+    }
+    await accessible(box.page, 'inbox')
+    if (process.env.PICTURES) await takePictures({ laptop, box }, 'inbox', process.env.PICTURES)
+    await as.openRecord(box, known.created)
+    await box.page.locator('main [data-deleted="edited"]').waitFor()
+    await accessible(box.page, 'edited after deletion')
+    await as.openInbox(laptop)
+    await laptop.page.locator(item).getByRole('button', { name: /^Khôi phục/ }).click()
+    await laptop.page.locator(item).waitFor({ state: 'detached' })
+    await box.page.locator('main [data-deleted]').waitFor({ state: 'detached', timeout: 90_000 })
+    await box.page.locator('[data-field="SoDienThoai"]').getByText('0987654321').waitFor()
   }],
 
   ['move a dossier to another status', async ({ laptop }) => {
@@ -207,8 +272,19 @@ const steps = [
     await page.locator('main tbody tr').first().waitFor()
     await page.getByRole('button', { name: 'Bộ lọc' }).click()
     await accessible(page, 'list')
+    await page.getByRole('button', { name: 'Đã xóa', exact: true }).click()
+    await page.locator('[data-deleted-list]').waitFor()
+    await accessible(page, 'the deleted')
+    await page.getByRole('button', { name: 'Đã xóa', exact: true }).click()
     await as.openRecord(laptop, known.created)
-    await accessible(page, 'record')
+    await as.openHistory(laptop)
+    await accessible(page, 'record and history')
+    await page.locator('main h1').focus()
+    await page.keyboard.press('Delete')
+    await page.getByRole('dialog').waitFor()
+    await accessible(page, 'the question before a deletion')
+    await page.keyboard.press('Enter')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
     await page.keyboard.press('e')
     await page.locator('main form').waitFor()
     await accessible(page, 'form')

@@ -8,15 +8,15 @@ import (
 )
 
 type benchCmd struct {
-	Save  benchSave  `cmd:"" help:"A durable save, beside the disk's own fsync."`
-	KPI   benchKPI   `cmd:"" name:"kpi" help:"One change of one record at 10^3 and 10^5 records."`
-	Start benchStart `cmd:"" help:"From the start of the program to the first page of a list."`
-	Store benchStore `cmd:"" help:"A whole node with a million records: memory, disk, rates."`
+	Save  benchSave  `cmd:"" help:"A durable save, beside the disk's own fsync." vi:"Một lần lưu bền, bên cạnh fsync của đĩa."`
+	KPI   benchKPI   `cmd:"" name:"kpi" help:"One change of one record at 10^3 and 10^5 records." vi:"Một thay đổi của một hồ sơ, khi có 10^3 và 10^5 hồ sơ."`
+	Start benchStart `cmd:"" help:"From the start of the program to the first page of a list." vi:"Từ lúc khởi động đến trang đầu của danh sách."`
+	Store benchStore `cmd:"" help:"A whole node with a million records: memory, disk, rates." vi:"Cả một nút với một triệu hồ sơ: bộ nhớ, đĩa, tốc độ."`
 }
 
 // benchOutput is how every benchmark tells its figures.
 type benchOutput struct {
-	JSON bool `help:"One JSON object a line."`
+	JSON bool `help:"One JSON object a line." vi:"Mỗi dòng một đối tượng JSON."`
 }
 
 func (o benchOutput) report(c *console) bench.Report {
@@ -28,8 +28,8 @@ func (o benchOutput) report(c *console) bench.Report {
 
 type benchSave struct {
 	benchOutput
-	Dir string `default:"." type:"existingdir" help:"On the disk to measure; a temporary directory is made in it."`
-	N   int    `default:"2000" help:"Saves."`
+	Dir string `default:"." type:"existingdir" help:"On the disk to measure; a temporary directory is made in it." vi:"Trên đĩa cần đo; một thư mục tạm được tạo trong đó."`
+	N   int    `default:"2000" help:"Saves." vi:"Số lần lưu."`
 }
 
 // Run measures saves.
@@ -47,8 +47,8 @@ func (b benchKPI) Run(c *console) error {
 
 type benchStart struct {
 	benchOutput
-	Dir     string `default:"." type:"existingdir" help:"A temporary directory is made in it."`
-	Records int    `default:"100000" help:"Dossiers in the store."`
+	Dir     string `default:"." type:"existingdir" help:"A temporary directory is made in it." vi:"Một thư mục tạm được tạo trong đó."`
+	Records int    `default:"100000" help:"Dossiers in the store." vi:"Số hồ sơ trong kho."`
 }
 
 // Run measures the start.
@@ -58,8 +58,8 @@ func (b benchStart) Run(ctx context.Context, c *console) error {
 
 type benchStore struct {
 	benchOutput
-	Dir     string `default:"." type:"existingdir" help:"A temporary directory is made in it."`
-	Records int    `default:"1000000" help:"Dossiers of some 500 bytes."`
+	Dir     string `default:"." type:"existingdir" help:"A temporary directory is made in it." vi:"Một thư mục tạm được tạo trong đó."`
+	Records int    `default:"1000000" help:"Dossiers of some 500 bytes." vi:"Số hồ sơ, mỗi hồ sơ khoảng 500 byte."`
 }
 
 // Run measures a whole node.

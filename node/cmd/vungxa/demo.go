@@ -22,16 +22,19 @@ import (
 )
 
 type demoCmd struct {
-	Dir    string   `default:"./var" type:"path" help:"Where the three nodes live."`
-	Listen string   `default:"127.0.0.1:8700" help:"Loopback address of the first page; the others take the ports after it. Port 0: any free ones."`
-	JSON   bool     `help:"Print one JSON object when ready."`
-	Apart  bool     `help:"Run each node as a process of its own."`
-	Seed   uint64   `default:"1" help:"Of the generated office, when it is first filled."`
-	Packs  []string `type:"existingdir" help:"Directories of further collections (YAML)."`
+	Dir    string   `default:"./var" type:"path" help:"Where the three nodes live." vi:"Nơi đặt ba nút."`
+	Listen string   `default:"127.0.0.1:8700" help:"Loopback address of the first page; the others take the ports after it. Port 0: any free ones." vi:"Địa chỉ loopback của trang đầu; các trang khác lấy các cổng sau đó. Cổng 0: cổng trống bất kỳ."`
+	JSON   bool     `help:"Print one JSON object when ready." vi:"In một đối tượng JSON khi sẵn sàng."`
+	Apart  bool     `help:"Run each node as a process of its own." vi:"Chạy mỗi nút thành một tiến trình riêng."`
+	Seed   uint64   `default:"1" help:"Of the generated office, when it is first filled." vi:"Hạt giống của dữ liệu mẫu, khi tạo lần đầu."`
+	Packs  []string `type:"existingdir" help:"Directories of further collections (YAML)." vi:"Các thư mục loại hồ sơ thêm (YAML)."`
 }
 
 // Run makes the demo where there is none, and runs it until it is told to stop.
 func (r demoCmd) Run(ctx context.Context, c *console) (err error) {
+	if err := r.mayBegin(); err != nil {
+		return err
+	}
 	unlock, err := daemon.Lock(r.Dir)
 	if err != nil {
 		return err
@@ -49,6 +52,17 @@ func (r demoCmd) Run(ctx context.Context, c *console) (err error) {
 		c.say("\nĐã dừng. Lần chạy sau tiếp tục với dữ liệu trong %s.", "\nStopped. The next start goes on with what is in %s.", r.Dir)
 	}
 	return err
+}
+
+// mayBegin refuses what would leave a directory behind that nobody wanted.
+func (r demoCmd) mayBegin() error {
+	if err := demo.Fits(r.Dir); err != nil {
+		return err
+	}
+	if _, err := os.Stat(r.Dir); errors.Is(err, os.ErrNotExist) {
+		return demo.Free(r.Listen)
+	}
+	return nil
 }
 
 // interrupted is no error when someone stopped the first fill, and only that: what
@@ -124,7 +138,7 @@ func (r demoCmd) apart(ctx context.Context, c *console) (err error) {
 		err = errors.Join(err, running.Wait())
 	}()
 	for _, n := range demo.Nodes {
-		args := []string{"run", "--json", "--dir", filepath.Join(r.Dir, n.Name)}
+		args := []string{"run", "--json", "--until-eof", "--dir", filepath.Join(r.Dir, n.Name)}
 		for _, p := range r.Packs {
 			args = append(args, "--packs", p)
 		}
@@ -174,6 +188,11 @@ func start(ctx context.Context, self string, args []string) (o opened, wait func
 	if err != nil {
 		return o, nil, err
 	}
+	// Nobody writes to it: it ends with this process, however that ends, and the
+	// node with it.
+	if _, err := cmd.StdinPipe(); err != nil {
+		return o, nil, err
+	}
 	if err := cmd.Start(); err != nil {
 		return o, nil, err
 	}
@@ -185,14 +204,23 @@ func start(ctx context.Context, self string, args []string) (o opened, wait func
 		return o, nil, errors.Join(cmd.Wait(), errors.New("the node did not start"))
 	}
 	return o, func() error {
-		err := cmd.Wait()
+		_ = cmd.Wait() // howEnded tells it
 		if ctx.Err() != nil {
 			return nil
 		}
+		how := howEnded(cmd.ProcessState)
 		return node.Errorf(node.Unavailable,
-			"Nút %s đã dừng (%v). Các nút khác vẫn chạy. Chạy lại nó: vungxa run --dir %s",
-			"the node %s has stopped (%v); the others go on. Run it again: vungxa run --dir %s", o.Name, err, o.Dir)
+			"Nút %[1]s đã dừng (%[2]s). Các nút khác vẫn chạy. Chạy lại nó: vungxa run --dir %[4]s",
+			"the node %[1]s has stopped (%[3]s); the others go on. Run it again: vungxa run --dir %[4]s", o.Name, how.VI, how.EN, o.Dir)
 	}, nil
+}
+
+// howEnded says how a process ended.
+func howEnded(s *os.ProcessState) node.Text {
+	if w, is := s.Sys().(syscall.WaitStatus); is && w.Signaled() {
+		return node.Text{VI: fmt.Sprintf("bị buộc dừng, tín hiệu %d", w.Signal()), EN: fmt.Sprintf("killed by signal %d", w.Signal())}
+	}
+	return node.Text{VI: fmt.Sprintf("mã thoát %d", s.ExitCode()), EN: fmt.Sprintf("exit code %d", s.ExitCode())}
 }
 
 // announce tells where the pages are, in the order in which people use them.

@@ -16,13 +16,13 @@ import (
 )
 
 type importCmd struct {
-	Dir        string   `default:"./var/box" type:"path" help:"The node's directory; the node may be running or not."`
-	Collection string   `required:"" help:"The collection that takes the rows, as petitions."`
-	Map        string   `required:"" type:"path" help:"The mapping, a YAML file."`
-	DryRun     bool     `help:"Say what would happen, and change nothing."`
-	Packs      []string `type:"existingdir" help:"Directories of further collections (YAML), beside the program's own."`
+	Dir        string   `default:"./var/box" type:"path" help:"The node's directory; the node may be running or not." vi:"Thư mục của nút; nút có thể đang chạy hoặc không."`
+	Collection string   `required:"" help:"The collection that takes the rows, as petitions." vi:"Loại hồ sơ nhận các dòng, ví dụ petitions."`
+	Map        string   `required:"" type:"path" help:"The mapping, a YAML file." vi:"Bảng ánh xạ, một tệp YAML (xem node/imports/MAPPING.md)."`
+	DryRun     bool     `help:"Say what would happen, and change nothing." vi:"Chỉ nói sẽ làm gì, không ghi gì."`
+	Packs      []string `type:"existingdir" help:"Directories of further collections (YAML), beside the program's own." vi:"Các thư mục loại hồ sơ thêm (YAML)."`
 	unlock
-	File string `arg:"" type:"path" help:"The CSV file."`
+	File string `arg:"" type:"path" help:"The CSV file." vi:"Tệp CSV."`
 }
 
 // Run takes a file in and prints what became of its rows.
@@ -55,6 +55,13 @@ func (r importCmd) Run(ctx context.Context, c *console) (err error) {
 	return err
 }
 
+func (r importCmd) stopped() node.Text {
+	return node.Text{
+		VI: "Đã dừng giữa chừng: các dòng đã báo là ghi thì vẫn còn. Hãy chạy lại cùng lệnh này: dòng đã vào rồi không ghi thêm lần nữa.",
+		EN: "stopped: rows that had gone in stay. Run the same command again: a row that is there already changes nothing.",
+	}
+}
+
 // errRowsLeft is an import that did what it could: the report has said which rows
 // were left out, and a script learns it from the exit code.
 var errRowsLeft = errors.New("some rows were left out")
@@ -62,7 +69,8 @@ var errRowsLeft = errors.New("some rows were left out")
 func (r importCmd) mapping() (*imports.Mapping, error) {
 	b, err := os.ReadFile(r.Map)
 	if err != nil {
-		return nil, node.Errorf(node.NotFound, "Không đọc được bảng ánh xạ: %w", "the mapping can't be read: %w", err)
+		return nil, node.Errorf(node.NotFound, "Không đọc được bảng ánh xạ (--map) %w. Trong deploy/examples có bảng mẫu; cách viết ở node/imports/MAPPING.md.",
+			"the mapping (--map) can't be read: %w; there are some in deploy/examples, and node/imports/MAPPING.md tells how to write one", err)
 	}
 	m, err := imports.ReadMapping(r.Map, b)
 	if err == nil && m.Collection != r.Collection {

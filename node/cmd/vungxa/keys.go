@@ -18,17 +18,17 @@ import (
 )
 
 type keysCmd struct {
-	List     keysList     `cmd:"" help:"Show the slots that open the store, and what they protect it from."`
-	Add      keysAdd      `cmd:"" help:"Add a slot: password, key-file, environment or none."`
-	Remove   keysRemove   `cmd:"" help:"Remove a slot; never the last that opens the store."`
-	Password keysPassword `cmd:"" help:"Change the password of a slot."`
-	Rotate   keysRotate   `cmd:"" help:"Change the data key itself: write all data anew under another one. The node must not run."`
+	List     keysList     `cmd:"" help:"Show the slots that open the store, and what they protect it from." vi:"Liệt kê các cách mở kho, và chúng bảo vệ khỏi điều gì."`
+	Add      keysAdd      `cmd:"" help:"Add a slot: password, key-file, environment or none." vi:"Thêm một cách mở: password (mật khẩu), key-file (tệp khóa), environment (môi trường) hoặc none (khóa cạnh đĩa)."`
+	Remove   keysRemove   `cmd:"" help:"Remove a slot; never the last that opens the store." vi:"Bỏ một cách mở; không bao giờ bỏ cách cuối cùng."`
+	Password keysPassword `cmd:"" help:"Change the password of a slot." vi:"Đổi mật khẩu của một cách mở."`
+	Rotate   keysRotate   `cmd:"" help:"Change the data key itself: write all data anew under another one. The node must not run." vi:"Đổi chính khóa dữ liệu: ghi lại toàn bộ dữ liệu dưới khóa khác. Nút không được chạy."`
 }
 
 // keysFlags are those of all keys commands.
 type keysFlags struct {
-	Dir  string `required:"" type:"path" help:"The node's directory."`
-	JSON bool   `help:"Print one JSON object."`
+	Dir  string `required:"" type:"path" help:"The node's directory." vi:"Thư mục của nút."`
+	JSON bool   `help:"Print one JSON object." vi:"In một đối tượng JSON."`
 }
 
 // changing are those of the commands that change the key file. A node may run
@@ -71,7 +71,7 @@ func (k keysFlags) show(c *console, p keyring.Protection, more map[string]any) e
 		}
 		return json.NewEncoder(c.out).Encode(out)
 	}
-	c.say("Khe mở kho trong %s:", "Slots that open the store in %s:", k.Dir)
+	c.say("Các cách mở kho trong %s:", "Slots that open the store in %s:", k.Dir)
 	for _, s := range p.Slots {
 		name := slotNames[s.Kind]
 		if name == (node.Text{}) {
@@ -80,13 +80,26 @@ func (k keysFlags) show(c *console, p keyring.Protection, more map[string]any) e
 		fmt.Fprintf(c.out, "  %2d  %-28s %s\n", s.Number, c.text(name), s.Label)
 	}
 	fmt.Fprintln(c.out, c.text(p.Class.Says()))
+	k.besideStays(c, p.Slots)
 	if p.Damaged {
-		c.say("Tệp khóa có chỗ hỏng: hãy thêm một khe mới và cất một bản của tệp %s.", "The key file is damaged: add a new slot, and keep a copy of the file %s.", filepath.Join(k.Dir, keyring.FileName))
+		c.say("Tệp khóa có chỗ hỏng: hãy thêm một cách mở mới và cất một bản của tệp %s.", "The key file is damaged: add a new slot, and keep a copy of the file %s.", filepath.Join(k.Dir, keyring.FileName))
 	}
 	if p.Rotating {
 		c.say("Việc đổi khóa dữ liệu chưa xong.", "A change of the data key is unfinished.")
 	}
 	return nil
+}
+
+// besideStays says that a password, or a key that lies elsewhere, protects nothing
+// while a key beside the disk opens the store too.
+func (k keysFlags) besideStays(c *console, slots []keyring.Slot) {
+	beside := slices.IndexFunc(slots, func(s keyring.Slot) bool { return s.Kind == keyring.Beside.String() })
+	if beside < 0 || !slices.ContainsFunc(slots, func(s keyring.Slot) bool { return s.Kind != keyring.Beside.String() && !s.Damaged }) {
+		return
+	}
+	c.say("Cách mở số %[1]d vẫn mở kho mà không hỏi gì, nên các cách khác chưa bảo vệ được. Khi đã thử cách mới, hãy bỏ nó: vungxa keys remove %[1]d --dir %[2]s",
+		"Slot %[1]d still opens the store without asking, so the others protect nothing yet. When you have tried the new one, remove it: vungxa keys remove %[1]d --dir %[2]s",
+		slots[beside].Number, k.Dir)
 }
 
 var slotNames = map[string]node.Text{
@@ -99,9 +112,9 @@ var slotNames = map[string]node.Text{
 
 type keysAdd struct {
 	changing
-	Kind       string `arg:"" enum:"password,key-file,environment,none" help:"What will open the store: password, key-file, environment or none."`
-	Label      string `help:"What people call the slot, at most 64 bytes."`
-	NewKeyFile string `type:"path" placeholder:"FILE" help:"For key-file: written if it isn't there, else read. Not in the node's directory."`
+	Kind       string `arg:"" enum:"password,key-file,environment,none" help:"What will open the store: password, key-file, environment or none." vi:"Cách mở kho: password, key-file, environment hoặc none."`
+	Label      string `help:"What people call the slot, at most 64 bytes." vi:"Tên gọi của cách mở này, tối đa 64 byte."`
+	NewKeyFile string `type:"path" placeholder:"FILE" help:"For key-file: written if it isn't there, else read. Not in the node's directory." vi:"Cho key-file: ghi ra nếu chưa có, có rồi thì đọc. Không nằm trong thư mục của nút."`
 }
 
 // Run adds a slot.
@@ -184,7 +197,7 @@ func inside(dir, file string) bool {
 
 type keysRemove struct {
 	changing
-	Slot int `arg:"" help:"The slot's number, as list shows it."`
+	Slot int `arg:"" help:"The slot's number, as list shows it." vi:"Số của cách mở, như lệnh list cho thấy."`
 }
 
 // Run removes a slot.
@@ -210,7 +223,7 @@ func (k changing) after(c *console, ring *keyring.Ring) error {
 
 type keysPassword struct {
 	changing
-	Slot int `help:"The slot whose password it is; without it, the one that the password opens."`
+	Slot int `help:"The slot whose password it is; without it, the one that the password opens." vi:"Số của cách mở; không có thì là cách mà mật khẩu đó mở."`
 }
 
 // Run changes a password.
@@ -230,7 +243,7 @@ func (k keysPassword) Run(c *console) error {
 		}
 	}
 	if k.Slot == 0 {
-		return node.Errorf(node.Unauthenticated, "Không khe nào mở bằng mật khẩu đó.", "no slot opens with that password")
+		return node.Errorf(node.Unauthenticated, "Không cách mở nào dùng mật khẩu đó. `vungxa keys list` cho thấy các cách mở.", "no slot opens with that password; `vungxa keys list` shows the slots")
 	}
 	fresh, err := ask.newPassword()
 	if err != nil {
@@ -244,7 +257,7 @@ func (k keysPassword) Run(c *console) error {
 
 type keysRotate struct {
 	changing
-	Drop bool `help:"Let slots go whose secrets are not given."`
+	Drop bool `help:"Let slots go whose secrets are not given." vi:"Chấp nhận mất các cách mở không được đưa bí mật."`
 }
 
 // Run changes the data key: everything is written anew under another one. The node
@@ -254,15 +267,16 @@ func (k keysRotate) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	if !k.JSON {
-		c.say("Đang ghi lại toàn bộ dữ liệu dưới khóa mới…", "Writing all data anew under the new key…")
-	}
-	p, err := daemon.Rotate(ctx, k.Dir, opts, k.Drop)
+	p, err := daemon.Rotate(ctx, k.Dir, opts, k.Drop, func() {
+		if !k.JSON {
+			c.say("Đang ghi lại toàn bộ dữ liệu dưới khóa mới…", "Writing all data anew under the new key…")
+		}
+	})
 	if err != nil {
 		return err
 	}
 	if !k.JSON {
-		c.say("Xong. Bản sao lưu làm trước lúc này chỉ mở được bằng khóa phục hồi của chúng, hoặc bằng một bản cất giữ của tệp khóa cũ; hãy tạo một bộ sao lưu mới.",
+		c.say("Xong. Bản sao lưu làm trước lúc này chỉ mở được bằng khóa khôi phục của chúng, hoặc bằng một bản cất giữ của tệp khóa cũ; hãy tạo một bộ sao lưu mới.",
 			"Done. Backups made before now open only with their recovery keys, or with a kept copy of the old key file; begin a new set of backups.")
 	}
 	return k.show(c, p, nil)
@@ -289,16 +303,22 @@ func (k keysRotate) all(c *console) (daemon.Options, error) {
 		if s.Kind != keyring.Password.String() || !slices.Contains(lacking, s.Number) {
 			continue
 		}
-		line, err := ask.line(fmt.Sprintf("Mật khẩu của khe %d (bỏ trống nếu không có): ", s.Number),
+		line, err := ask.line(fmt.Sprintf("Mật khẩu của cách mở số %d (bỏ trống nếu không có): ", s.Number),
 			fmt.Sprintf("Password of slot %d (empty if you haven't got it): ", s.Number))
+		if errors.Is(err, errStopped) {
+			return opts, err
+		}
 		if err != nil || line == "" {
 			continue // Rotate says what goes without it
 		}
-		secret, err := keyring.PasswordSecret(line)
-		if err != nil {
-			return opts, err
-		}
-		opts.Secrets = append(opts.Secrets, secret)
+		opts.Secrets = append(opts.Secrets, keyring.TypedPassword(line))
 	}
 	return opts, nil
+}
+
+func (keysRotate) stopped() node.Text {
+	return node.Text{
+		VI: "Đã dừng: khóa dữ liệu chưa đổi, kho vẫn mở bằng khóa cũ. Chạy lại lệnh này lúc nào cũng được; nó làm từ đầu.",
+		EN: "stopped: the data key is not changed, and the old one opens the store. Run it again at any time; it begins anew.",
+	}
 }

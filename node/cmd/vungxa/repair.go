@@ -5,20 +5,22 @@ import (
 	"encoding/json"
 	"strings"
 
+	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/daemon"
 )
 
 type repairCmd struct {
-	Dir      string `required:"" type:"path" help:"The node's directory; the node is not running."`
-	From     string `type:"existingdir" help:"Where more may be: a directory of backups of this node, or the directory of another node that isn't running."`
-	Identity string `type:"existingfile" placeholder:"FILE" help:"The recovery key that opens the backups; without it, the node's own key does."`
-	JSON     bool   `help:"Print one JSON object."`
+	Dir      string `required:"" type:"path" help:"The node's directory; the node is not running." vi:"Thư mục của nút; nút không chạy."`
+	From     string `type:"existingdir" help:"Where more may be: a directory of backups of this node, or the directory of another node that isn't running." vi:"Nơi có thể lấy thêm: thư mục sao lưu của nút này, hoặc thư mục của một nút khác không chạy."`
+	Identity string `type:"existingfile" placeholder:"FILE" help:"The recovery key that opens the backups; without it, the node's own key does." vi:"Khóa khôi phục mở các bản sao lưu; không có thì dùng khóa của chính nút."`
+	Empty    bool   `help:"Where nothing can be read and there is no --from: begin with an empty store." vi:"Khi không đọc được gì và không có --from: bắt đầu với một kho trống."`
+	JSON     bool   `help:"Print one JSON object." vi:"In một đối tượng JSON."`
 	unlock
 }
 
 // Run repairs a store, and says what came back and what did not.
 func (r repairCmd) Run(ctx context.Context, c *console) error {
-	order := daemon.RepairOrder{From: r.From}
+	order := daemon.RepairOrder{From: r.From, Empty: r.Empty}
 	if r.Identity != "" {
 		who, err := readIdentity(r.Identity)
 		if err != nil {
@@ -39,14 +41,14 @@ func (r repairCmd) Run(ctx context.Context, c *console) error {
 	} else {
 		r.tell(c, done)
 	}
-	if err == nil && len(done.Lost)+len(done.Unused) > 0 {
+	if err == nil && len(done.Lost)+len(done.Unused)+len(done.AttachedLost) > 0 {
 		err = errDamage
 	}
 	return err
 }
 
 func (r repairCmd) tell(c *console, done daemon.Repaired) {
-	c.say("Đã đọc lại từ đĩa %d mục còn nguyên; %d mục không tin được.", "Read %d sound items from the disk; %d were not believed.", done.Values, done.ValuesBad)
+	c.say("Đã đọc lại từ các tệp trên đĩa %d mẩu dữ liệu còn nguyên (kể cả mục lục và các bản ghi trước); %d mẩu không tin được.", "Read %d sound pieces of data from the files on the disk (indexes and earlier versions too); %d were not believed.", done.Values, done.ValuesBad)
 	if len(done.Damaged) > 0 {
 		c.say("Tệp hỏng: %s", "Damaged files: %s", strings.Join(done.Damaged, ", "))
 	}
@@ -65,12 +67,39 @@ func (r repairCmd) tell(c *console, done daemon.Repaired) {
 		c.say("Phần mà máy khác đã nhận sẽ tự về khi đồng bộ. Phần còn lại: chạy lại với --from (bản sao lưu, hoặc thư mục của máy khác).",
 			"What other devices have received comes back by syncing. For the rest, run again with --from (a backup, or another node's directory).")
 	}
-	if len(done.Older) > 0 {
-		c.say("Danh sách cán bộ, mật khẩu và các đường truyền đã ngắt không nằm trong nhật ký nên có thể là bản cũ hơn: hãy kiểm tra lại.",
-			"The officers, their passwords and the lines that were cut are in no log, so they may be older than the last that was written: check them.")
+	for _, kind := range done.Older {
+		c.say("Có thể là bản cũ hơn lần ghi cuối, hãy kiểm tra lại: %s.", "It may be older than the last that was written, check it: %s.", c.text(daemon.OlderSays(kind)))
 	}
-	if done.Was == "" {
-		return
+	for _, name := range done.Certificates {
+		c.say("Đã lấy lại chứng thư từ bản sao lưu: %s.", "Taken back from the backup: the certificate %s.", name)
 	}
-	c.say("Kho cũ vẫn nằm ở %s; hãy giữ nó cho tới khi yên tâm.", "The old store lies in %s; keep it until you are content.", done.Was)
+	if done.Attached > 0 {
+		c.say("Đã lấy lại %d tệp đính kèm.", "%d attachments came back.", done.Attached)
+	}
+	for _, f := range done.AttachedLost {
+		c.say("Chưa có lại: %s. %s", "Not back yet: %s. %s", f.Place, c.text(f.What))
+	}
+	r.tellAside(c, done)
+}
+
+// tellAside says where the old store lies, and what is to be done about it.
+func (r repairCmd) tellAside(c *console, done daemon.Repaired) {
+	for _, name := range done.Removed {
+		c.say("Đã xóa kho cũ %s, vì có lệnh xóa dữ liệu mà nó có thể không theo.", "The older store %s was removed: it may not have obeyed an order to erase.", name)
+	}
+	switch {
+	case done.Was == "":
+	case done.Orders > 0:
+		c.say("Kho cũ nằm ở %s. Nó có thể còn giữ dữ liệu đã có lệnh xóa (%d lệnh): khi đã yên tâm về kho mới, hãy xóa thư mục đó. `vungxa verify` sẽ nhắc cho tới khi xóa.",
+			"The old store lies in %s. It may hold what was ordered to be erased (%d orders): when you are content with the new store, delete that directory. `vungxa verify` reminds you until then.", done.Was, done.Orders)
+	default:
+		c.say("Kho cũ vẫn nằm ở %s; hãy giữ nó cho tới khi yên tâm.", "The old store lies in %s; keep it until you are content.", done.Was)
+	}
+}
+
+func (repairCmd) stopped() node.Text {
+	return node.Text{
+		VI: "Đã dừng: kho cũ vẫn ở chỗ của nó, chưa có gì thay đổi. Chạy lại lệnh này lúc nào cũng được; nó làm từ đầu.",
+		EN: "stopped: the old store is in its place and nothing has changed. Run it again at any time; it begins anew.",
+	}
 }

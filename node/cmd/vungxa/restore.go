@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"filippo.io/age"
 
@@ -17,14 +19,14 @@ import (
 )
 
 type restoreCmd struct {
-	From        string `required:"" type:"existingdir" help:"The directory of backups."`
-	Dir         string `required:"" type:"path" help:"A new directory for the node; it must be empty."`
-	Number      uint64 `help:"Which backup; the newest if not said."`
-	Identity    string `type:"existingfile" placeholder:"FILE" help:"The recovery key: a file with a line AGE-SECRET-KEY-1..."`
-	Keys        string `type:"existingdir" placeholder:"DIR" help:"Instead of a recovery key: a directory with a kept copy of the old node's key file."`
-	Authority   string `placeholder:"HEX" help:"The authority's public key that the node must be under; compare it where you can."`
-	NewPassword bool   `help:"Let a new password open the new store; without it, the key lies beside the disk."`
-	JSON        bool   `help:"Print one JSON object."`
+	From        string `required:"" type:"existingdir" help:"The directory of backups." vi:"Thư mục sao lưu."`
+	Dir         string `required:"" type:"path" help:"A new directory for the node; it must be empty." vi:"Thư mục mới cho nút; phải trống."`
+	Number      uint64 `help:"Which backup; the newest if not said." vi:"Bản số mấy; không nói thì bản mới nhất."`
+	Identity    string `type:"existingfile" placeholder:"FILE" help:"The recovery key: a file with a line AGE-SECRET-KEY-1..." vi:"Khóa khôi phục: tệp có dòng AGE-SECRET-KEY-1..."`
+	Keys        string `type:"existingdir" placeholder:"DIR" help:"Instead of a recovery key: a directory with a kept copy of the old node's key file." vi:"Thay cho khóa khôi phục: thư mục có bản cất giữ của tệp khóa (keys) của nút cũ."`
+	Authority   string `placeholder:"HEX" help:"The authority's public key that the node must be under; compare it where you can." vi:"Khóa công khai của cơ quan cấp chứng thư cho nút; hãy đối chiếu nếu có thể."`
+	NewPassword bool   `help:"Let a new password open the new store; without it, the key lies beside the disk." vi:"Đặt mật khẩu mới để mở kho mới; không có thì khóa nằm cạnh đĩa."`
+	JSON        bool   `help:"Print one JSON object." vi:"In một đối tượng JSON."`
 	unlock
 }
 
@@ -42,48 +44,65 @@ func (r restoreCmd) Run(ctx context.Context, c *console) error {
 		}
 	}
 	done, err := daemon.Restore(ctx, r.Dir, order, options(c, nil))
+	if node.CodeOf(err) == node.ReadOnly || errors.Is(err, syscall.ENOSPC) {
+		err = noRoom(r.Dir, err)
+	}
 	if err != nil {
 		return err
 	}
 	if r.JSON {
 		return json.NewEncoder(c.out).Encode(done)
 	}
-	c.say("Đã phục hồi %q vào %s từ bản số %d, lúc %s: %d mục, %s.",
-		"Restored %q to %s from backup %d, of %s: %d items, %s.",
-		done.Name, done.Dir, done.Number, when(done.MadeMS), done.Items, bytesText(done.Bytes))
-	c.say("Authority: %s", "Authority: %s", done.Authority)
+	c.say("Đã khôi phục %q vào %s từ bản số %d, lúc %s: %d mẩu dữ liệu, %s.",
+		"Restored %q to %s from backup %d, of %s: %d pieces of data, %s.",
+		done.Name, done.Dir, done.Number, c.when(done.MadeMS), done.Items, c.bytes(done.Bytes))
+	c.say("Khóa cơ quan cấp: %s", "Authority: %s", done.Authority)
 	c.say("Máy này là chính thiết bị cũ với nhật ký mới. Đừng chạy bản cũ nữa; nếu máy cũ có thể đang ở tay người khác, hãy báo tỉnh thu hồi nó.",
 		"This is the old device with new logs. Don't run the old one any more; if it may be in other hands, tell the province to revoke it.")
 	if !r.NewPassword {
-		c.say("%s Lệnh `vungxa keys add password` thêm mật khẩu.", "%s `vungxa keys add password` adds a password.", c.text(keyring.ClassNone.Says()))
+		c.say("%s Thêm mật khẩu: vungxa keys add password --dir %s", "%s Add a password: vungxa keys add password --dir %s", c.text(keyring.ClassNone.Says()), done.Dir)
 	}
 	return nil
 }
 
+// noRoom is a disk that doesn't hold what is to be restored.
+func noRoom(dir string, err error) error {
+	return node.Errorf(node.Unavailable,
+		"Ổ đĩa của %[1]s không đủ chỗ để khôi phục. Bản sao lưu vẫn nguyên. Hãy giải phóng chỗ hoặc chọn ổ khác (--dir), rồi chạy lại cùng lệnh này. (%[2]w)",
+		"the disk of %[1]s has no room for what is to be restored; the backups are as they were. Make room or choose another disk (--dir), and run the same command again (%[2]w)", dir, err)
+}
+
 // who are the identities that open the set.
 func (r restoreCmd) who(ask *asker) ([]age.Identity, error) {
+	if r.Identity == "" && r.Keys == "" {
+		return nil, node.Errorf(node.Invalid,
+			"Hãy nói bằng gì mở bản sao lưu: --identity TỆP (khóa khôi phục), hoặc --keys THƯ_MỤC (có bản cất giữ của tệp khóa).",
+			"say what opens the backup: --identity FILE (a recovery key), or --keys DIR (with a kept copy of the key file)")
+	}
 	return identities(ask, r.unlock, r.Identity, r.Keys)
+}
+
+func (restoreCmd) stopped() node.Text {
+	return node.Text{
+		VI: "Đã dừng: thư mục mới chưa thành nút. Hãy chạy lại cùng lệnh này; nó dọn phần dở và làm từ đầu.",
+		EN: "stopped: the new directory is no node yet. Run the same command again; it clears what is there and begins anew.",
+	}
 }
 
 // identities open a set of backups: a recovery key, or the key file of its store.
 func identities(ask *asker, u unlock, file, keys string) ([]age.Identity, error) {
-	switch {
-	case file != "":
+	if file != "" {
 		return readIdentity(file)
-	case keys != "":
-		secrets, err := u.secrets(ask, keys)
-		if err != nil {
-			return nil, err
-		}
-		ring, err := keyring.Open(keys, rand.Reader, secrets...)
-		if err != nil {
-			return nil, err
-		}
-		return []age.Identity{backup.Own(ring.Keys())}, nil
 	}
-	return nil, node.Errorf(node.Invalid,
-		"Hãy nói bằng gì mở bản sao lưu: --identity TỆP (khóa khôi phục), hoặc --keys THƯ_MỤC (bản cất giữ của tệp khóa).",
-		"say what opens the backup: --identity FILE (a recovery key), or --keys DIR (a kept copy of the key file)")
+	secrets, err := u.secrets(ask, keys)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := keyring.Open(keys, rand.Reader, secrets...)
+	if err != nil {
+		return nil, err
+	}
+	return []age.Identity{backup.Own(ring.Keys())}, nil
 }
 
 // maxIdentity is more than any recovery key's file, in bytes.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -16,9 +17,10 @@ import (
 )
 
 type runCmd struct {
-	Dir   string   `required:"" type:"path" help:"The node's directory."`
-	JSON  bool     `help:"Print one JSON object when ready."`
-	Packs []string `type:"existingdir" help:"Directories of further collections (YAML)."`
+	Dir      string   `required:"" type:"path" help:"The node's directory." vi:"Thư mục của nút."`
+	JSON     bool     `help:"Print one JSON object when ready." vi:"In một đối tượng JSON khi sẵn sàng."`
+	Packs    []string `type:"existingdir" help:"Directories of further collections (YAML)." vi:"Các thư mục loại hồ sơ thêm (YAML)."`
+	UntilEOF bool     `hidden:"" help:"End when standard input does: with the process that holds its other end." vi:"Dừng khi đầu vào đóng: cùng với tiến trình giữ đầu kia của nó."`
 	unlock
 }
 
@@ -52,11 +54,29 @@ func (r runCmd) Run(ctx context.Context, c *console) error {
 		err = json.NewEncoder(c.out).Encode(o)
 	} else {
 		c.announce(o)
+		c.say("\nNhấn Ctrl-C để dừng.", "\nPress Ctrl-C to stop.")
 	}
 	if err != nil {
 		return errors.Join(err, d.Close())
 	}
-	return errors.Join(d.Run(ctx), d.Close())
+	if r.UntilEOF {
+		ctx = untilEOF(ctx, os.Stdin)
+	}
+	err = errors.Join(d.Run(ctx), d.Close())
+	if err == nil && !r.JSON {
+		c.say("\nĐã dừng. Lần chạy sau tiếp tục với dữ liệu trong %s.", "\nStopped. The next start goes on with what is in %s.", r.Dir)
+	}
+	return err
+}
+
+// untilEOF ends when in does.
+func untilEOF(ctx context.Context, in io.Reader) context.Context {
+	ctx, stop := context.WithCancel(ctx)
+	go func() {
+		_, _ = io.Copy(io.Discard, in) // however it ends, nobody is there any more
+		stop()
+	}()
+	return ctx
 }
 
 func options(c *console, packs []string) daemon.Options {

@@ -19,9 +19,9 @@ import (
 
 // unlock are the flags by which a command opens a node's key file.
 type unlock struct {
-	KeyFile       string `type:"path" placeholder:"FILE" help:"The key file that opens the store, on a token or a stick."`
-	KeyEnv        string `placeholder:"NAME" default:"VUNGXA_KEY" help:"The variable that holds the key; where it is not set, the systemd credential vungxa-key."`
-	PasswordStdin bool   `help:"Read passwords from standard input, one a line, in the order in which they are asked for."`
+	KeyFile       string `type:"path" placeholder:"FILE" help:"The key file that opens the store, on a token or a stick." vi:"Tệp khóa mở kho, trên thiết bị giữ khóa hoặc USB."`
+	KeyEnv        string `placeholder:"NAME" default:"VUNGXA_KEY" help:"The variable that holds the key; where it is not set, the systemd credential vungxa-key." vi:"Biến môi trường giữ khóa; không có thì systemd credential vungxa-key."`
+	PasswordStdin bool   `help:"Read passwords from standard input, one a line, in the order in which they are asked for." vi:"Đọc mật khẩu từ đầu vào, mỗi dòng một mật khẩu, theo thứ tự được hỏi."`
 }
 
 // credential is the name of systemd's credential (LoadCredential=).
@@ -97,7 +97,7 @@ func readKeyFile(name string) (keyring.Secret, error) {
 	b, err := readSmall(name)
 	if err != nil {
 		return keyring.Secret{}, node.Errorf(node.NotFound,
-			"Không đọc được tệp khóa %s: %w. Hãy cắm thiết bị giữ tệp đó.", "the key file %s can't be read: %w; plug in what holds it", name, err)
+			"Không đọc được tệp khóa %w. Hãy cắm thiết bị giữ tệp đó.", "the key file can't be read: %w; plug in what holds it", err)
 	}
 	return keyring.KeySecret(keyring.KeyFile, string(b))
 }
@@ -138,17 +138,45 @@ func (a *asker) line(vi, en string) (string, error) {
 		vi = en
 	}
 	fmt.Fprint(os.Stderr, vi)
-	b, err := term.ReadPassword(stdin)
+	line, err := readSecretly(stdin, a.console.stopped)
 	fmt.Fprintln(os.Stderr)
-	return string(b), err
+	return line, err
 }
 
+// errStopped is someone's Ctrl-C at a question.
+var errStopped = node.Errorf(node.Unavailable, "Đã dừng khi đang hỏi mật khẩu; chưa có gì thay đổi.", "stopped while asking for a password; nothing was changed")
+
+// readSecretly reads a line without an echo, until it is told to stop: then the
+// terminal is as it was, and the read is left to the end of the process.
+func readSecretly(terminal int, stopped <-chan struct{}) (string, error) {
+	before, err := term.GetState(terminal)
+	if err != nil {
+		return "", fmt.Errorf("ask at the terminal: %w", err)
+	}
+	type answer struct {
+		line []byte
+		err  error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		line, err := term.ReadPassword(terminal)
+		answered <- answer{line, err}
+	}()
+	select {
+	case a := <-answered:
+		return string(a.line), a.err
+	case <-stopped:
+		return "", errors.Join(errStopped, term.Restore(terminal, before))
+	}
+}
+
+// password asks for one that opens something: however short, it is tried.
 func (a *asker) password(vi, en string) (keyring.Secret, error) {
 	line, err := a.line(vi, en)
 	if err != nil {
 		return keyring.Secret{}, err
 	}
-	return keyring.PasswordSecret(line)
+	return keyring.TypedPassword(line), nil
 }
 
 // newPassword asks for a password to come, at a terminal twice.
@@ -163,7 +191,7 @@ func (a *asker) newPassword() (keyring.Secret, error) {
 			return keyring.Secret{}, err
 		}
 		if again != first {
-			return keyring.Secret{}, node.Errorf(node.Invalid, "Hai lần gõ không giống nhau.", "the two are not the same")
+			return keyring.Secret{}, node.Errorf(node.Invalid, "Hai lần gõ không giống nhau. Hãy chạy lại.", "the two are not the same; run it again")
 		}
 	}
 	return keyring.PasswordSecret(first)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"filippo.io/age"
 
@@ -14,10 +15,10 @@ import (
 )
 
 type verifyCmd struct {
-	Dir      string `type:"path" help:"The node's directory; the node may be running or not."`
-	Backup   string `type:"existingdir" help:"A directory of backups to read as well, or instead."`
-	Identity string `type:"existingfile" placeholder:"FILE" help:"The recovery key that opens the backups; without it, the node's own key does."`
-	JSON     bool   `help:"Print one JSON object for each finding, and one at the end."`
+	Dir      string `type:"path" help:"The node's directory; the node may be running or not." vi:"Thư mục của nút; nút có thể đang chạy hoặc không."`
+	Backup   string `type:"existingdir" help:"A directory of backups to read as well, or instead." vi:"Một thư mục sao lưu, đọc thêm hoặc đọc thay."`
+	Identity string `type:"existingfile" placeholder:"FILE" help:"The recovery key that opens the backups; without it, the node's own key does." vi:"Khóa khôi phục mở các bản sao lưu; không có thì dùng khóa của chính nút."`
+	JSON     bool   `help:"Print one JSON object for each finding, and one at the end." vi:"In một đối tượng JSON cho mỗi chỗ hỏng, và một ở cuối."`
 	unlock
 }
 
@@ -52,11 +53,16 @@ func (v verifyCmd) sum(c *console, sum daemon.Verified) (err error) {
 	if v.JSON {
 		err = json.NewEncoder(c.out).Encode(sum)
 	} else {
-		c.say("Đã đọc %d mục, %d mục nhật ký, %d bản sao lưu.", "Read %d items, %d log entries, %d backups.", sum.Keys, sum.Entries, sum.Backups)
+		if v.Dir != "" {
+			c.say("Đã đọc %d mẩu dữ liệu của kho (cả mục lục), trong đó có %d mục nhật ký.", "Read %d pieces of the store's data (indexes too), among them %d log entries.", sum.Keys, sum.Entries)
+		}
+		if v.Backup != "" {
+			c.say("Đã đọc %d bản sao lưu.", "Read %d backups.", sum.Backups)
+		}
 		if sum.Findings == 0 {
 			c.say("Mọi thứ đúng như lúc ghi.", "Everything is as it was written.")
 		} else {
-			c.say("Có %d chỗ hỏng.", "%d things are wrong.", sum.Findings)
+			c.say("Có %d mục hỏng như trên.", "%d things are wrong, as told above.", sum.Findings)
 		}
 	}
 	if err == nil && sum.Findings > 0 {
@@ -65,20 +71,58 @@ func (v verifyCmd) sum(c *console, sum daemon.Verified) (err error) {
 	return err
 }
 
+// alike is how many findings of one kind are told one by one to people, who have to do
+// the same about all of them.
+const alike = 8
+
 func (v verifyCmd) tell(c *console) func(daemon.Finding) error {
+	told := map[string]int{}
 	return func(f daemon.Finding) error {
 		if v.JSON {
 			return json.NewEncoder(c.out).Encode(f)
 		}
-		_, err := fmt.Fprintf(c.out, "- %s %s %s: %s %s\n", f.Part, f.Kind, f.Place, c.text(f.What), c.text(f.Do))
+		kind := f.Part + " " + f.Kind
+		switch told[kind]++; {
+		case told[kind] == alike+1:
+			c.say("- %s: … còn nữa; --json kể đủ từng chỗ.", "- %s: … and more; --json tells each.", c.text(partNames[f.Part]))
+			return nil
+		case told[kind] > alike:
+			return nil
+		}
+		_, err := fmt.Fprintf(c.out, "- %s: %s %s\n", heading(c, f), c.text(f.What), c.text(f.Do))
 		return err
 	}
 }
 
+var partNames = map[string]node.Text{
+	"store":        {VI: "Kho", EN: "Store"},
+	"records":      {VI: "Hồ sơ", EN: "Records"},
+	"attachments":  {VI: "Tệp đính kèm", EN: "Attachments"},
+	"certificates": {VI: "Chứng thư", EN: "Certificates"},
+	"erasure":      {VI: "Lệnh xóa", EN: "Erasure"},
+	"backup":       {VI: "Bản sao lưu", EN: "Backup"},
+}
+
+// places are the words in which a place is told.
+var places = strings.NewReplacer("newest commits", "các lần ghi mới nhất", "generation ", "thế hệ ", "index of ", "mục lục của ",
+	"index ", "mục lục ", "history of ", "lịch sử của ", "log ", "nhật ký ", " entry ", " mục ")
+
+// heading says where a finding is.
+func heading(c *console, f daemon.Finding) string {
+	place := f.Place
+	if !c.english {
+		place = places.Replace(place)
+	}
+	return strings.TrimSpace(c.text(partNames[f.Part]) + " " + place)
+}
+
 // node verifies a node's directory. A store that can't be opened is a finding.
 func (v verifyCmd) node(ctx context.Context, c *console) (daemon.Verified, error) {
-	tell := v.tell(c)
-	at := atNode{ctx: ctx, console: c, dir: v.Dir, unlock: v.unlock, open: openToVerify(tell)}
+	tell, unopened := v.tell(c), 0
+	at := atNode{ctx: ctx, console: c, dir: v.Dir, unlock: v.unlock, open: openToVerify(func(f daemon.Finding) error {
+		unopened++
+		return tell(f)
+	})}
 	done, err := ask(at, "verify", struct{}{}, func(d *daemon.Daemon) (daemon.Verified, error) {
 		return d.Verify(ctx, tell)
 	}, func(line json.RawMessage) error {
@@ -89,9 +133,10 @@ func (v verifyCmd) node(ctx context.Context, c *console) (daemon.Verified, error
 		return tell(f)
 	})
 	if finding := daemon.Unopened(err); finding != nil {
-		done.Findings++
+		unopened++
 		err = tell(*finding)
 	}
+	done.Findings += unopened
 	return done, err
 }
 
@@ -119,7 +164,7 @@ func (v verifyCmd) backups(ctx context.Context, c *console) (done daemon.Verifie
 	}
 	set, err := backup.Open(v.Backup, who...)
 	if finding := daemon.Unopened(err); finding != nil {
-		finding.Part, done.Findings = "backup", 1
+		finding.Part, finding.Do, done.Findings = "backup", node.Text{}, 1 // What says it
 		return done, v.tell(c)(*finding)
 	}
 	if err != nil {
@@ -134,5 +179,17 @@ func (v verifyCmd) who(c *console) ([]age.Identity, error) {
 	if v.Identity == "" {
 		keys = v.Dir
 	}
+	if v.Identity == "" && keys == "" {
+		return nil, node.Errorf(node.Invalid,
+			"Hãy nói bằng gì mở bản sao lưu: --identity TỆP (khóa khôi phục), hoặc --dir THƯ_MỤC của nút đã sao lưu.",
+			"say what opens the backups: --identity FILE (a recovery key), or --dir DIR, the node that they are of")
+	}
 	return identities(ask, v.unlock, v.Identity, keys)
+}
+
+func (verifyCmd) stopped() node.Text {
+	return node.Text{
+		VI: "Đã dừng khi chưa đọc hết: những chỗ chưa đọc có thể vẫn hỏng. Dữ liệu không thay đổi; hãy chạy lại để đọc từ đầu.",
+		EN: "stopped before all was read: what was not may still be damaged. Nothing has changed; run it again to read from the beginning.",
+	}
 }

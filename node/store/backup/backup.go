@@ -40,6 +40,7 @@ import (
 
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/store/durable"
 	"github.com/vungxa/vungxa/node/store/keyring"
 	"github.com/vungxa/vungxa/node/store/sealed"
 )
@@ -51,7 +52,7 @@ const Format = 1
 const (
 	fileKey     = "set.key"
 	fileLock    = "lock"
-	fileNew     = "new-" // begins the names of files that aren't whole yet
+	fileNew     = "new-" // began the names of files that weren't whole yet, once
 	dirParts    = "parts"
 	endManifest = ".backup"
 )
@@ -123,6 +124,13 @@ func Open(dir string, who ...age.Identity) (*Set, error) {
 	return s, err
 }
 
+// Exists says whether a directory is a set of backups.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, dirParts))
+	_, keyErr := os.Stat(filepath.Join(dir, fileKey))
+	return err == nil && keyErr == nil
+}
+
 // Own is the identity of the store that made a set.
 func Own(keys keyring.Keys) age.Identity { return sealed.Own(keys, purposeSet) }
 
@@ -155,7 +163,7 @@ func (s *Set) lock() error {
 // clean removes what an interrupted backup was writing just then.
 func (s *Set) clean() error {
 	return filepath.WalkDir(s.dir, func(name string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && strings.HasPrefix(d.Name(), fileNew) {
+		if err == nil && !d.IsDir() && (strings.HasPrefix(d.Name(), fileNew) || durable.Unfinished(name)) {
 			err = os.Remove(name)
 		}
 		return err
@@ -194,8 +202,8 @@ func (s *Set) read(who ...age.Identity) error {
 		}
 	}
 	if len(numbers) > 0 && errors.Is(err, fs.ErrNotExist) {
-		return node.Errorf(node.Damaged, "Thư mục sao lưu %s mất tệp khóa, và không bản sao nào của nó mở được.",
-			"the backup directory %s has lost its key file, and no copy of it opens", s.dir)
+		return node.Errorf(node.Damaged, "Thư mục sao lưu %s mất tệp khóa, và không bản sao nào của nó mở được bằng khóa này. Hãy dùng khóa khôi phục, hoặc một bản chép khác của thư mục.",
+			"the backup directory %s has lost its key file, and no copy of it opens with this key; use the recovery key, or another copy of the directory", s.dir)
 	}
 	return err
 }
@@ -230,10 +238,12 @@ func openKey(b []byte, who []age.Identity) (*setKey, error) {
 	return k, nil
 }
 
+// wrongKey keeps the cause for the log: it tells a person nothing more.
 func wrongKey(err error) error {
-	return node.Errorf(node.Damaged,
-		"Khóa này không mở được bản sao lưu: %w. Bản sao lưu thuộc về kho khác, khóa đã đổi, hoặc tệp bị hỏng. Hãy đưa khóa khôi phục (--identity), hoặc chọn thư mục khác (--to).",
-		"this key does not open the backup: %w; it is of another store, the key was changed since, or the file is damaged. Give the recovery key (--identity), or choose another directory (--to)", err)
+	return &node.Error{Code: node.Damaged, Err: err, Message: node.Text{
+		VI: "Khóa này không mở được bộ sao lưu: bộ này của nút khác, khóa đã đổi từ đó, hoặc tệp khóa của nó hỏng. Để đọc nó, hãy dùng khóa khôi phục của nó; để sao lưu thêm, hãy chọn một thư mục khác.",
+		EN: "this key does not open the backups: they are of another node, the key was changed since, or their key file is damaged. To read them use their recovery key; to back up, choose another directory",
+	}}
 }
 
 // wrapFor writes set.key for the store's key and all recipients, unless it is so
@@ -267,7 +277,7 @@ func (s *Set) wrapFor(keys keyring.Keys, more []string) error {
 		return fmt.Errorf("wrap the backup's key: %w", err)
 	}
 	s.keyFile, s.recipients = []byte(b.String()), all
-	return s.writeFile(filepath.Join(s.dir, fileKey), s.keyFile)
+	return explainWrite(durable.WriteFile(filepath.Join(s.dir, fileKey), s.keyFile))
 }
 
 // derive is a key of the set's for a purpose of this package.

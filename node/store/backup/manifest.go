@@ -18,6 +18,7 @@ import (
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/store/durable"
 	"github.com/vungxa/vungxa/node/store/sealed"
 )
 
@@ -153,8 +154,8 @@ func (s *Set) Manifest(number uint64) (*Manifest, error) {
 	}
 	m, err := s.openManifest(number, b)
 	if err != nil {
-		return nil, node.Errorf(node.Damaged, "Bản sao lưu số %d bị hỏng: %w. Hãy dùng một bản khác (--number), hoặc một bản chép khác của thư mục này.",
-			"backup %d is damaged: %w; use another one (--number), or another copy of this directory", number, err)
+		return nil, node.Errorf(node.Damaged, "Bản sao lưu số %d bị hỏng: %w. Hãy dùng một bản khác (`vungxa restore --number`), hoặc một bản chép khác của thư mục này.",
+			"backup %d is damaged: %w; use another one (`vungxa restore --number`), or another copy of this directory", number, err)
 	}
 	return m, nil
 }
@@ -177,7 +178,7 @@ func (s *Set) openManifest(number uint64, b []byte) (*Manifest, error) {
 		return nil, err
 	}
 	if m.Format != Format || m.Number != number || m.Set != s.keys.StoreID || len(m.Table)%partRow != 0 {
-		return nil, fmt.Errorf("it is number %d of another set, or of format %d", m.Number, m.Format)
+		return nil, node.Errorf(node.Damaged, "đây là bản số %d của bộ khác, hoặc có định dạng %d", "it is number %d of another set, or of format %d", m.Number, m.Format)
 	}
 	message, err := m.message()
 	if err != nil {
@@ -196,11 +197,11 @@ func (s *Set) openManifest(number uint64, b []byte) (*Manifest, error) {
 func splitManifest(b []byte) (key, body []byte, err error) {
 	rest, ok := strings.CutPrefix(string(b), magic)
 	if !ok || len(rest) < 4 {
-		return nil, nil, errors.New("it does not begin as a backup does")
+		return nil, nil, node.Errorf(node.Damaged, "phần đầu không phải của một bản sao lưu", "it does not begin as a backup does")
 	}
 	n := binary.BigEndian.Uint32([]byte(rest))
 	if n > maxKeyFile || int(n) > len(rest)-4 {
-		return nil, nil, errors.New("it is cut short")
+		return nil, nil, node.Errorf(node.Damaged, "tệp bị cắt cụt", "it is cut short")
 	}
 	return []byte(rest[4 : 4+n]), []byte(rest[4+n:]), nil
 }
@@ -246,5 +247,5 @@ func (s *Set) writeManifest(about About, w *writer, latest *Manifest) error {
 	b := binary.BigEndian.AppendUint32([]byte(magic), uint32(len(s.keyFile)))
 	b = append(append(b, s.keyFile...), body...)
 	w.report.Number, w.report.MadeMS = m.Number, m.MadeMS
-	return s.writeFile(s.manifestFile(m.Number), b)
+	return durable.WriteFile(s.manifestFile(m.Number), b)
 }

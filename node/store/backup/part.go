@@ -3,12 +3,12 @@ package backup
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"path/filepath"
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/store/sealed"
 )
 
@@ -71,7 +71,7 @@ func (s *Set) sealPart(name Digest, plain []byte) ([]byte, error) {
 	return sealed.Seal(s.keys, partPurpose(name), s.pack.enc.EncodeAll(plain, nil))
 }
 
-var errPart = errors.New("it does not hold what its name says")
+var errPart = node.Errorf(node.Damaged, "nội dung không đúng với tên", "it does not hold what its name says")
 
 // openPart gives a part's items. A part that is not what its name says is an error.
 func (s *Set) openPart(p part, b []byte) ([]byte, error) {
@@ -99,7 +99,7 @@ func appendItem(b, key, value []byte) []byte {
 	return append(b, value...)
 }
 
-var errItem = errors.New("its items can't be read")
+var errItem = node.Errorf(node.Damaged, "dữ liệu trong đó không đọc được", "its items can't be read")
 
 func nextItem(b []byte) (key, value, rest []byte, err error) {
 	if key, b, err = nextBytes(b, maxItemKey); err != nil {

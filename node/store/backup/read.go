@@ -35,7 +35,7 @@ func (s *Set) Items(ctx context.Context, m *Manifest, f func(key, value []byte) 
 		}
 	}
 	if r.items != m.Items {
-		return node.Errorf(node.Damaged, "Bản sao lưu số %d có %d mục, phải là %d.", "backup %d holds %d items and should hold %d", m.Number, r.items, m.Items)
+		return node.Errorf(node.Damaged, "Bản sao lưu số %d có %d mẩu dữ liệu, phải là %d. Hãy dùng một bản khác (`vungxa restore --number`).", "backup %d holds %d items and should hold %d; use another one (`vungxa restore --number`)", m.Number, r.items, m.Items)
 	}
 	return nil
 }
@@ -52,12 +52,12 @@ func partError(i int, m *Manifest, err error) error {
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return node.Errorf(node.Damaged,
-			"Bản sao lưu số %d thiếu phần %d/%d. Hãy dùng một bản khác (--number), hoặc một bản chép khác của thư mục này.",
-			"part %d of %d of backup %d is missing; use another backup (--number), or another copy of this directory", i, m.Parts, m.Number)
+			"Bản sao lưu số %[3]d thiếu phần %[1]d/%[2]d. Hãy dùng một bản khác (`vungxa restore --number`), hoặc một bản chép khác của thư mục này.",
+			"part %d of %d of backup %d is missing; use another backup (`vungxa restore --number`), or another copy of this directory", i, m.Parts, m.Number)
 	}
 	return &node.Error{Code: node.Damaged, Err: err, Message: node.Text{
-		VI: fmt.Sprintf("Phần %d/%d của bản sao lưu số %d bị hỏng. Hãy dùng một bản khác (--number), hoặc một bản chép khác của thư mục này.", i, m.Parts, m.Number),
-		EN: fmt.Sprintf("part %d of %d of backup %d is damaged; use another backup (--number), or another copy of this directory", i, m.Parts, m.Number),
+		VI: fmt.Sprintf("Phần %d/%d của bản sao lưu số %d bị hỏng. Hãy dùng một bản khác (`vungxa restore --number`), hoặc một bản chép khác của thư mục này.", i, m.Parts, m.Number),
+		EN: fmt.Sprintf("part %d of %d of backup %d is damaged; use another backup (`vungxa restore --number`), or another copy of this directory", i, m.Parts, m.Number),
 	}}
 }
 
@@ -100,7 +100,7 @@ func (r *reader) part(b []byte) error {
 			return err
 		}
 		if r.items > 0 && string(key) <= string(r.last) {
-			return errors.New("its items are out of order")
+			return node.Errorf(node.Damaged, "dữ liệu trong đó sai thứ tự", "its items are out of order")
 		}
 		r.last, b = append(r.last[:0], key...), rest
 		r.items++
@@ -147,7 +147,7 @@ func (s *Set) Check(ctx context.Context, m *Manifest, checked map[Digest]bool, f
 	}
 	if whole && r.items != m.Items {
 		found(Problem{m.Number, "", node.Text{
-			VI: fmt.Sprintf("Bản sao lưu có %d mục, phải là %d.", r.items, m.Items),
+			VI: fmt.Sprintf("Bản sao lưu có %d mẩu dữ liệu, phải là %d.", r.items, m.Items),
 			EN: fmt.Sprintf("the backup holds %d items and should hold %d", r.items, m.Items),
 		}})
 	}

@@ -13,7 +13,7 @@ import (
 	"lukechampine.com/blake3"
 
 	"github.com/vungxa/vungxa/node"
-	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/node/store/durable"
 )
 
 // Items calls yield with the items of one moment, keys strictly ascending. Neither
@@ -142,7 +142,7 @@ func (w *writer) ensure(name Digest) (size uint32, err error) {
 	w.touched[filepath.Dir(file)] = true
 	w.report.PartsNew++
 	w.report.BytesNew += uint64(len(b))
-	return uint32(len(b)), w.set.writeNew(file, b)
+	return uint32(len(b)), durable.Put(file, b)
 }
 
 // end makes the last part, and all names durable.
@@ -156,44 +156,11 @@ func (w *writer) end() error {
 		return nil
 	}
 	for dir := range w.touched {
-		if err := store.SyncDir(dir); err != nil {
+		if err := durable.SyncDir(dir); err != nil {
 			return err
 		}
 	}
-	return store.SyncDir(filepath.Join(w.set.dir, dirParts))
-}
-
-// writeFile writes a file whole or not at all, durably, with its name.
-func (s *Set) writeFile(name string, b []byte) error {
-	if err := s.writeNew(name, b); err != nil {
-		return explainWrite(err)
-	}
-	return store.SyncDir(filepath.Dir(name))
-}
-
-// writeNew writes a file whole or not at all. Its name is durable when its
-// directory has been synced.
-func (s *Set) writeNew(name string, b []byte) (err error) {
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(name), fileNew+"*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
+	return durable.SyncDir(filepath.Join(w.set.dir, dirParts))
 }
 
 // explainWrite makes a sentence of a disk's failure.

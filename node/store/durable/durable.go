@@ -11,13 +11,23 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 )
 
 const beside = ".new-"
 
 // WriteFile replaces a file of this user alone (mode 0600) and makes its directory
 // where there is none.
-func WriteFile(name string, b []byte) (err error) {
+func WriteFile(name string, b []byte) error {
+	if err := Put(name, b); err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(name))
+}
+
+// Put is WriteFile whose name is durable only when its directory has been synced: for
+// many files at once.
+func Put(name string, b []byte) (err error) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
 	}
@@ -37,11 +47,11 @@ func WriteFile(name string, b []byte) (err error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), name); err != nil {
-		return err
-	}
-	return SyncDir(filepath.Dir(name))
+	return os.Rename(f.Name(), name)
 }
+
+// Unfinished says whether a file's name is that of one which isn't whole yet.
+func Unfinished(name string) bool { return strings.Contains(filepath.Base(name), beside) }
 
 // Sweep removes what crashes left beside a file. Nobody may be writing it.
 func Sweep(name string) error {

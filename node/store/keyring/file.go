@@ -51,8 +51,8 @@ func readFile(dir string) (*file, error) {
 	f := merge(blocks)
 	if f == nil {
 		return nil, node.Errorf(node.Damaged,
-			"Cả hai bản của tệp khóa (%s và %s trong %s) đều hỏng, nên kho không mở được. Hãy chép lại một bản cất giữ của tệp này, hoặc phục hồi từ bản sao lưu bằng khóa phục hồi.",
-			"both copies of the key file (%s and %s in %s) are damaged, so the store can't be opened; put back a kept copy of it, or restore a backup with its recovery key", FileName, CopyName, dir)
+			"Cả hai bản của tệp khóa (%s và %s trong %s) đều hỏng, nên kho không mở được. Hãy chép lại một bản cất giữ của tệp này, hoặc khôi phục từ bản sao lưu vào thư mục mới: vungxa restore --from BẢN_SAO_LƯU --identity KHÓA_KHÔI_PHỤC --dir THƯ_MỤC_MỚI.",
+			"both copies of the key file (%s and %s in %s) are damaged, so the store can't be opened; put back a kept copy of it, or restore a backup to a new directory: vungxa restore --from BACKUPS --identity RECOVERY_KEY --dir NEW", FileName, CopyName, dir)
 	}
 	f.sound = len(f.slots) == bits.OnesCount16(f.mask) && bytes.Equal(raw[0], raw[1])
 	return f, nil
@@ -60,8 +60,8 @@ func readFile(dir string) (*file, error) {
 
 func missing(dir string) error {
 	return node.Errorf(node.NotFound,
-		"Thư mục %s không có tệp khóa (%s). Nếu nơi này từng có dữ liệu, hãy chép lại tệp đó, hoặc phục hồi từ bản sao lưu.",
-		"there is no key file (%[2]s) in %[1]s; if data were kept here, put that file back, or restore a backup", dir, FileName)
+		"Thư mục %s không có tệp khóa (%s và %s), nên kho ở đó không mở được. Hãy chép lại một bản cất giữ của tệp này, hoặc khôi phục từ bản sao lưu vào thư mục mới: vungxa restore --from BẢN_SAO_LƯU --identity KHÓA_KHÔI_PHỤC --dir THƯ_MỤC_MỚI.",
+		"there is no key file (%[2]s and %[3]s) in %[1]s, so no store there can be opened; put back a kept copy of that file, or restore a backup to a new directory: vungxa restore --from BACKUPS --identity RECOVERY_KEY --dir NEW", dir, FileName, CopyName)
 }
 
 // decodeAll gives the blocks that are whole.
@@ -132,7 +132,9 @@ func (f *file) heal(dir string) error {
 	if f.sound || len(f.slots) != bits.OnesCount16(f.mask) {
 		return nil
 	}
-	return write(dir, f.revision, f.slots)
+	err := write(dir, f.revision, f.slots)
+	f.sound = err == nil
+	return err
 }
 
 // lock keeps other processes from changing the file meanwhile.

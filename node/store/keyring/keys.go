@@ -9,8 +9,8 @@
 // The data key lies on the disk only wrapped, in the slots of a small file
 // (keys.cbor, FORMAT.md): each slot wraps the same key under another secret - an
 // officer's password through argon2id, a key file on a token, an environment
-// variable, or a key beside the disk, which protects a discarded disk at best. Any
-// one slot opens the store; a slot that is damaged closes no other.
+// variable, or a key beside the disk, which protects only what is copied without
+// the key file. Any one slot opens the store; a slot that is damaged closes no other.
 //
 // A secret is changed by wrapping the same data key anew, in milliseconds. The data
 // key itself is changed together with the data: see Rotation.

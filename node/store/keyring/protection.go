@@ -46,8 +46,8 @@ func (c Class) Says() node.Text {
 	switch c {
 	case ClassNone:
 		return node.Text{
-			VI: "Khóa nằm cạnh đĩa: chỉ bảo vệ khi bỏ đĩa đi.",
-			EN: "A key beside its disk protects against nothing but a discarded disk.",
+			VI: "Khóa nằm cùng đĩa với dữ liệu: ai lấy được đĩa thì mở được kho.",
+			EN: "The key lies on the disk with the data: whoever takes the disk can open the store.",
 		}
 	case ClassEnvironment:
 		return node.Text{

@@ -130,9 +130,9 @@ func (f *file) closed(secrets []Secret) error {
 	has := func(k Kind) bool { return slices.ContainsFunc(f.slots, func(b *block) bool { return b.Kind == k }) }
 	switch {
 	case has(Password) && given(Password):
-		return node.Errorf(node.Unauthenticated, "Mật khẩu của kho không đúng.", "the store's password is wrong")
+		return node.Errorf(node.Unauthenticated, "Mật khẩu của kho không đúng. Hãy chạy lại và gõ lại.", "the store's password is wrong; run it again")
 	case has(KeyFile) && given(KeyFile), has(Environment) && given(Environment):
-		return node.Errorf(node.Unauthenticated, "Khóa được đưa không phải của kho này.", "the key given is not this store's")
+		return node.Errorf(node.Unauthenticated, "Khóa được đưa không phải của kho này. Hãy tìm đúng tệp hoặc biến giữ khóa; `vungxa keys list` cho thấy các cách mở.", "the key given is not this store's; look for the right file or variable (`vungxa keys list` shows what opens it)")
 	case has(Password):
 		return node.Errorf(node.Unauthenticated,
 			"Kho này mở bằng mật khẩu. Hãy chạy lệnh ở cửa sổ dòng lệnh để được hỏi, hoặc đưa mật khẩu qua --password-stdin.",
@@ -147,7 +147,7 @@ func (f *file) closed(secrets []Secret) error {
 			"this store opens with a key in an environment variable or a systemd credential; set VUNGXA_KEY, or run with --key-env NAME")
 	}
 	return node.Errorf(node.Damaged,
-		"Không khe nào trong tệp khóa mở được; tệp có thể đã hỏng. Hãy chép lại một bản cất giữ của tệp này.",
+		"Không cách nào trong tệp khóa mở được kho; tệp có thể đã hỏng. Hãy chép lại một bản cất giữ của tệp này.",
 		"no slot of the key file opens; it may be damaged: put back a kept copy of it")
 }
 
@@ -169,7 +169,7 @@ func (r *Ring) Add(s Secret, label string) (int, error) {
 	err := r.change(func(slots []*block) ([]*block, error) {
 		n := r.free()
 		if n == 0 {
-			return nil, node.Errorf(node.Conflict, "Tệp khóa đã đủ %d khe; hãy bỏ bớt một khe.", "the key file has all its %d slots; remove one", SlotsMax)
+			return nil, node.Errorf(node.Conflict, "Tệp khóa đã đủ %d cách mở; hãy bỏ bớt một cách.", "the key file has all its %d slots; remove one", SlotsMax)
 		}
 		var err error
 		added, err = r.newSlot(n, s, label)
@@ -202,7 +202,7 @@ func (r *Ring) Remove(slot int) error {
 		left := slices.DeleteFunc(slots, func(b *block) bool { return int(b.Slot) == slot })
 		if !slices.ContainsFunc(left, func(b *block) bool { return kindNames[b.Kind] != "" }) {
 			return nil, node.Errorf(node.Conflict,
-				"Đây là khe cuối cùng mở được kho; bỏ đi thì không ai mở được nữa. Hãy thêm khe khác trước.",
+				"Đây là cách cuối cùng mở được kho; bỏ đi thì không ai mở được nữa. Hãy thêm cách khác trước.",
 				"this is the last slot that opens the store; without it nobody could: add another one first")
 		}
 		return left, nil
@@ -210,7 +210,7 @@ func (r *Ring) Remove(slot int) error {
 }
 
 func noSlot(slot int) error {
-	return node.Errorf(node.NotFound, "Tệp khóa không có khe %d. `vungxa keys list` cho thấy các khe.",
+	return node.Errorf(node.NotFound, "Tệp khóa không có cách mở số %d. `vungxa keys list` cho thấy các cách mở.",
 		"the key file has no slot %d; `vungxa keys list` shows them", slot)
 }
 
@@ -284,7 +284,7 @@ func (r *Ring) change(to func([]*block) ([]*block, error)) (err error) {
 	}
 	if r.file.rotating() && len(r.keys) < 2 {
 		return node.Errorf(node.Conflict,
-			"Khóa dữ liệu đang được đổi dở. Hãy mở bằng một khe được giữ lại để `vungxa keys rotate` làm nốt.",
+			"Khóa dữ liệu đang được đổi dở. Hãy mở bằng một cách được giữ lại để `vungxa keys rotate` làm nốt.",
 			"a change of the data key is unfinished; open with a slot that stays, and let `vungxa keys rotate` finish it")
 	}
 	slots, err := to(slices.Clone(r.file.slots))

@@ -86,6 +86,30 @@ func TestPasswordsAreNFC(t *testing.T) {
 	}
 }
 
+// A password that is given to open is right or wrong; how long a new one must be is no
+// matter of it.
+func TestATooShortPasswordIsAWrongOne(t *testing.T) {
+	dir := t.TempDir()
+	must(Create(dir, secret(t, Password), "", rand.Reader))
+	for _, typed := range []string{"", "ngắn", strings.Repeat("x", MaxPassword+1), "xin ch\xffo nhé"} {
+		if _, err := Open(dir, rand.Reader, TypedPassword(typed)); node.CodeOf(err) != node.Unauthenticated || !strings.Contains(node.Reason(err).VI, "không đúng") {
+			t.Errorf("%q: %v", typed, err)
+		}
+	}
+}
+
+// Where one copy was lost and made again nothing is damaged any more.
+func TestAHealedFileIsNotCalledDamaged(t *testing.T) {
+	dir := t.TempDir()
+	must(Create(dir, BesideSecret(), "", rand.Reader))
+	if err := os.Remove(filepath.Join(dir, FileName)); err != nil {
+		t.Fatal(err)
+	}
+	if p := must(Open(dir, rand.Reader)).Protection(); p.Damaged {
+		t.Errorf("%+v", p)
+	}
+}
+
 func TestKeyText(t *testing.T) {
 	text := must(NewKeyText(rand.Reader))
 	if _, err := KeySecret(KeyFile, "\n "+text+"\r\n"); err != nil {

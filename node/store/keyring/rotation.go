@@ -56,7 +56,7 @@ func (r *Ring) Begin(secrets ...Secret) (dropped []int, err error) {
 			}
 		}
 		if !any {
-			return nil, node.Errorf(node.Unauthenticated, "Không bí mật nào mở được một khe của tệp khóa.", "none of the secrets opens a slot of the key file")
+			return nil, node.Errorf(node.Unauthenticated, "Không bí mật nào mở được tệp khóa.", "none of the secrets opens a slot of the key file")
 		}
 		return slots, nil
 	})
@@ -147,7 +147,7 @@ func (r *Ring) Settle(next bool) error {
 			kept = append(kept, &one)
 		}
 		if len(kept) == 0 {
-			return nil, node.Errorf(node.Damaged, "Không khe nào giữ khóa mới.", "no slot holds the new key")
+			return nil, node.Errorf(node.Damaged, "Không cách mở nào giữ khóa mới.", "no slot holds the new key")
 		}
 		return kept, nil
 	})

@@ -51,7 +51,7 @@ const (
 	MaxPassword = 256
 )
 
-// PasswordSecret is a password, in NFC: input methods differ in how they compose
+// PasswordSecret is a password to come, in NFC: input methods differ in how they compose
 // Vietnamese letters.
 func PasswordSecret(password string) (Secret, error) {
 	password = norm.NFC.String(password)
@@ -61,6 +61,12 @@ func PasswordSecret(password string) (Secret, error) {
 			"a password of the store has at least %d characters and at most %d bytes", MinPassword, MaxPassword)
 	}
 	return Secret{Kind: Password, password: password}, nil
+}
+
+// TypedPassword is a password that someone gives to open a slot. It is not judged:
+// one that is too short is a wrong one, like any other.
+func TypedPassword(password string) Secret {
+	return Secret{Kind: Password, password: norm.NFC.String(password)}
 }
 
 // BesideSecret is none at all.

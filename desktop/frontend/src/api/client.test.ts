@@ -48,6 +48,17 @@ describe('the client', () => {
     expect(onSignedOut).toHaveBeenCalledOnce()
   })
 
+  it('lets no late answer of an earlier session end the one that has begun since', async () => {
+    let answer: (response: Response) => void = () => undefined
+    const { api, requests, onSignedOut } = apiOver(() => new Promise((resolve) => (answer = resolve)))
+    const asked = failure(api.node())
+    await vi.waitFor(() => expect(requests.length).toBe(1))
+    writeSession({ secret: 'another.secret', officer: { id: 'o1', name: 'Hòa' }, passwordSet: true })
+    answer(json(401, { code: 'unauthenticated', detail: 'Chưa đăng nhập.' }))
+    expect(await asked).toMatchObject({ code: 'unauthenticated' })
+    expect(onSignedOut).not.toHaveBeenCalled()
+  })
+
   it('says that the node is not there when nothing answers', async () => {
     const { api } = apiOver(() => Promise.reject(new TypeError('fetch failed')))
     expect(await failure(api.node())).toMatchObject({ code: 'unreachable', status: 0 })

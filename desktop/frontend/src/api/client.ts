@@ -3,7 +3,7 @@ import createClient, { type Middleware } from 'openapi-fetch'
 import { asProblem, Problem, problemFrom } from './problem'
 import type { paths } from './schema'
 import { readSession } from './session'
-import type { Kpis, NodeState, Officer, Page, Rec, Schema, Search, Session, SignedIn, Values } from './types'
+import type { DeletedPage, History, Inbox, InboxCounts, InboxKind, Kpis, NodeState, Officer, Page, Rec, Schema, Search, Session, SignedIn, Values } from './types'
 
 export type ApiOptions = {
   baseUrl?: string
@@ -42,6 +42,9 @@ async function settle<T>(call: Promise<Answer>, onSignedOut: () => void): Promis
   throw problem
 }
 
+/** A question that was asked anew, or whose page is gone, is not waited for. */
+const until = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { signal })
+
 export function createApi({ baseUrl = '', fetch, language, onSignedOut }: ApiOptions) {
   const client = createClient<paths>({ baseUrl, ...(fetch === undefined ? {} : { fetch }) })
   client.use(withSession(language))
@@ -64,15 +67,26 @@ export function createApi({ baseUrl = '', fetch, language, onSignedOut }: ApiOpt
       knock<undefined>(client.PUT('/api/v0/session/password', { body })),
     node: () => run<NodeState>(client.GET('/api/v0/node')),
     schema: () => run<Schema>(client.GET('/api/v0/schema')),
-    search: (c: string, body: Search) =>
-      run<Page>(client.POST('/api/v0/collections/{c}/search', { params: { path: { c } }, body })),
+    search: (c: string, body: Search, signal?: AbortSignal) =>
+      run<Page>(client.POST('/api/v0/collections/{c}/search', { params: { path: { c } }, body, ...until(signal) })),
     record: (c: string, id: string) =>
       run<Rec>(client.GET('/api/v0/collections/{c}/records/{id}', { params: { path: { c, id } } })),
     create: (c: string, values: Values) =>
       run<Rec>(client.POST('/api/v0/collections/{c}/records', { params: { path: { c } }, body: { values } })),
     change: (c: string, id: string, body: { version: Rec['version']; values: Values }) =>
       run<Rec>(client.PATCH('/api/v0/collections/{c}/records/{id}', { params: { path: { c, id } }, body })),
-    kpis: (month: string) => run<Kpis>(client.GET('/api/v0/kpis', { params: { query: { month } } })),
+    remove: (c: string, id: string, version: Rec['version']) =>
+      run<Rec>(client.POST('/api/v0/collections/{c}/records/{id}/delete', { params: { path: { c, id } }, body: { version } })),
+    restore: (c: string, id: string, version: Rec['version']) =>
+      run<Rec>(client.POST('/api/v0/collections/{c}/records/{id}/restore', { params: { path: { c, id } }, body: { version } })),
+    deleted: (c: string, cursor: string | undefined) =>
+      run<DeletedPage>(client.GET('/api/v0/collections/{c}/deleted', { params: { path: { c }, query: cursor === undefined ? {} : { cursor } } })),
+    history: (c: string, id: string, cursor: string | undefined) =>
+      run<History>(client.GET('/api/v0/collections/{c}/records/{id}/history', { params: { path: { c, id }, query: cursor === undefined ? {} : { cursor } } })),
+    inboxCounts: () => run<InboxCounts>(client.GET('/api/v0/inbox/counts')),
+    inbox: (query: { kind?: InboxKind; cursor?: string }) => run<Inbox>(client.GET('/api/v0/inbox', { params: { query } })),
+    dismiss: (id: string) => run<undefined>(client.POST('/api/v0/inbox/{id}/dismiss', { params: { path: { id } } })),
+    kpis: (month: string, signal?: AbortSignal) => run<Kpis>(client.GET('/api/v0/kpis', { params: { query: { month } }, ...until(signal) })),
     cutLine: (device: string, cut: boolean) =>
       run<undefined>(client.POST('/api/v0/demo/lines/{device}', { params: { path: { device } }, body: { cut } })),
   }

@@ -1,9 +1,9 @@
 // What the pages read, as react-query hooks. Everything comes from the node on this
 // machine, so no read waits for a line; what is shown stays while a new answer is read.
-import { keepPreviousData, QueryClient, useQuery, useQueryClient } from '@tanstack/react-query'
+import { keepPreviousData, QueryClient, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { createContext, useContext } from 'react'
 import type { Api } from './client'
-import type { Rec, Search } from './types'
+import type { InboxKind, Rec, Search } from './types'
 
 const ApiContext = createContext<Api | null>(null)
 export const ApiProvider = ApiContext.Provider
@@ -36,11 +36,12 @@ export function useSchema() {
   return useQuery({ queryKey: ['schema'], queryFn: api.schema, staleTime: Infinity })
 }
 
-export function useSearchPage(collection: string, search: Search) {
+export function useSearchPage(collection: string, search: Search, enabled = true) {
   const api = useApi()
   return useQuery({
     queryKey: ['records', collection, 'search', search],
-    queryFn: () => api.search(collection, search),
+    queryFn: ({ signal }) => api.search(collection, search, signal),
+    enabled,
     placeholderData: keepPreviousData,
   })
 }
@@ -50,12 +51,58 @@ export function useRecord(collection: string, id: string) {
   return useQuery({ queryKey: ['records', collection, 'one', id], queryFn: () => api.record(collection, id) })
 }
 
+export function useHistory(collection: string, id: string, cursor: string | undefined) {
+  const api = useApi()
+  return useQuery({
+    queryKey: ['records', collection, 'history', id, cursor],
+    queryFn: () => api.history(collection, id, cursor),
+    placeholderData: keepPreviousData,
+  })
+}
+
+export function useDeletedPage(collection: string, cursor: string | undefined, enabled: boolean) {
+  const api = useApi()
+  return useQuery({
+    queryKey: ['records', collection, 'deleted', cursor],
+    queryFn: () => api.deleted(collection, cursor),
+    enabled,
+    placeholderData: keepPreviousData,
+  })
+}
+
+export function useInboxCounts() {
+  const api = useApi()
+  return useQuery({ queryKey: ['inbox', 'counts'], queryFn: api.inboxCounts })
+}
+
+export function useInbox(kind: InboxKind | null, cursor: string | undefined) {
+  const api = useApi()
+  return useQuery({
+    queryKey: ['inbox', 'page', kind, cursor],
+    queryFn: () => api.inbox({ ...(kind === null ? {} : { kind }), ...(cursor === undefined ? {} : { cursor }) }),
+    placeholderData: keepPreviousData,
+  })
+}
+
+/** Deletes a record or takes its deletion back, on the version that was seen. */
+export function useExistence(onDone: (record: Rec) => void) {
+  const api = useApi()
+  const accept = useAcceptRecord()
+  return useMutation({
+    mutationFn: ({ to, of }: { to: 'remove' | 'restore'; of: { collection: string; id: string; version: string } }) => api[to](of.collection, of.id, of.version),
+    onSuccess: (record) => {
+      accept(record)
+      onDone(record)
+    },
+  })
+}
+
 /** Time alone moves figures (a dossier becomes overdue), so they are asked for again each minute. */
 export function useKpis(month: string | null) {
   const api = useApi()
   return useQuery({
     queryKey: ['kpis', month],
-    queryFn: () => api.kpis(month ?? ''),
+    queryFn: ({ signal }) => api.kpis(month ?? '', signal),
     enabled: month !== null,
     placeholderData: keepPreviousData,
     refetchInterval: minuteMs,
@@ -70,5 +117,6 @@ export function useAcceptRecord() {
     void client.invalidateQueries({ queryKey: ['records'] })
     void client.invalidateQueries({ queryKey: ['kpis'] })
     void client.invalidateQueries({ queryKey: ['node'] })
+    void client.invalidateQueries({ queryKey: ['inbox'] })
   }
 }

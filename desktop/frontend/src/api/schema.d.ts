@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/api/v0/collections/{c}/deleted": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A page of a collection's deleted records. */
+        get: operations["deleted"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v0/collections/{c}/records": {
         parameters: {
             query?: never;
@@ -39,6 +56,23 @@ export interface paths {
         patch: operations["change"];
         trace?: never;
     };
+    "/api/v0/collections/{c}/records/{id}/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Hide a record from every list. It can be restored. */
+        post: operations["delete"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v0/collections/{c}/records/{id}/history": {
         parameters: {
             query?: never;
@@ -46,10 +80,27 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Every write of a record, newest first. */
+        /** What was ever saved of a record, newest first. */
         get: operations["history"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v0/collections/{c}/records/{id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take the deletion of a record back. */
+        post: operations["restore"];
         delete?: never;
         options?: never;
         head?: never;
@@ -121,6 +172,57 @@ export interface paths {
         put?: never;
         /** Import rows; for the command line only. */
         post: operations["import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v0/inbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What waits for a person, kind by kind. */
+        get: operations["inbox"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v0/inbox/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How much waits for a person. */
+        get: operations["inbox-counts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v0/inbox/{id}/dismiss": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a late save off this device's list. The save itself stays. */
+        post: operations["dismiss"];
         delete?: never;
         options?: never;
         head?: never;
@@ -322,28 +424,21 @@ export interface components {
             /** Format: int64 */
             since_ms: number | null;
         };
-        Event: {
+        Deleted: {
+            /** @description Newest deletion first. */
+            items: components["schemas"]["Record"][];
+            next: string | null;
+            /** Format: int64 */
+            total: number;
+        };
+        Deletion: {
             /**
              * Format: int64
              * @description As its device's clock claimed.
              */
             at_ms: number;
-            device: string;
             device_name: string;
-            /** @description Absent: the record itself, or a field that this pack doesn't know. */
-            field?: string;
             officer: string;
-            /** @description Places in events of the writes that it names as replaced. */
-            replaced: number[];
-            /** @enum {string} */
-            tick: "here" | "office" | "province";
-            /** @description What was written; of a set, the item. */
-            value?: unknown;
-            /**
-             * @description unread: in a form of another pack, or erased.
-             * @enum {string}
-             */
-            what: "created" | "deleted" | "written" | "added" | "removed" | "unread";
         };
         Field: {
             /** @enum {string|null} */
@@ -398,7 +493,21 @@ export interface components {
             message: components["schemas"]["Label"];
         };
         History: {
-            events: components["schemas"]["Event"][];
+            /**
+             * Format: int64
+             * @description Saves that belong to this page and can't be read here.
+             */
+            damaged: number;
+            next: string | null;
+            /** @description Older saves may have been dropped here, which every device had acknowledged; the province has them. */
+            older: boolean;
+            /** @description Newest claim first. */
+            saves: components["schemas"]["Saved"][];
+            /**
+             * Format: int64
+             * @description How many are held here.
+             */
+            total: number;
         };
         ImportBody: {
             /** @description Only say what would happen. */
@@ -431,6 +540,68 @@ export interface components {
             values: {
                 [key: string]: unknown;
             };
+        };
+        Inbox: {
+            items: components["schemas"]["InboxItem"][];
+            next: string | null;
+        };
+        InboxCounts: {
+            /**
+             * Format: int64
+             * @description Records in which a person has to settle a field.
+             */
+            conflicts: number;
+            /**
+             * Format: int64
+             * @description Each kind is counted no further.
+             */
+            counted_to: number;
+            /**
+             * Format: int64
+             * @description Records that were edited by someone who didn't know of their deletion.
+             */
+            edited: number;
+            /**
+             * Format: int64
+             * @description Devices' logs of which two histories are held.
+             */
+            forks: number;
+            /**
+             * Format: int64
+             * @description Saves about records that were deleted everywhere before.
+             */
+            late: number;
+        };
+        InboxItem: {
+            /**
+             * Format: int64
+             * @description As its device's clock claimed; of a fork when this device noticed it; 0: not known any more.
+             */
+            at_ms: number;
+            collection: string;
+            /** @description Fields of a conflict. */
+            conflicts: string[];
+            /** @description The record can't be read here. */
+            damaged?: boolean;
+            /** @description Of a fork: the province has said which history has the log's name. */
+            decided?: boolean;
+            /** @description Of an edited one: the deletion. */
+            deleted?: components["schemas"]["Deletion"];
+            /** @description Empty of a conflict, which has several. */
+            device_name: string;
+            /** @description Of a late one: what dismiss takes. */
+            id: string;
+            /** @enum {string} */
+            kind: "fork" | "edited" | "late" | "conflict";
+            /** @description Who wrote it; of several the newest. */
+            officer: string;
+            record: string;
+            /** @description Empty where nothing is known of the record any more. */
+            title: string;
+            /** @description For restore and delete of an edited one. */
+            version: string;
+            /** @description Of a late one: what it says. */
+            wrote: components["schemas"]["Said"][];
         };
         KpiSet: {
             collection: string;
@@ -515,6 +686,21 @@ export interface components {
             current?: string;
             password: string;
         };
+        Past: {
+            /** Format: int64 */
+            at_ms: number;
+            device_name: string;
+            /** @description Absent: the record itself, or a field that this pack doesn't know. */
+            field?: string;
+            officer: string;
+            /** @description What was written; of a set, the item. */
+            value?: unknown;
+            /**
+             * @description unread: in a form of another pack; erased: by law.
+             * @enum {string}
+             */
+            what: "created" | "restored" | "deleted" | "written" | "added" | "removed" | "unread" | "erased";
+        };
         Peer: {
             connected: boolean;
             /** @description The demonstration has cut the line to it. */
@@ -574,6 +760,8 @@ export interface components {
             created_ms: number;
             /** @description The record is here and can't be read; only in lists, and nothing else is set. */
             damaged?: boolean;
+            /** @description It was deleted; restore takes that back. Values are what it said. */
+            deleted?: components["schemas"]["Deletion"];
             /** @description It was deleted by someone who hadn't seen all of it; it is in no list. */
             edited?: boolean;
             flags: components["schemas"]["Flag"][];
@@ -597,6 +785,40 @@ export interface components {
             device_name: string;
             officer: string;
             value: unknown;
+        };
+        Said: {
+            /** @description Absent: the record itself, or a field that this pack doesn't know. */
+            field?: string;
+            /** @description What was written; of a set, the item. */
+            value?: unknown;
+            /**
+             * @description unread: in a form of another pack; erased: by law.
+             * @enum {string}
+             */
+            what: "created" | "restored" | "deleted" | "written" | "added" | "removed" | "unread" | "erased";
+        };
+        Saved: {
+            /**
+             * Format: int64
+             * @description As its device's clock claimed.
+             */
+            at_ms: number;
+            device: string;
+            device_name: string;
+            /**
+             * Format: int64
+             * @description The claim, held between what the device had heard of the province and the province's own time; 0: not believed.
+             */
+            effective_ms: number;
+            id: string;
+            officer: string;
+            /** @description Its clock was wrong. */
+            suspect: boolean;
+            /** @enum {string} */
+            tick: "here" | "office" | "province";
+            /** @description The province has committed it, so effective_ms is held by its time. */
+            witnessed: boolean;
+            wrote: components["schemas"]["Wrote"][];
         };
         Schema: {
             code_lists: {
@@ -690,6 +912,10 @@ export interface components {
             /** Format: int64 */
             oldest_ms: number | null;
         };
+        VersionBody: {
+            /** @description Of the record that was looked at: what came since is not deleted unseen. */
+            version: string;
+        };
         View: {
             /**
              * Format: int64
@@ -719,6 +945,33 @@ export interface components {
              */
             unread: number;
         };
+        Wrote: {
+            /** @description It stands, and something that differs stands beside it. */
+            conflict: boolean;
+            /** @description Absent: the record itself, or a field that this pack doesn't know. */
+            field?: string;
+            /**
+             * @description Why it isn't shown: whose key was cut, or the province's ruling.
+             * @enum {string}
+             */
+            hidden?: "device" | "officer" | "grant" | "rejected" | "built_on";
+            /**
+             * Format: int64
+             * @description How many replaced values are no longer held here.
+             */
+            lost: number;
+            /** @description What stood there before, as far as its officer had seen it. */
+            replaced: components["schemas"]["Past"][];
+            /** @description It stands in its field now. */
+            stands: boolean;
+            /** @description What was written; of a set, the item. */
+            value?: unknown;
+            /**
+             * @description unread: in a form of another pack; erased: by law.
+             * @enum {string}
+             */
+            what: "created" | "restored" | "deleted" | "written" | "added" | "removed" | "unread" | "erased";
+        };
     };
     responses: never;
     parameters: never;
@@ -728,6 +981,41 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    deleted: {
+        parameters: {
+            query?: {
+                /** @description next of the page before. */
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                c: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     create: {
         parameters: {
             query?: never;
@@ -831,9 +1119,49 @@ export interface operations {
             };
         };
     };
-    history: {
+    delete: {
         parameters: {
             query?: never;
+            header?: never;
+            path: {
+                c: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VersionBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Record"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    history: {
+        parameters: {
+            query?: {
+                /** @description next of the page before. */
+                cursor?: string;
+                limit?: number;
+            };
             header?: never;
             path: {
                 c: string;
@@ -850,6 +1178,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["History"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                c: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VersionBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Record"];
                 };
             };
             /** @description A problem */
@@ -983,6 +1347,99 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ImportOutcomes"];
                 };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    inbox: {
+        parameters: {
+            query?: {
+                /** @description Only this kind. */
+                kind?: "fork" | "edited" | "late" | "conflict";
+                /** @description next of the page before. */
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Inbox"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "inbox-counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InboxCounts"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dismiss: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem */
             default: {

@@ -36,4 +36,15 @@ export type Rec = Omit<Schemas['Record'], 'values' | 'cells'> & {
   cells?: Record<string, Cell>
 }
 export type Page = Omit<Schemas['Page'], 'items'> & { items: Rec[] }
+export type Deletion = Schemas['Deletion']
+export type DeletedPage = Omit<Schemas['Deleted'], 'items'> & { items: Rec[] }
+export type Said = Omit<Schemas['Said'], 'value'> & { value?: Value }
+export type Past = Omit<Schemas['Past'], 'value'> & { value?: Value }
+export type Wrote = Omit<Schemas['Wrote'], 'value' | 'replaced'> & { value?: Value; replaced: Past[] }
+export type Saved = Omit<Schemas['Saved'], 'wrote'> & { wrote: Wrote[] }
+export type History = Omit<Schemas['History'], 'saves'> & { saves: Saved[] }
+export type InboxKind = Schemas['InboxItem']['kind']
+export type InboxCounts = Schemas['InboxCounts']
+export type InboxItem = Omit<Schemas['InboxItem'], 'wrote'> & { wrote: Said[] }
+export type Inbox = Omit<Schemas['Inbox'], 'items'> & { items: InboxItem[] }
 export type FieldProblem = { location: string; message: string }

@@ -4,6 +4,7 @@ import { useNode } from '../api/queries'
 import type { NodeState } from '../api/types'
 import { useWords } from '../i18n'
 import { Damage } from '../node/Damage'
+import { InboxLink } from '../inbox/InboxLink'
 import { Lines } from '../node/Lines'
 import { Protection } from '../node/Protection'
 import { roleText } from '../node/role'
@@ -23,6 +24,7 @@ export function Header() {
       <div className={css.space} />
       {node !== undefined && <Lines peers={node.peers} />}
       {node !== undefined && node.role !== 'province' && <Unsent unsent={node.unsent} />}
+      <InboxLink />
       {node !== undefined && <Views views={node.views} />}
       {node !== undefined && <Damage damage={node.damage} />}
       {node !== undefined && <Protection protection={node.protection} />}

@@ -3,6 +3,7 @@ import { useEffect, useState } from 'react'
 import { useNode, useSchema } from '../api/queries'
 import { KpiPage } from '../kpi/KpiPage'
 import { KpiStrip } from '../kpi/KpiStrip'
+import { InboxPage } from '../inbox/InboxPage'
 import { ListPage } from '../list/ListPage'
 import { useWords } from '../i18n'
 import { DemoPage } from '../node/DemoPage'
@@ -14,7 +15,7 @@ import { Reading } from '../ui/Reading'
 import { Header } from './Header'
 import { HelpDialog } from './HelpDialog'
 import { useLiveUpdates } from './live'
-import { useRoute, type Route } from './router'
+import { navigate, paths, useRoute, type Route } from './router'
 import { Sections } from './Sections'
 import { useShortcuts } from './shortcuts'
 import css from './shell.module.css'
@@ -24,7 +25,7 @@ export function Shell() {
   const [help, setHelp] = useState(false)
   const route = useRoute()
   const live = useLiveUpdates()
-  useShortcuts({ '?': () => setHelp(true) })
+  useShortcuts({ '?': () => setHelp(true), i: () => navigate(paths.inbox) })
   useEffect(() => {
     // In braces: newer browsers return a promise from scrollTo, which is no clean-up function.
     document.getElementById('main')?.scrollTo(0, 0)
@@ -64,6 +65,7 @@ function RoutedPage({ route }: { route: Route }) {
   if (route.page === 'demo' && node.data?.demo === true) return <DemoPage />
   if (schema.isError) return <ProblemNote error={schema.error} />
   if (schema.data === undefined) return <Reading />
+  if (route.page === 'inbox') return <InboxPage schema={schema.data} />
   const name = 'collection' in route ? route.collection : route.page === 'home' ? schema.data.collections[0]?.id : undefined
   const collection = schema.data.collections.find((known) => known.id === name)
   if (collection === undefined) return route.page === 'home' ? <KpiPage /> : <NotFound />

@@ -7,7 +7,7 @@ import { currentLanguage } from '../i18n'
 
 const gatherMs = 200
 // The schema too: items that an office adds to open code lists are records.
-const everything = ['node', 'records', 'kpis', 'schema']
+const everything = ['node', 'records', 'inbox', 'kpis', 'schema']
 
 /** Follows the node's events while mounted. False while the node doesn't answer. */
 export function useLiveUpdates(): boolean {

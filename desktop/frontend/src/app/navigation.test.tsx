@@ -14,6 +14,7 @@ describe('addresses', () => {
     expect(parsePath(paths.edit('x', id))).toEqual({ page: 'record', collection: 'x', id, editing: true })
     expect(parsePath('/')).toEqual({ page: 'home' })
     expect(parsePath(paths.kpi)).toEqual({ page: 'kpi' })
+    expect(parsePath(paths.inbox)).toEqual({ page: 'inbox' })
   })
 
   it.each(['/x', '/c', '/c/x/y', '/c/x/r', '/c/x/r/1/no', '/c/x/r/1/edit/more', '/kpi/x'])('%s is no page', (path) =>

@@ -7,6 +7,10 @@ export type Shortcuts = Record<string, () => void>
 export const shortcutsOff = { 'data-shortcuts': 'off' } as const
 const quieting = '[data-shortcuts="off"], [role="dialog"][aria-modal="true"]'
 
+// A dialog that closes by the very key is gone before the shortcuts are asked, so what was up is noted first.
+let quietBefore = false
+window.addEventListener('keydown', () => (quietBefore = isQuiet()), true)
+
 /** True while a dialog or the sign-in page is up: keys belong to it alone. */
 export function isQuiet(): boolean {
   return document.querySelector(quieting) !== null
@@ -19,7 +23,7 @@ function isTyping(target: EventTarget | null): boolean {
 
 export function shortcutFor(event: KeyboardEvent, shortcuts: Shortcuts): (() => void) | undefined {
   if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.altKey || event.metaKey) return undefined
-  if (isTyping(event.target) || isQuiet()) return undefined
+  if (isTyping(event.target) || quietBefore || isQuiet()) return undefined
   return shortcuts[event.key] ?? shortcuts[event.key.toLowerCase()]
 }
 

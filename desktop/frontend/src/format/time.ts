@@ -72,6 +72,12 @@ export function parseDate(text: string): string | null {
   return ms === null ? null : new Date(ms).toISOString().slice(0, 10)
 }
 
+/** Whether text is written as a day, with or without an hour, that no calendar has: 31/02/2026. */
+export function isNoDay(text: string): boolean {
+  const day = text.trim().replace(/[ T]+\d{1,2}[:hg.]\d{2}$/i, '')
+  return (dayPattern.test(day) || denseDayPattern.test(day)) && parseDate(day) === null
+}
+
 /** Reads "23/11/2026 16:30" in office time as UTC text. The hour is needed: it is never invented. */
 export function parseDateTime(text: string): string | null {
   const m = /^(.+?)[ T]+(\d{1,2})[:hg.](\d{2})$/i.exec(text.trim())

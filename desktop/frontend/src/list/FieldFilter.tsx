@@ -2,7 +2,7 @@
 import { Autocomplete, Checkbox, Select, TextInput, type AutocompleteProps } from '@mantine/core'
 import type { CodeList, Field, Schema } from '../api/types'
 import { useSuggestions } from '../fields/suggestions'
-import { parseDate, showDate } from '../format/time'
+import { isNoDay, parseDate, showDate } from '../format/time'
 import { pick, useWords } from '../i18n'
 import { listOf } from '../schema/fields'
 import { filterKind, type Condition } from '../schema/search'
@@ -66,7 +66,7 @@ function RangeFilter({ field, condition, set }: Props) {
         aria-label={`${label(field.label)}, ${t(`list.${at}`)}`}
         inputMode="numeric"
         disabled={condition.empty === true}
-        error={typed !== '' && iso === null && typed.length >= 8 ? t('list.badDate') : undefined}
+        error={typed !== '' && iso === null && typed.length >= 8 ? t(isNoDay(typed) ? 'form.noSuchDay' : 'list.badDate') : undefined}
         onChange={(e) => set({ ...condition, [at]: e.currentTarget.value })}
         onBlur={() => {
           if (iso !== null) set({ ...condition, [at]: showDate(iso) })

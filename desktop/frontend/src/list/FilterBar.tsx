@@ -36,10 +36,11 @@ export function FilterBar({ schema, collection, state, set, reset }: Props) {
   return (
     <div role="search" className={css.filters}>
       <div className={css.bar}>
-        <SearchBox text={state.text} onText={(text) => set({ text })} />
-        <QuickFilters offered={offered} chosen={state.quick} choose={(quick) => set({ quick })} />
-        <TickFilter tick={state.tick} choose={(tick) => set({ tick })} />
-        {fields.length > 0 && (
+        {!state.deleted && <SearchBox text={state.text} onText={(text) => set({ text })} />}
+        <QuickFilters offered={offered} state={state} set={set} />
+        {state.deleted && <span className={css.hint}>{t('deleted.order')}</span>}
+        {!state.deleted && <TickFilter tick={state.tick} choose={(tick) => set({ tick })} />}
+        {!state.deleted && fields.length > 0 && (
           <Button variant="default" onClick={() => setShown(!shown)} aria-expanded={shown} aria-controls="field-filters">
             {t('list.filters')}
             {active.length > 0 && ` (${active.length})`}
@@ -51,7 +52,7 @@ export function FilterBar({ schema, collection, state, set, reset }: Props) {
           </Button>
         )}
       </div>
-      {shown && (
+      {shown && !state.deleted && (
         <div id="field-filters" className={css.fieldFilters}>
           {fields.map((field) => (
             <FieldFilter key={field.name} schema={schema} field={field} condition={state.conditions[field.name] ?? {}} set={(condition) => setCondition(field.name, condition)} />
@@ -62,18 +63,22 @@ export function FilterBar({ schema, collection, state, set, reset }: Props) {
   )
 }
 
-type QuickProps = { offered: QuickFilter[]; chosen: QuickFilter[]; choose: (quick: QuickFilter[]) => void }
+type QuickProps = { offered: QuickFilter[] } & Pick<Props, 'state' | 'set'>
 
-function QuickFilters({ offered, chosen, choose }: QuickProps) {
+function QuickFilters({ offered, state, set }: QuickProps) {
   const { t } = useWords()
-  const toggle = (quick: QuickFilter) => choose(chosen.includes(quick) ? chosen.filter((q) => q !== quick) : [...chosen, quick])
+  const chosen = state.quick
+  const toggle = (quick: QuickFilter) => set({ quick: chosen.includes(quick) ? chosen.filter((q) => q !== quick) : [...chosen, quick] })
   return (
     <div className={css.quick} role="group" aria-label={t('list.quick')}>
-      {offered.map((quick) => (
+      {!state.deleted && offered.map((quick) => (
         <button key={quick} type="button" aria-pressed={chosen.includes(quick)} onClick={() => toggle(quick)}>
           {t(`list.${quick}`)}
         </button>
       ))}
+      <button type="button" aria-pressed={state.deleted} onClick={() => set({ deleted: !state.deleted })}>
+        {t('deleted.filter')}
+      </button>
     </div>
   )
 }

@@ -95,6 +95,23 @@ describe('a list', () => {
     expect(await screen.findByRole('button', { name: 'Quá hạn' })).toBeDefined()
   })
 
+  it('shows the deleted in place of the others, newest first, and takes one back', async () => {
+    const gone = boat({}, { version: 'v9', deleted: { officer: 'Vàng A Páo', device_name: 'Hộp xã', at_ms: nodeState.now_ms } })
+    const deleted = vi.fn(() => Promise.resolve({ items: [gone], total: 1, next: null }))
+    const restore = vi.fn(() => Promise.resolve(boat()))
+    await draw(page, { api: fakeApi({ ...searching(), deleted, restore }) })
+    await screen.findByText('Sao Mai')
+    const filter = screen.getByRole('button', { name: 'Đã xóa' })
+    await userEvent.click(filter)
+    expect(await screen.findByText('Vàng A Páo')).toBeDefined()
+    expect(document.activeElement).toBe(filter)
+    expect(screen.queryByRole('searchbox')).toBeNull()
+    await userEvent.click(screen.getByRole('button', { name: 'Khôi phục Sao Mai' }))
+    await waitFor(() => expect(restore).toHaveBeenCalledWith('boats', 'b1', 'v9'))
+    await userEvent.click(screen.getByRole('button', { name: 'Bỏ lọc' }))
+    expect(await screen.findByRole('searchbox')).toBeDefined()
+  })
+
   it('offers nothing new on a page that is for viewing', async () => {
     await draw(page, { api: fakeApi({ node: () => Promise.resolve({ ...nodeState, read_only: true }) }) })
     await screen.findByText('Sao Mai')

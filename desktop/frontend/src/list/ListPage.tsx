@@ -1,8 +1,8 @@
 // The list of one collection: found, filtered, sorted and paged by the node.
 import { Button } from '@mantine/core'
 import { useEffect, useRef } from 'react'
-import { useNode, useSearchPage } from '../api/queries'
-import type { Page } from '../api/types'
+import { useDeletedPage, useNode, useSearchPage } from '../api/queries'
+import type { DeletedPage, Page } from '../api/types'
 import { navigate, paths } from '../app/router'
 import { useShortcuts } from '../app/shortcuts'
 import { showCount } from '../format/number'
@@ -14,6 +14,7 @@ import { Heading } from '../ui/Heading'
 import { Icon } from '../ui/icons'
 import { ProblemNote } from '../ui/ProblemNote'
 import { Reading } from '../ui/Reading'
+import { DeletedTable } from './DeletedTable'
 import { FilterBar } from './FilterBar'
 import css from './list.module.css'
 import { useListMemory, useListState } from './memory'
@@ -23,7 +24,9 @@ import { RecordTable } from './RecordTable'
 export function ListPage({ schema, collection }: CollectionProps) {
   const { label } = useWords()
   const { state, set, reset } = useListState(collection)
-  const page = useSearchPage(collection.id, toSearch(collection, state))
+  const shown = useSearchPage(collection.id, toSearch(collection, state), !state.deleted)
+  const deleted = useDeletedPage(collection.id, state.cursors.at(-1), state.deleted)
+  const page = state.deleted ? deleted : shown
   const { markOpened, takeOpened } = useListMemory()
   const readOnly = useNode().data?.read_only !== false
   const table = useRef<HTMLDivElement>(null)
@@ -54,20 +57,20 @@ export function ListPage({ schema, collection }: CollectionProps) {
       <FilterBar schema={schema} collection={collection} state={state} set={set} reset={reset} />
       {page.isError && <ProblemNote error={page.error} />}
       <div ref={table} className={css.scroll}>
-        {page.data === undefined ? (
-          !page.isError && <Reading />
-        ) : (
+        {page.data === undefined && !page.isError && <Reading />}
+        {page.data !== undefined && !state.deleted && (
           <RecordTable schema={schema} collection={collection} records={page.data.items} state={state} sortBy={(sort) => set({ sort })} onOpen={markOpened} />
         )}
-        {page.data?.items.length === 0 && <Nothing narrowed={isNarrowed(state)} />}
+        {page.data !== undefined && state.deleted && <DeletedTable schema={schema} collection={collection} records={page.data.items} readOnly={readOnly} onOpen={markOpened} />}
+        {page.data?.items.length === 0 && <Nothing state={state} />}
       </div>
-      {page.data !== undefined && <Pager from={state.cursors.length * pageSize} page={page.data} back={back} forth={forth} turn={turn} />}
+      {page.data !== undefined && <Pager from={state.cursors.length * pageSize} count={page.data.items.length} total={page.data.total} back={back} forth={forth} turn={turn} />}
     </div>
   )
 }
 
 /** The cursors of the page before and after; null where there is none. */
-function turns(state: ListState, page: Page | undefined) {
+function turns(state: ListState, page: Page | DeletedPage | undefined) {
   const back = state.cursors.length === 0 ? null : state.cursors.slice(0, -1)
   const next = page?.next ?? null
   return { back, forth: next === null || next === '' ? null : [...state.cursors, next] }
@@ -92,11 +95,13 @@ function useReturnToRow(table: { current: HTMLElement | null }, takeOpened: () =
   }, [ready, table, takeOpened])
 }
 
-function Totals({ page }: { page: Page }) {
+function Totals({ page }: { page: Page | DeletedPage }) {
   const { t, language } = useWords()
   return (
     <span className={css.totals} data-total={page.total}>
-      {t('list.total', { total: showCount(page.total, language) })} · {t('list.asOf', { at: showMoment(page.as_of_ms) })}
+      {'as_of_ms' in page
+        ? `${t('list.total', { total: showCount(page.total, language) })} · ${t('list.asOf', { at: showMoment(page.as_of_ms) })}`
+        : t('deleted.total', { total: showCount(page.total, language) })}
     </span>
   )
 }
@@ -110,8 +115,15 @@ function NewButton({ create }: { create: () => void }) {
   )
 }
 
-function Nothing({ narrowed }: { narrowed: boolean }) {
+function Nothing({ state }: { state: ListState }) {
   const { t } = useWords()
+  const narrowed = isNarrowed(state)
+  if (state.deleted)
+    return (
+      <div className={css.nothing}>
+        <strong>{t('deleted.none')}</strong>
+      </div>
+    )
   return (
     <div className={css.nothing}>
       <strong>{narrowed ? t('list.none') : t('list.noneYet')}</strong>

@@ -57,10 +57,10 @@ it('cuts a line of the demo and says that it is cut', async () => {
 })
 
 it('says what a key beside the disk is worth, and that a slot is damaged', async () => {
-  const says = { vi: 'Khóa nằm cạnh đĩa: chỉ bảo vệ khi bỏ đĩa đi.', en: 'A key beside its disk protects against nothing but a discarded disk.' }
+  const says = { vi: 'Khóa nằm cùng đĩa với dữ liệu: ai lấy được đĩa thì mở được kho.', en: 'The key lies on the disk with the data: whoever takes the disk can open the store.' }
   await draw(<Protection protection={{ class: 'none', says, damaged: false, rotating: false }} />)
   expect(screen.getByText('Khóa đĩa: nằm cạnh đĩa')).toBeDefined()
-  expect(screen.getByText('chỉ bảo vệ khi bỏ đĩa đi')).toBeDefined()
+  expect(screen.getByText('ai lấy được đĩa thì mở được kho')).toBeDefined()
   await userEvent.hover(screen.getByText('Khóa đĩa: nằm cạnh đĩa'))
   expect(await screen.findByText(says.vi)).toBeDefined()
   await draw(<Protection protection={{ class: 'password', says, damaged: true, rotating: false }} />)

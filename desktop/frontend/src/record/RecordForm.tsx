@@ -1,7 +1,7 @@
 // The form of any collection, for a new record or an edit, laid out by the pack's sections.
 import { Button } from '@mantine/core'
 import { useEffect, useRef, useState, type FocusEvent, type KeyboardEvent as ReactKeyboardEvent, type SyntheticEvent } from 'react'
-import type { Collection, Field, Rec, Schema } from '../api/types'
+import type { Collection, Field, Rec, Schema, Values } from '../api/types'
 import { useLeaveGuard } from '../app/router'
 import { isQuiet } from '../app/shortcuts'
 import { FieldInput } from '../fields/FieldInput'
@@ -18,14 +18,16 @@ type Props = {
   collection: Collection
   /** The record as it is now; null for a new one. The form keeps what it was opened on. */
   record: Rec | null
+  /** What a new record's form has typed in it from the start. */
+  initial?: Values | undefined
   onSaved: (record: Rec) => void
   onCancel: () => void
 }
 
-export function RecordForm({ schema, collection, record, onSaved, onCancel }: Props) {
+export function RecordForm({ schema, collection, record, initial, onSaved, onCancel }: Props) {
   const { t } = useWords()
   const [openedOn] = useState(record)
-  const form = useRecordForm(schema, collection, openedOn, onSaved)
+  const form = useRecordForm(schema, collection, openedOn, onSaved, initial)
   const guard = useLeaveGuard(form.dirty)
   const field = useLastField()
   useFormKeys(form.submit, onCancel)

@@ -1,8 +1,8 @@
 // One record: seen, edited, moved on, settled. Also the page of a new one.
 import { Button } from '@mantine/core'
-import type { ReactNode } from 'react'
+import { useState, type ReactNode } from 'react'
 import { asProblem } from '../api/problem'
-import { useNode, useRecord } from '../api/queries'
+import { useApi, useNode, useRecord } from '../api/queries'
 import type { Collection, Rec, Schema } from '../api/types'
 import { useNotice } from '../app/notices'
 import { Link, navigate, paths } from '../app/router'
@@ -12,6 +12,8 @@ import { Heading } from '../ui/Heading'
 import { Icon } from '../ui/icons'
 import { ProblemNote } from '../ui/ProblemNote'
 import { Reading } from '../ui/Reading'
+import { DeleteButton } from './Deletion'
+import { takePrefill } from './prefill'
 import { RecordForm } from './RecordForm'
 import { RecordView } from './RecordView'
 import css from './record.module.css'
@@ -30,10 +32,17 @@ function useSaved() {
 export function NewPage({ schema, collection }: CollectionProps) {
   const { t, label } = useWords()
   const title = t('record.new', { what: label(collection.label) })
-  const onSaved = useSaved()
+  const api = useApi()
+  const saved = useSaved()
+  const [prefill] = useState(() => takePrefill(collection.id))
+  const onSaved = (record: Rec) => {
+    saved(record)
+    // What fails here stays in the inbox, where it can be taken off again.
+    if (prefill !== null) void api.dismiss(prefill.late).catch(() => undefined)
+  }
   return (
     <Frame collection={collection} title={title} focus={false}>
-      <RecordForm schema={schema} collection={collection} record={null} onSaved={onSaved} onCancel={() => navigate(paths.list(collection.id))} />
+      <RecordForm schema={schema} collection={collection} record={null} initial={prefill?.values} onSaved={onSaved} onCancel={() => navigate(paths.list(collection.id))} />
     </Frame>
   )
 }
@@ -55,16 +64,26 @@ export function RecordPage({ schema, collection, id, editing }: RecordPageProps)
       </Frame>
     )
   }
-  if (editing && !readOnly)
+  const deleted = record.data.deleted !== undefined
+  if (editing && !readOnly && !deleted)
     return (
       <Frame collection={collection} title={`${t('record.edit')}: ${record.data.title}`} focus={false}>
         <RecordForm key={id} schema={schema} collection={collection} record={record.data} onSaved={onSaved} onCancel={() => navigate(here)} />
       </Frame>
     )
   return (
-    <Frame collection={collection} title={record.data.title} action={readOnly ? undefined : <EditButton edit={edit} />}>
+    <Frame collection={collection} title={record.data.title} action={readOnly || deleted ? undefined : <Actions edit={edit} record={record.data} />}>
       <RecordView schema={schema} collection={collection} record={record.data} readOnly={readOnly} />
     </Frame>
+  )
+}
+
+function Actions({ edit, record }: { edit: () => void; record: Rec }) {
+  return (
+    <div className={css.actions}>
+      <DeleteButton record={record} />
+      <EditButton edit={edit} />
+    </div>
   )
 }
 

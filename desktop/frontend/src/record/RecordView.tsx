@@ -8,6 +8,8 @@ import { isConflicted, layout, listOf } from '../schema/fields'
 import { Icon } from '../ui/icons'
 import { SourceMark } from '../ui/SourceMark'
 import { TickSteps } from '../ui/Tick'
+import { DeletedNote } from './Deletion'
+import { HistoryPanel } from './HistoryPanel'
 import { ConflictPanel } from './ConflictPanel'
 import type { CollectionProps } from './RecordPage'
 import css from './record.module.css'
@@ -17,10 +19,12 @@ type Props = CollectionProps & { record: Rec; readOnly: boolean }
 
 export function RecordView({ schema, collection, record, readOnly }: Props) {
   const { label } = useWords()
+  const deleted = record.deleted !== undefined
   return (
     <div className={css.view}>
       <div className={css.main}>
-        <ConflictPanel schema={schema} collection={collection} record={record} readOnly={readOnly} />
+        <DeletedNote record={record} readOnly={readOnly} />
+        {!deleted && <ConflictPanel schema={schema} collection={collection} record={record} readOnly={readOnly} />}
         {layout(collection).map((section, i) => (
           <section key={i} className={css.section} aria-label={section.label === null ? undefined : label(section.label)}>
             {section.label !== null && <h2>{label(section.label)}</h2>}
@@ -31,9 +35,10 @@ export function RecordView({ schema, collection, record, readOnly }: Props) {
             </dl>
           </section>
         ))}
+        <HistoryPanel schema={schema} collection={collection} record={record} />
       </div>
       <aside className={css.aside}>
-        {!readOnly && <StatusMoves schema={schema} collection={collection} record={record} />}
+        {!readOnly && !deleted && <StatusMoves schema={schema} collection={collection} record={record} />}
         <Ticks record={record} />
         <Flags record={record} />
         <About record={record} collection={collection} />
@@ -106,8 +111,12 @@ function About({ record, collection }: { record: Rec; collection: CollectionProp
           {showMoment(record.updated_ms)}
           {record.updated_by !== '' && <> {t('record.by', { who: record.updated_by })}</>}
         </dd>
-        <dt>{t('record.created')}</dt>
-        <dd>{showMoment(record.created_ms)}</dd>
+        {record.deleted === undefined && (
+          <>
+            <dt>{t('record.created')}</dt>
+            <dd>{showMoment(record.created_ms)}</dd>
+          </>
+        )}
         <dt>{t('record.id')}</dt>
         <dd className={css.id}>{record.id}</dd>
       </dl>

@@ -5,7 +5,7 @@ import { asProblem, type Problem } from '../api/problem'
 import { useAcceptRecord, useApi } from '../api/queries'
 import type { Collection, Rec, Schema, Values } from '../api/types'
 import { useWords } from '../i18n'
-import { changedFields, openDraft, readChanges, readNew } from '../schema/draft'
+import { changedFields, openDraft, readChanges, readNew, typeIn } from '../schema/draft'
 import { complaintTexts, placeErrors } from './complaints'
 
 export type FormState = {
@@ -24,12 +24,12 @@ export type FormState = {
 }
 
 /** `record` is what the form was opened on (null for a new one); later versions don't touch it. */
-export function useRecordForm(schema: Schema, collection: Collection, record: Rec | null, onSaved: (record: Rec) => void): FormState {
+export function useRecordForm(schema: Schema, collection: Collection, record: Rec | null, onSaved: (record: Rec) => void, initial: Values = {}): FormState {
   const { t } = useWords()
   const api = useApi()
   const accept = useAcceptRecord()
   const [opened] = useState(() => ({ record, draft: openDraft(collection, record) }))
-  const [draft, setDraft] = useState(opened.draft)
+  const [draft, setDraft] = useState(() => ({ ...opened.draft, ...typeIn(collection, initial) }))
   const [errors, setErrors] = useState<Record<string, string>>({})
   const [others, setOthers] = useState<string[]>([])
   const [failures, setFailures] = useState(0)

@@ -11,6 +11,12 @@ export function openDraft(collection: Collection, record: Rec | null): Draft {
   return Object.fromEntries(collection.fields.map((field) => [field.name, toTyped(field, record?.values[field.name])]))
 }
 
+/** Values as a person would have typed them; those of fields that the pack doesn't know are left out. */
+export function typeIn(collection: Collection, values: Values): Draft {
+  const known = collection.fields.filter((field) => values[field.name] !== undefined)
+  return Object.fromEntries(known.map((field) => [field.name, toTyped(field, values[field.name])]))
+}
+
 /** Names of fields whose text is not what the form was opened with. */
 export function changedFields(opened: Draft, draft: Draft): string[] {
   return Object.keys(draft).filter((name) => draft[name] !== opened[name])

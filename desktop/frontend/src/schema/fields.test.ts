@@ -27,7 +27,9 @@ describe('reading what was typed', () => {
 
   it.each([
     ['Ten', '  ', 'required'],
-    ['NgayDen', '31/04/2026', 'badDate'],
+    ['NgayDen', '31/04/2026', 'noSuchDay'],
+    ['NgayDen', 'hôm qua', 'badDate'],
+    ['GioRoi', '31/02/2026 08:00', 'noSuchDay'],
     ['GioRoi', '03/11/2026', 'badDateTime'],
     ['BenDau', '03', 'notInList'],
     ['SoNguoi', '12,5', 'badInteger'],

@@ -1,7 +1,7 @@
 // How a pack's field looks as text that a person types or reads, and back.
 // Nothing here knows a collection by name: everything follows from /schema.
 import type { CodeList, Collection, Field, Rec, Schema, Value } from '../api/types'
-import { parseDate, parseDateTime, showDate, showDateTime } from '../format/time'
+import { isNoDay, parseDate, parseDateTime, showDate, showDateTime } from '../format/time'
 
 export function findField(collection: Collection, name: string): Field | undefined {
   return collection.fields.find((field) => field.name === name)
@@ -26,7 +26,7 @@ export function toTyped(field: Field, value: Value | undefined): string {
 }
 
 export type Complaint =
-  | { kind: 'required' | 'badDate' | 'badDateTime' | 'badInteger' | 'notInList' }
+  | { kind: 'required' | 'badDate' | 'badDateTime' | 'noSuchDay' | 'badInteger' | 'notInList' }
   | { kind: 'tooLong'; max: number; length: number }
 
 export type Reading = { value: Value; complaint?: never } | { value?: never; complaint: Complaint }
@@ -36,9 +36,9 @@ export function fromTyped(field: Field, list: CodeList | null, typed: string): R
   if (typed.trim() === '') return field.required && field.generated === '' ? { complaint: { kind: 'required' } } : { value: null }
   switch (field.type) {
     case 'date':
-      return orComplain(parseDate(typed), 'badDate')
+      return orComplain(parseDate(typed), isNoDay(typed) ? 'noSuchDay' : 'badDate')
     case 'datetime':
-      return orComplain(parseDateTime(typed), 'badDateTime')
+      return orComplain(parseDateTime(typed), isNoDay(typed) ? 'noSuchDay' : 'badDateTime')
     case 'bool':
       return { value: typed === 'true' }
     case 'integer':
@@ -52,7 +52,7 @@ export function fromTyped(field: Field, list: CodeList | null, typed: string): R
   }
 }
 
-function orComplain(value: string | number | null, kind: 'badDate' | 'badDateTime' | 'badInteger'): Reading {
+function orComplain(value: string | number | null, kind: 'badDate' | 'badDateTime' | 'noSuchDay' | 'badInteger'): Reading {
   return value === null ? { complaint: { kind } } : { value }
 }
 

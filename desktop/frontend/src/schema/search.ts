@@ -15,13 +15,15 @@ export type ListState = {
   conditions: Record<string, Condition>
   quick: QuickFilter[]
   tick: Tick | null
+  /** The deleted records instead of those that are shown; nothing else narrows them. */
+  deleted: boolean
   sort: { field: string; desc: boolean }
   /** Cursors of the pages after the first that were opened; the last is the one shown. */
   cursors: string[]
 }
 
 export function firstState(collection: Collection): ListState {
-  return { text: '', conditions: {}, quick: [], tick: null, sort: collection.sort, cursors: [] }
+  return { text: '', conditions: {}, quick: [], tick: null, deleted: false, sort: collection.sort, cursors: [] }
 }
 
 export type FilterKind = 'choice' | 'range' | 'bool' | 'text'
@@ -33,7 +35,7 @@ export function filterKind(schema: Schema, field: Field): FilterKind {
 }
 
 export function isNarrowed(state: ListState): boolean {
-  return state.text !== '' || state.quick.length > 0 || state.tick !== null || activeFields(state).length > 0
+  return state.deleted || state.text !== '' || state.quick.length > 0 || state.tick !== null || activeFields(state).length > 0
 }
 
 export function activeFields(state: ListState): string[] {

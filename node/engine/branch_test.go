@@ -1,0 +1,112 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/sync/identity"
+)
+
+// settles gives a peer the checkpoints by which the hub has committed what another holds of
+// its own first log.
+func (p *peer) settles(by *peer) {
+	p.t.Helper()
+	h := &province{ms: testNow.UnixMilli()}
+	head := by.receipt().Heads[0]
+	p.checkpoint(h.checkpoint(crdt.Checkpoint{}))
+	p.checkpoint(h.checkpoint(crdt.Checkpoint{Heads: []crdt.Pin{{Log: head.Log, Seq: head.Head.Seq, Hash: head.Head.Hash}}}))
+}
+
+// A hub's snapshot, and a store that another is repaired from, hold both branches, whichever
+// of them the hub has committed.
+func TestSegmentsHoldBothBranchesOfASettledFork(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		others := map[crdt.Device]identity.Role{}
+		box := testEngine(t, "box", identity.RoleBox, others)
+		id := box.create(map[string]any{"subject": "Chung"})
+		box.receipt()
+		twin := box.twin()
+		box.edit(id, "", map[string]any{"subject": "Nhánh một"})
+		twin.edit(id, "", map[string]any{"subject": "Nhánh hai"})
+		box.receipt()
+		twin.receipt()
+		laptop := testEngine(t, "laptop", identity.RoleLaptop, others)
+		laptop.take(slices.Concat(pieces(box), pieces(twin))...)
+		committed := twin
+		if first {
+			committed = box
+		}
+		laptop.settles(committed)
+		fresh := testEngine(t, "fresh", identity.RoleLaptop, others)
+		fresh.take(must(laptop.segmentsAll())...)
+		if got := fresh.texts(id, "subject"); !slices.Equal(got, []string{"Nhánh hai", "Nhánh một"}) {
+			t.Errorf("committed the first: %v; made of another's segments, a node reads %q", first, got)
+		}
+		fresh.sound()
+	}
+}
+
+// What the hub has committed of a log has a hole, below the fork or past it: peers are told
+// of no more than what lies before it, and what they send fills it where it lies.
+func TestAHoleInAForkedLogIsFilled(t *testing.T) {
+	for _, below := range []bool{true, false} {
+		others := map[crdt.Device]identity.Role{}
+		box := testEngine(t, "box", identity.RoleBox, others)
+		id := box.create(map[string]any{"subject": "Chung"})
+		box.edit(id, "", map[string]any{"subject": "Chung 2"})
+		box.receipt()
+		twin := box.twin()
+		box.edit(id, "", map[string]any{"subject": "Nhánh một"})
+		for n := range 3 {
+			twin.edit(id, "", map[string]any{"subject": "Nhánh hai", "note": fmt.Sprint(n)})
+			twin.receipt()
+		}
+		laptop := testEngine(t, "laptop", identity.RoleLaptop, others)
+		laptop.take(slices.Concat(pieces(box), pieces(twin))...)
+		laptop.settles(twin)
+		head := laptop.receipt().Heads[0]
+		err := laptop.Store.Update(func(tx *store.Tx) error {
+			lies, seq := laptop.authorities().forks.lies(head.Log)[1], uint64(4)
+			if below {
+				lies, seq = head.Log, 2
+			}
+			l, err := tx.Log(lies)
+			if err != nil {
+				return err
+			}
+			return tx.PutEntry(l, seq, store.Stored{})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := laptop.Store.Scrub(context.Background(), func(uint64) {}); err != nil {
+			t.Fatal(err)
+		}
+		if len(laptop.Store.Damage()) == 0 {
+			t.Fatal("no damage was made")
+		}
+		held := uint64(0)
+		if heads := laptop.receipt().Heads; len(heads) > 0 {
+			held = heads[0].Head.Seq
+		}
+		if below && held > 1 || held > 3 {
+			t.Errorf("hole below the fork: %v; it says that it holds %d", below, held)
+		}
+		for _, s := range pieces(twin) {
+			if err := laptop.take(s)[0]; err != nil {
+				t.Errorf("take what peers send: %v", err)
+			}
+		}
+		if damage := laptop.Store.Damage(); len(damage) > 0 {
+			t.Errorf("hole below the fork: %v; it stays: %+v", below, damage)
+		}
+		if got := laptop.receipt().Heads[0]; got != head {
+			t.Errorf("peers are told of %v; want %v again", got, head)
+		}
+		laptop.sound()
+	}
+}
