@@ -27,6 +27,9 @@ func TestAStoreForReadingOnlyIsShown(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if _, err := p.Store.Purge(); err != nil { // merges: level 0 would span all items
+		t.Fatal(err)
+	}
 	sane := p.cfg
 	p.close()
 	sound := p.dir
