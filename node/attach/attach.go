@@ -5,6 +5,7 @@
 //
 //	Put     stream -> hash + seal -> incoming/ -> fsync -> rename -> fsync the directory
 //	Open    reads all of it and compares its hash, before it gives the first byte
+//	Append  keeps a piece that another device sends; the last one ends as Put does
 //	Collect removes what nothing points to, and what nobody has just put
 //	Erase   removes what the law says, whoever points to it
 //
@@ -69,6 +70,11 @@ type Store struct {
 
 	mu     sync.Mutex // guards pinned, and that nothing is pinned while it is removed
 	pinned map[name]struct{}
+	sound  map[name]bool // read whole in this run; guarded by mu
+
+	staging  sync.Mutex // guards partial/ and what follows
+	partials map[name]partial
+	touches  uint64
 }
 
 // name is what a file is called: it tells nothing to whoever lacks the key.
@@ -84,6 +90,7 @@ func OpenStore(dir string, opts Options) (*Store, error) {
 	}
 	s := &Store{
 		dir: dir, keys: opts.Keys, nameKey: opts.Keys.Derive(purposeNames), max: opts.MaxBytes, pinned: map[name]struct{}{},
+		sound: map[name]bool{}, partials: map[name]partial{},
 	}
 	if s.max == 0 {
 		s.max = MaxBytes
@@ -284,16 +291,20 @@ func damaged(err error) error {
 }
 
 // Erase removes an attachment, durably, whoever points to it; one that isn't here
-// is erased already. What the disk's blocks still hold is sealed.
+// is erased already. Pieces of it go, too. What the disk's blocks still hold is sealed.
 func (s *Store) Erase(h Hash) error {
 	n := s.name(h)
+	s.staging.Lock()
+	err := s.dropPartial(n)
+	s.staging.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.pinned, n)
-	return s.remove(n)
+	return errors.Join(err, s.remove(n))
 }
 
 func (s *Store) remove(n name) error {
+	delete(s.sound, n)
 	err := os.Remove(s.path(n))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -122,7 +122,7 @@ func (s *Store) walk(ctx context.Context, f func(path string, n name, size int64
 		return fmt.Errorf("list the attachments: %w", err)
 	}
 	for _, shelf := range shelves {
-		if shelf.Name() == dirIncoming {
+		if shelf.Name() == dirIncoming || shelf.Name() == dirPartial {
 			continue
 		}
 		dir := filepath.Join(s.dir, shelf.Name())
