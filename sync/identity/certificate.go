@@ -2,6 +2,7 @@ package identity
 
 import (
 	"bytes"
+	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
@@ -24,12 +25,20 @@ const (
 // The values of a COSE_Key (RFC 9053, section 7.2) that this package accepts.
 const (
 	keyTypeOKP   = 1
+	curveX25519  = 4
 	curveEd25519 = 6
 )
 
 type coseKey struct {
 	Type  int    `cbor:"1,keyasint"`
 	Alg   int    `cbor:"3,keyasint"`
+	Curve int    `cbor:"-1,keyasint"`
+	X     []byte `cbor:"-2,keyasint"`
+}
+
+// agreementKey is a COSE_Key that signs nothing: it has no algorithm of its own.
+type agreementKey struct {
+	Type  int    `cbor:"1,keyasint"`
 	Curve int    `cbor:"-1,keyasint"`
 	X     []byte `cbor:"-2,keyasint"`
 }
@@ -50,6 +59,9 @@ type wireClaims struct {
 	Epoch   uint64       `cbor:"-70003,keyasint"`
 	Peer    coseKey      `cbor:"-70004,keyasint"`
 	Name    string       `cbor:"-70005,keyasint"`
+	// Absent from certificates issued before there were these carriers.
+	Noise *agreementKey `cbor:"-70006,keyasint,omitempty"`
+	HPKE  *agreementKey `cbor:"-70007,keyasint,omitempty"`
 }
 
 // Issue certifies a device under the authority's key. It refuses what Verify
@@ -166,7 +178,7 @@ func encodeClaims(c Claims) ([]byte, error) {
 	w := wireClaims{
 		Issuer: c.Issuer, Subject: c.Device.String(), ID: c.ID, Cnf: confirmation{Key: keyOf(c.SealKey)},
 		Format: wire.Format, Scopes: make([]string, len(c.Scopes)), Role: string(c.Role), Epoch: c.Epoch,
-		Peer: keyOf(c.PeerKey), Name: c.Name,
+		Peer: keyOf(c.PeerKey), Name: c.Name, Noise: agreementOf(c.NoiseKey), HPKE: agreementOf(c.HPKEKey),
 	}
 	for i, s := range c.Scopes {
 		w.Scopes[i] = string(s)
@@ -194,9 +206,18 @@ func decodeClaims(payload []byte) (Claims, error) {
 	if err != nil {
 		return Claims{}, fmt.Errorf("claims: peer key: %w", err)
 	}
+	noise, err := w.Noise.x25519()
+	if err != nil {
+		return Claims{}, fmt.Errorf("claims: noise key: %w", err)
+	}
+	hpke, err := w.HPKE.x25519()
+	if err != nil {
+		return Claims{}, fmt.Errorf("claims: hpke key: %w", err)
+	}
 	c := Claims{
 		Issuer: w.Issuer, Name: w.Name, ID: w.ID, Device: device, SealKey: seal, PeerKey: peer,
 		Scopes: make([]crdt.Scope, len(w.Scopes)), Role: Role(w.Role), Epoch: w.Epoch,
+		NoiseKey: noise, HPKEKey: hpke,
 	}
 	for i, s := range w.Scopes {
 		c.Scopes[i] = crdt.Scope(s)
@@ -216,4 +237,22 @@ func (k coseKey) ed25519() (ed25519.PublicKey, error) {
 		return nil, fmt.Errorf("%d bytes; want %d", len(k.X), ed25519.PublicKeySize)
 	}
 	return ed25519.PublicKey(k.X), nil
+}
+
+func agreementOf(k *ecdh.PublicKey) *agreementKey {
+	if k == nil {
+		return nil
+	}
+	return &agreementKey{Type: keyTypeOKP, Curve: curveX25519, X: k.Bytes()}
+}
+
+// x25519 is nil for a claim that isn't there.
+func (k *agreementKey) x25519() (*ecdh.PublicKey, error) {
+	if k == nil {
+		return nil, nil
+	}
+	if k.Type != keyTypeOKP || k.Curve != curveX25519 {
+		return nil, errors.New("not an X25519 key")
+	}
+	return ecdh.X25519().NewPublicKey(k.X)
 }

@@ -3,6 +3,7 @@ package identity
 import (
 	"bytes"
 	"cmp"
+	"crypto/ecdh"
 	"crypto/ed25519"
 	"fmt"
 	"slices"
@@ -21,6 +22,7 @@ type Directory struct {
 	mu       sync.RWMutex // guards the maps
 	byDevice map[crdt.Device]record
 	byPeer   map[[ed25519.PublicKeySize]byte]crdt.Device
+	byNoise  map[[32]byte]crdt.Device
 }
 
 type record struct {
@@ -35,7 +37,7 @@ func New(root ed25519.PublicKey) (*Directory, error) {
 	}
 	return &Directory{
 		root: bytes.Clone(root), byDevice: map[crdt.Device]record{},
-		byPeer: map[[ed25519.PublicKeySize]byte]crdt.Device{},
+		byPeer: map[[ed25519.PublicKeySize]byte]crdt.Device{}, byNoise: map[[32]byte]crdt.Device{},
 	}, nil
 }
 
@@ -51,7 +53,7 @@ func (d *Directory) Verify(cert []byte) (Claims, error) {
 
 // Add verifies a certificate and keeps it. Of two certificates of one device the
 // one with the higher epoch counts; of two in one epoch, the one whose bytes sort
-// last. A peer key belongs to one device.
+// last. A peer key belongs to one device, and so does a Noise key.
 func (d *Directory) Add(cert []byte) (Claims, error) {
 	c, err := d.Verify(cert)
 	if err != nil {
@@ -63,16 +65,46 @@ func (d *Directory) Add(cert []byte) (Claims, error) {
 	if owner, ok := d.byPeer[peer]; ok && owner != c.Device {
 		return Claims{}, fmt.Errorf("%w: its peer key is that of device %s", ErrCertificate, owner)
 	}
+	if owner, ok := d.byNoise[pointOf(c.NoiseKey)]; ok && owner != c.Device {
+		return Claims{}, fmt.Errorf("%w: its Noise key is that of device %s", ErrCertificate, owner)
+	}
 	old, held := d.byDevice[c.Device]
 	if held && cmp.Or(cmp.Compare(c.Epoch, old.claims.Epoch), bytes.Compare(cert, old.cert)) <= 0 {
 		return c, nil
 	}
 	if held {
 		delete(d.byPeer, [ed25519.PublicKeySize]byte(old.claims.PeerKey))
+		delete(d.byNoise, pointOf(old.claims.NoiseKey))
 	}
 	d.byDevice[c.Device] = record{claims: c, cert: bytes.Clone(cert)}
 	d.byPeer[peer] = c.Device
+	if c.NoiseKey != nil {
+		d.byNoise[pointOf(c.NoiseKey)] = c.Device
+	}
 	return c, nil
+}
+
+// pointOf is zero without a key, which is no key.
+func pointOf(k *ecdh.PublicKey) (p [32]byte) {
+	if k != nil {
+		copy(p[:], k.Bytes())
+	}
+	return p
+}
+
+// ByNoiseKey gives the claims of the device that proves itself with the X25519 key
+// on the thin link.
+func (d *Directory) ByNoiseKey(key []byte) (Claims, bool) {
+	if len(key) != 32 {
+		return Claims{}, false
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	device, ok := d.byNoise[[32]byte(key)]
+	if !ok {
+		return Claims{}, false
+	}
+	return d.byDevice[device].claims, true
 }
 
 // ByDevice gives the claims that count for a device. What it returns is shared:

@@ -2,10 +2,12 @@
 //
 // A device holds two Ed25519 keys that are never the same: the seal key signs
 // what it wrote (seals of its logs, its receipts), the peer key authenticates its
-// connections. Its name, crdt.Device, is the first 16 bytes of the SHA-256 of the
+// connections. Two X25519 keys serve the carriers that have no room for signatures:
+// with the Noise key it proves itself on the thin link, to the HPKE key bundles are
+// encrypted. Devices certified before there were these carriers have neither. Its name, crdt.Device, is the first 16 bytes of the SHA-256 of the
 // seal key, so a name can't be claimed without the key.
 //
-// An authority binds the two keys, a role and a list of scopes together in a
+// An authority binds the keys, a role and a list of scopes together in a
 // certificate: a COSE_Sign1 message (RFC 9052) whose payload is a CWT (RFC 8392).
 // It has no expiry date, because a device may be away for a year with no clock
 // that anyone trusts: it carries an epoch of its authority instead.
@@ -19,6 +21,7 @@
 package identity
 
 import (
+	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
@@ -60,6 +63,10 @@ type Claims struct {
 	Scopes  []crdt.Scope // sorted, each once
 	Role    Role
 	Epoch   uint64 // the authority epoch that the issuer cites
+	// X25519, either nil in a certificate of a time before its carrier: without
+	// NoiseKey there is no thin link to the device, without HPKEKey no bundle for it.
+	NoiseKey *ecdh.PublicKey
+	HPKEKey  *ecdh.PublicKey
 }
 
 // Errors of this package. Every failure wraps one of them.
@@ -71,20 +78,31 @@ var (
 	ErrScope       = errors.New("outside the scopes of the device's certificate")
 )
 
-// Keys are a device's private keys.
+// Keys are a device's private keys. Noise and HPKE are nil on a device whose
+// certificate doesn't have them.
 type Keys struct {
-	Seal ed25519.PrivateKey
-	Peer ed25519.PrivateKey
+	Seal  ed25519.PrivateKey
+	Peer  ed25519.PrivateKey
+	Noise *ecdh.PrivateKey
+	HPKE  *ecdh.PrivateKey
 }
 
-// NewKeys draws both keys from rand, which must be cryptographically random.
+// NewKeys draws all keys from rand, which must be cryptographically random.
 func NewKeys(rand io.Reader) (Keys, error) {
 	seal, err := NewKey(rand)
 	if err != nil {
 		return Keys{}, err
 	}
 	peer, err := NewKey(rand)
-	return Keys{Seal: seal, Peer: peer}, err
+	if err != nil {
+		return Keys{}, err
+	}
+	noise, err := NewAgreementKey(rand)
+	if err != nil {
+		return Keys{}, err
+	}
+	hpke, err := NewAgreementKey(rand)
+	return Keys{Seal: seal, Peer: peer, Noise: noise, HPKE: hpke}, err
 }
 
 // NewKey draws one Ed25519 key from 32 bytes of rand.
@@ -94,6 +112,35 @@ func NewKey(rand io.Reader) (ed25519.PrivateKey, error) {
 		return nil, fmt.Errorf("draw a key: %w", err)
 	}
 	return ed25519.NewKeyFromSeed(seed[:]), nil
+}
+
+// NewAgreementKey draws one X25519 key from 32 bytes of rand.
+func NewAgreementKey(rand io.Reader) (*ecdh.PrivateKey, error) {
+	var secret [32]byte
+	if _, err := io.ReadFull(rand, secret[:]); err != nil {
+		return nil, fmt.Errorf("draw a key: %w", err)
+	}
+	return ecdh.X25519().NewPrivateKey(secret[:])
+}
+
+// Certify puts the public halves of the keys into claims, and the device's name.
+func (k Keys) Certify(c *Claims) {
+	c.Device, c.SealKey, c.PeerKey = k.Device(), Public(k.Seal), Public(k.Peer)
+	if k.Noise != nil {
+		c.NoiseKey = k.Noise.PublicKey()
+	}
+	if k.HPKE != nil {
+		c.HPKEKey = k.HPKE.PublicKey()
+	}
+}
+
+// Fit says whether a certificate's claims are for these keys: all that it names, and
+// no others.
+func (k Keys) Fit(c *Claims) bool {
+	var own Claims
+	k.Certify(&own)
+	same := func(a, b *ecdh.PublicKey) bool { return a == b || a != nil && b != nil && a.Equal(b) }
+	return own.SealKey.Equal(c.SealKey) && own.PeerKey.Equal(c.PeerKey) && same(own.NoiseKey, c.NoiseKey) && same(own.HPKEKey, c.HPKEKey)
 }
 
 // Device is the name that the seal key gives.
@@ -124,6 +171,10 @@ func (c *Claims) validate() error {
 		return errors.New("a key that is not an Ed25519 public key of 32 bytes")
 	case c.SealKey.Equal(c.PeerKey):
 		return errors.New("one key for seals and connections; draw two")
+	case c.NoiseKey != nil && c.HPKEKey != nil && c.NoiseKey.Equal(c.HPKEKey):
+		return errors.New("one key for the thin link and for bundles; draw two")
+	case !x25519(c.NoiseKey) || !x25519(c.HPKEKey):
+		return errors.New("a key for the thin link or for bundles that is not an X25519 key other than zero")
 	case c.Device != DeviceOf(c.SealKey):
 		return errors.New("the device's name is not the hash of its seal key")
 	case c.ID == [16]byte{}:
@@ -134,6 +185,12 @@ func (c *Claims) validate() error {
 		return fmt.Errorf("a name of issuer or device that is empty, longer than %d bytes or unprintable", MaxName)
 	}
 	return validateScopes(c.Scopes)
+}
+
+// x25519 says whether a key that may be absent is of the curve. With the point zero
+// every secret would be zero.
+func x25519(k *ecdh.PublicKey) bool {
+	return k == nil || k.Curve() == ecdh.X25519() && [32]byte(k.Bytes()) != [32]byte{}
 }
 
 func validateScopes(scopes []crdt.Scope) error {

@@ -2,6 +2,7 @@ package identity
 
 import (
 	"bytes"
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -31,6 +32,20 @@ func testClaims(name string, role Role) Claims {
 		Issuer: "p/04", Name: "máy " + name, ID: [16]byte{1, 2, 3}, Device: DeviceOf(seal), SealKey: seal,
 		PeerKey: Public(testKey(name + " peer")), Scopes: []crdt.Scope{"c/03646", "p/04"}, Role: role,
 	}
+}
+
+func agreementKey25519(name string) *ecdh.PrivateKey {
+	k, err := NewAgreementKey(bytes.NewReader(testKey(name).Seed()))
+	if err != nil {
+		panic(err)
+	}
+	return k
+}
+
+// withCarriers are claims of "hub" as they are issued now.
+func withCarriers(c Claims) Claims {
+	c.NoiseKey, c.HPKEKey = agreementKey25519("hub noise").PublicKey(), agreementKey25519("hub hpke").PublicKey()
+	return c
 }
 
 func issue(t testing.TB, c Claims) []byte {
@@ -78,6 +93,60 @@ func TestIssueAndVerify(t *testing.T) {
 	}
 }
 
+// A device certified anew gets the carriers' keys; each belongs to it alone.
+func TestCarriersKeys(t *testing.T) {
+	old := testClaims("box", RoleBox)
+	renewed := withCarriers(old)
+	renewed.Epoch = 1
+	a, b := issue(t, old), issue(t, renewed)
+	for _, d := range []*Directory{directory(t, a, b), directory(t, b, a)} {
+		got, ok := d.ByNoiseKey(renewed.NoiseKey.Bytes())
+		if !ok || got.Device != old.Device || !got.NoiseKey.Equal(renewed.NoiseKey) || !got.HPKEKey.Equal(renewed.HPKEKey) {
+			t.Errorf("got %+v, %v", got, ok)
+		}
+	}
+	d := directory(t, a)
+	if c, _ := d.ByDevice(old.Device); c.NoiseKey != nil || c.HPKEKey != nil {
+		t.Error("a certificate without the keys shows some")
+	}
+	if _, ok := d.ByNoiseKey(make([]byte, 32)); ok {
+		t.Error("found by no key")
+	}
+	thief := testClaims("thief", RoleLaptop)
+	thief.NoiseKey = renewed.NoiseKey
+	d = directory(t, b)
+	if _, err := d.Add(issue(t, thief)); !errors.Is(err, ErrCertificate) {
+		t.Errorf("another device's Noise key: %v; want ErrCertificate", err)
+	}
+	rotated := renewed
+	rotated.Epoch, rotated.NoiseKey = 2, agreementKey25519("hub noise 2").PublicKey()
+	if _, err := d.Add(issue(t, rotated)); err != nil {
+		t.Fatal(err)
+	}
+	_, before := d.ByNoiseKey(renewed.NoiseKey.Bytes())
+	if _, now := d.ByNoiseKey(rotated.NoiseKey.Bytes()); before || !now {
+		t.Errorf("after the change the old key is believed: %v, the new one: %v", before, now)
+	}
+}
+
+func TestKeysFit(t *testing.T) {
+	k, err := NewKeys(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := testClaims("box", RoleBox)
+	if k.Certify(&c); !k.Fit(&c) || c.validate() != nil {
+		t.Error("keys don't fit the claims made of them")
+	}
+	other := c
+	other.HPKEKey = agreementKey25519("other").PublicKey()
+	without := c
+	without.NoiseKey = nil
+	if k.Fit(&other) || k.Fit(&without) {
+		t.Error("keys fit claims of others")
+	}
+}
+
 // forgery is a certificate with every part in the open. A fresh one, sealed, is
 // byte for byte what Issue writes.
 type forgery struct {
@@ -91,6 +160,10 @@ type forgery struct {
 
 func okp(crv, alg any, x []byte) map[any]any {
 	return map[any]any{int64(1): int64(1), int64(3): alg, int64(-1): crv, int64(-2): x}
+}
+
+func agreement(curve int64, x []byte) map[any]any {
+	return map[any]any{int64(1): int64(1), int64(-1): curve, int64(-2): x}
 }
 
 func newForgery(c Claims) *forgery {
@@ -226,6 +299,14 @@ func TestVerifyRefuses(t *testing.T) {
 		{"an unknown role", "role", func(f *forgery) { f.claims[int64(-70002)] = "root" }},
 		{"an unknown format", "format 2", func(f *forgery) { f.claims[int64(-70000)] = uint64(2) }},
 		{"an unknown claim", "malformed", func(f *forgery) { f.claims[int64(4)] = int64(1) }},
+		{"a noise key on Ed25519", "X25519", func(f *forgery) { f.claims[int64(-70006)] = agreement(6, make([]byte, 32)) }},
+		{"a noise key of 31 bytes", "noise key", func(f *forgery) { f.claims[int64(-70006)] = agreement(4, make([]byte, 31)) }},
+		{"an hpke key of zeros", "other than zero", func(f *forgery) { f.claims[int64(-70007)] = agreement(4, make([]byte, 32)) }},
+		{"an hpke key with an algorithm", "malformed", func(f *forgery) { f.claims[int64(-70007)] = okp(int64(4), int64(-8), box.PeerKey) }},
+		{"a noise key that is null", "canonical", func(f *forgery) { f.claims[int64(-70006)] = nil }},
+		{"one key for both carriers", "draw two", func(f *forgery) {
+			f.claims[int64(-70006)], f.claims[int64(-70007)] = agreement(4, box.PeerKey), agreement(4, box.PeerKey)
+		}},
 		{"a name with a control character", "name", func(f *forgery) { f.claims[int64(-70005)] = "a\x1b[2J" }},
 		{"a name of 65 bytes", "name", func(f *forgery) { f.claims[int64(-70005)] = strings.Repeat("a", 65) }},
 		{"trailing bytes", "COSE", func(f *forgery) { f.after = func(b []byte) []byte { return append(b, 0) } }},
@@ -393,6 +474,10 @@ func FuzzVerify(f *testing.F) {
 func FuzzDecodeClaims(f *testing.F) {
 	b, err := encodeClaims(testClaims("box", RoleBox))
 	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	if b, err = encodeClaims(withCarriers(testClaims("box", RoleBox))); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b)

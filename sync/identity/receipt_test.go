@@ -222,6 +222,7 @@ var update = flag.Bool("update", false, "write testdata/v1.txt anew")
 // The vectors of FORMAT.md: fixed keys give fixed bytes.
 func TestVectors(t *testing.T) {
 	hub := testClaims("hub", RoleHub)
+	carriers := withCarriers(hub)
 	receipt := testReceipt(t)
 	encoded, err := receipt.Encode()
 	if err != nil {
@@ -240,6 +241,9 @@ func TestVectors(t *testing.T) {
 		{"seal_seed", testKey("hub seal").Seed()}, {"seal_public", hub.SealKey}, {"peer_public", hub.PeerKey},
 		{"device", hub.Device[:]}, {"certificate", issue(t, hub)},
 		{"receipt_signed", signed}, {"receipt", encoded},
+		{"noise_secret", agreementKey25519("hub noise").Bytes()}, {"noise_public", carriers.NoiseKey.Bytes()},
+		{"hpke_secret", agreementKey25519("hub hpke").Bytes()}, {"hpke_public", carriers.HPKEKey.Bytes()},
+		{"certificate_carriers", issue(t, carriers)},
 	} {
 		fmt.Fprintf(&got, "%s %s\n", v.name, hex.EncodeToString(v.b))
 	}
