@@ -2,12 +2,12 @@ package daemon
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/store"
@@ -80,18 +80,20 @@ func (d *Daemon) Backup(ctx context.Context, o BackupOrder) (r BackupReport, err
 // Names of what a backup holds beside the store. Keys are carried as PKCS #8: the
 // backup seals them, and the restored node seals them anew.
 const (
-	backupSealKey = "seal-key"
-	backupPeerKey = "peer-key"
+	backupSealKey  = "seal-key"
+	backupPeerKey  = "peer-key"
+	backupNoiseKey = "noise-key" // these two where the certificate has them
+	backupHPKEKey  = "hpke-key"
 )
 
 // files are the files that make a directory this node.
 func (d *Daemon) files() (files []backup.File, err error) {
-	for name, key := range map[string]ed25519.PrivateKey{backupSealKey: d.self.keys.Seal, backupPeerKey: d.self.keys.Peer} {
+	for file, key := range keyFiles(d.self.keys) {
 		der, err := x509.MarshalPKCS8PrivateKey(key)
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, backup.Bytes(name, der))
+		files = append(files, backup.Bytes(strings.TrimSuffix(file, ".sealed"), der))
 	}
 	names, err := filepath.Glob(filepath.Join(d.dir, dirCertificates, allCertificates))
 	if err != nil {

@@ -74,6 +74,8 @@ const (
 	fileCertificate = "certificate.cose"
 	fileSealKey     = "seal-key.sealed"
 	filePeerKey     = "peer-key.sealed"
+	fileNoiseKey    = "noise-key.sealed" // these two where the certificate has them
+	fileHPKEKey     = "hpke-key.sealed"
 	dirCertificates = "certificates"
 	dirStore        = "store"
 	dirRaft         = "raft"
@@ -139,10 +141,8 @@ func (c *Config) Write(dir string) error {
 	return durable.WriteFile(filepath.Join(dir, fileConfig), append(b, '\n'))
 }
 
-// Keys are a device's two keys: it seals with one and connects with the other.
-type Keys struct {
-	Seal, Peer ed25519.PrivateKey
-}
+// Keys are a device's own keys.
+type Keys = identity.Keys
 
 // Enrol writes what makes a directory a node: configuration, keys sealed with the
 // store's, its own certificate and those of its peers. The directory has its key
@@ -152,7 +152,7 @@ func Enrol(dir string, c *Config, k Keys, store keyring.Keys, own []byte, peers 
 	for i, cert := range peers {
 		files[filepath.Join(dirCertificates, fmt.Sprintf("%02d.cose", i))] = cert
 	}
-	for name, key := range map[string]ed25519.PrivateKey{fileSealKey: k.Seal, filePeerKey: k.Peer} {
+	for name, key := range keyFiles(k) {
 		sealed, err := sealKey(store, name, key)
 		if err != nil {
 			return err
@@ -184,13 +184,10 @@ func readSelf(dir string, store keyring.Keys) (*self, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.keys.Seal, err = readKey(dir, fileSealKey, store); err != nil {
+	if s.keys, err = readKeys(dir, &s.claims, store); err != nil {
 		return nil, err
 	}
-	if s.keys.Peer, err = readKey(dir, filePeerKey, store); err != nil {
-		return nil, err
-	}
-	if !s.claims.SealKey.Equal(s.keys.Seal.Public()) || !s.claims.PeerKey.Equal(s.keys.Peer.Public()) {
+	if !s.keys.Fit(&s.claims) {
 		return nil, node.Errorf(node.Invalid, "Chứng thư của nút không khớp với khóa của nó.", "the node's certificate is not for its keys")
 	}
 	return s, nil

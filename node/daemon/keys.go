@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/x509"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/vungxa/vungxa/node/api"
 	"github.com/vungxa/vungxa/node/store/keyring"
 	"github.com/vungxa/vungxa/node/store/sealed"
+	"github.com/vungxa/vungxa/sync/identity"
 )
 
 // openKeys opens the key file: without it nothing of the directory can be read.
@@ -39,7 +41,7 @@ func (d *Daemon) protection() api.Protection {
 
 // sealKey seals a device's key for its file: what is put into another file's place
 // doesn't open.
-func sealKey(store keyring.Keys, file string, key ed25519.PrivateKey) ([]byte, error) {
+func sealKey(store keyring.Keys, file string, key any) ([]byte, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return nil, err
@@ -47,26 +49,65 @@ func sealKey(store keyring.Keys, file string, key ed25519.PrivateKey) ([]byte, e
 	return sealed.Seal(store, "device key: "+file, der)
 }
 
-func readKey(dir, file string, store keyring.Keys) (ed25519.PrivateKey, error) {
+// keyFiles are the keys that there are, by the file that each lies in.
+func keyFiles(k Keys) map[string]any {
+	files := map[string]any{fileSealKey: k.Seal, filePeerKey: k.Peer}
+	if k.Noise != nil {
+		files[fileNoiseKey] = k.Noise
+	}
+	if k.HPKE != nil {
+		files[fileHPKEKey] = k.HPKE
+	}
+	return files
+}
+
+// readKeys reads the keys that the certificate names.
+func readKeys(dir string, claims *identity.Claims, store keyring.Keys) (k Keys, err error) {
+	if k.Seal, err = readKey[ed25519.PrivateKey](dir, fileSealKey, store); err != nil {
+		return k, err
+	}
+	if k.Peer, err = readKey[ed25519.PrivateKey](dir, filePeerKey, store); err != nil {
+		return k, err
+	}
+	if claims.NoiseKey != nil {
+		if k.Noise, err = readKey[*ecdh.PrivateKey](dir, fileNoiseKey, store); err != nil {
+			return k, err
+		}
+	}
+	if claims.HPKEKey != nil {
+		k.HPKE, err = readKey[*ecdh.PrivateKey](dir, fileHPKEKey, store)
+	}
+	return k, err
+}
+
+func readKey[K any](dir, file string, store keyring.Keys) (key K, err error) {
 	b, err := os.ReadFile(filepath.Join(dir, file))
 	if err != nil {
-		return nil, fmt.Errorf("read a key: %w", err)
+		return key, fmt.Errorf("read a key: %w", err)
 	}
 	der, err := sealed.Open(store, "device key: "+file, b)
 	if err != nil {
-		return nil, node.Errorf(node.Damaged,
+		return key, node.Errorf(node.Damaged,
 			"Khóa thiết bị %s không mở được: tệp bị hỏng hoặc thuộc về nút khác. Hãy khôi phục từ bản sao lưu: %w",
 			"the device key %s can't be opened: the file is damaged, or another node's; restore it from a backup: %w", file, err)
 	}
-	key, err := x509.ParsePKCS8PrivateKey(der)
+	if key, err = parseKey[K](der); err != nil {
+		return key, fmt.Errorf("%s: %w", file, err)
+	}
+	return key, nil
+}
+
+// parseKey reads a key in PKCS #8.
+func parseKey[K any](der []byte) (key K, err error) {
+	any, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return key, err
 	}
-	ed, ok := key.(ed25519.PrivateKey)
+	key, ok := any.(K)
 	if !ok {
-		return nil, fmt.Errorf("%s is not an Ed25519 key", file)
+		return key, fmt.Errorf("it is a %T; want a %T", any, key)
 	}
-	return ed, nil
+	return key, nil
 }
 
 // raftSealer seals what raft writes: a hub of one member takes its data key. A hub

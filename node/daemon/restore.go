@@ -3,8 +3,8 @@ package daemon
 import (
 	"bytes"
 	"context"
+	"crypto/ecdh"
 	"crypto/ed25519"
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -338,11 +338,8 @@ func (n nodeFiles) vouchedFor(m *backup.Manifest, authority string) (claims iden
 	if err := d.Decode(config); err != nil {
 		return claims, nil, own, node.Errorf(node.Invalid, "node.json trong bản sao lưu không đọc được: %w", "node.json in the backup can't be read: %w", err)
 	}
-	if own.Seal, err = parseKey(n[backupSealKey]); err != nil {
-		return claims, nil, own, fmt.Errorf("the device's key for seals: %w", err)
-	}
-	if own.Peer, err = parseKey(n[backupPeerKey]); err != nil {
-		return claims, nil, own, fmt.Errorf("the device's key for connections: %w", err)
+	if own, err = n.keys(); err != nil {
+		return claims, nil, own, err
 	}
 	if authority != "" && !strings.EqualFold(authority, config.Authority) {
 		return claims, nil, own, node.Errorf(node.Forbidden, "Bản sao lưu thuộc về một hệ thống khác: khóa cơ quan cấp của nó là %s.",
@@ -351,7 +348,7 @@ func (n nodeFiles) vouchedFor(m *backup.Manifest, authority string) (claims iden
 	if claims, err = certified(config.Authority, n[fileCertificate]); err != nil {
 		return claims, nil, own, err
 	}
-	if !claims.SealKey.Equal(own.Seal.Public()) || !claims.PeerKey.Equal(own.Peer.Public()) || !m.SignedBy(claims.SealKey) {
+	if !own.Fit(&claims) || !m.SignedBy(claims.SealKey) {
 		return claims, nil, own, node.Errorf(node.Forbidden,
 			"Bản sao lưu không do thiết bị ghi trong nó ký: có thể ai đó đã làm giả. Không có gì được khôi phục.",
 			"the backup is not signed by the device that it is of: someone may have forged it. Nothing was restored")
@@ -372,14 +369,23 @@ func certified(authority string, certificate []byte) (claims identity.Claims, er
 	return directory.Verify(certificate)
 }
 
-func parseKey(der []byte) (ed25519.PrivateKey, error) {
-	key, err := x509.ParsePKCS8PrivateKey(der)
-	if err != nil {
-		return nil, err
+// keys are the device's own: the carriers' where the backup has them.
+func (n nodeFiles) keys() (k Keys, err error) {
+	if k.Seal, err = parseKey[ed25519.PrivateKey](n[backupSealKey]); err != nil {
+		return k, fmt.Errorf("the device's key for seals: %w", err)
 	}
-	ed, ok := key.(ed25519.PrivateKey)
-	if !ok {
-		return nil, errors.New("it is not an Ed25519 key")
+	if k.Peer, err = parseKey[ed25519.PrivateKey](n[backupPeerKey]); err != nil {
+		return k, fmt.Errorf("the device's key for connections: %w", err)
 	}
-	return ed, nil
+	if der, ok := n[backupNoiseKey]; ok {
+		if k.Noise, err = parseKey[*ecdh.PrivateKey](der); err != nil {
+			return k, fmt.Errorf("the device's key for the thin link: %w", err)
+		}
+	}
+	if der, ok := n[backupHPKEKey]; ok {
+		if k.HPKE, err = parseKey[*ecdh.PrivateKey](der); err != nil {
+			return k, fmt.Errorf("the device's key for bundles: %w", err)
+		}
+	}
+	return k, nil
 }

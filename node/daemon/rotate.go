@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,7 +35,7 @@ const (
 )
 
 // underTheKey are the names in a node's directory whose content the data key opens.
-var underTheKey = []string{dirStore, dirAttachments, dirRaft, fileSealKey, filePeerKey}
+var underTheKey = []string{dirStore, dirAttachments, dirRaft, fileSealKey, filePeerKey, fileNoiseKey, fileHPKEKey}
 
 // rotationStep is told of every step; tests are killed in it.
 var rotationStep = func(string) {}
@@ -143,7 +142,7 @@ func (d *Daemon) makeNext(ctx context.Context, old, next keyring.Keys) error {
 	if err := os.Mkdir(at, 0o700); err != nil {
 		return fmt.Errorf("change the data key: %w", err)
 	}
-	for name, key := range map[string]ed25519.PrivateKey{fileSealKey: d.self.keys.Seal, filePeerKey: d.self.keys.Peer} {
+	for name, key := range keyFiles(d.self.keys) {
 		b, err := sealKey(next, name, key)
 		if err == nil {
 			err = durable.WriteFile(filepath.Join(at, name), b)

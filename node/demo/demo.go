@@ -156,23 +156,17 @@ func vacant(dir string) error {
 }
 
 func certify(authority ed25519.PrivateKey, n Node, rand io.Reader) (daemon.Keys, []byte, error) {
-	seal, err := identity.NewKey(rand)
+	k, err := identity.NewKeys(rand)
 	if err != nil {
 		return daemon.Keys{}, nil, err
 	}
-	peer, err := identity.NewKey(rand)
-	if err != nil {
-		return daemon.Keys{}, nil, err
-	}
-	c := identity.Claims{
-		Issuer: "Cơ quan cấp chứng thư dùng thử", Name: n.Title, Device: identity.DeviceOf(identity.Public(seal)),
-		SealKey: identity.Public(seal), PeerKey: identity.Public(peer), Scopes: []crdt.Scope{Scope()}, Role: n.Role,
-	}
+	c := identity.Claims{Issuer: "Cơ quan cấp chứng thư dùng thử", Name: n.Title, Scopes: []crdt.Scope{Scope()}, Role: n.Role}
+	k.Certify(&c)
 	if _, err := io.ReadFull(rand, c.ID[:]); err != nil {
 		return daemon.Keys{}, nil, err
 	}
 	cert, err := identity.Issue(authority, c)
-	return daemon.Keys{Seal: seal, Peer: peer}, cert, err
+	return k, cert, err
 }
 
 // Address gives every node its ports. The pages take those from the one of
