@@ -336,3 +336,9 @@ func References(value []byte) []Hash {
 		found = append(found, Hash(value[:len(Hash{})]))
 	}
 }
+
+// ParseHash reads what Hash.String writes.
+func ParseHash(s string) (h Hash, ok bool) {
+	n, err := hex.Decode(h[:], []byte(s[:min(len(s), 2*len(h))]))
+	return h, err == nil && n == len(h) && len(s) == 2*len(h)
+}

@@ -164,6 +164,9 @@ func (b *batch) append(lies crdt.LogID, entry *crdt.Entry, raw []byte) error {
 	}
 	l.Cite = entry.Cites
 	b.moved = true
+	if err := noteFiles(b.tx, entry); err != nil {
+		return err
+	}
 	return b.tx.Append(l, raw)
 }
 

@@ -20,21 +20,21 @@ import (
 // is collected by half an answer. The office works meanwhile; what it points to
 // behind the look is not told.
 func (e *Engine) Attachments(ctx context.Context, f func(attach.Hash) error) error {
-	return e.pointing(ctx, f).all()
+	return e.pointing(ctx, func(at file) error { return f(at.hash) }).all()
 }
 
 // pointing looks for what points to attachments, in pieces, so that no reader keeps
 // the store from being opened anew on a disk that fills.
 type pointing struct {
 	engine *Engine
-	each   func(value []byte) error
+	each   func(scope crdt.Scope, value []byte) error
 	seen   map[crdt.LogID]uint64 // up to which entries were looked at
 }
 
-func (e *Engine) pointing(ctx context.Context, f func(attach.Hash) error) *pointing {
-	return &pointing{engine: e, seen: map[crdt.LogID]uint64{}, each: func(value []byte) error {
+func (e *Engine) pointing(ctx context.Context, f func(file) error) *pointing {
+	return &pointing{engine: e, seen: map[crdt.LogID]uint64{}, each: func(scope crdt.Scope, value []byte) error {
 		for _, h := range attach.References(value) {
-			if err := f(h); err != nil {
+			if err := f(file{scope, h}); err != nil {
 				return err
 			}
 		}
@@ -89,7 +89,7 @@ func (p *pointing) records() error {
 func (p *pointing) record(r *crdt.Record) (err error) {
 	each := func(value []byte) {
 		if err == nil {
-			err = p.each(value)
+			err = p.each(r.Scope, value)
 		}
 	}
 	eachCell(r, func(c crdt.Cell) {
@@ -121,7 +121,7 @@ func (p *pointing) entries() error {
 					if err != nil {
 						return err
 					}
-					if err := inEntry(entry, p.each); err != nil {
+					if err := inEntry(entry, func(v []byte) error { return p.each(l.ID.Scope, v) }); err != nil {
 						return err
 					}
 					p.seen[l.ID] = seq
@@ -151,22 +151,41 @@ func inEntry(entry *crdt.Entry, each func(value []byte) error) error {
 // CollectAttachments removes the attachments that nothing here points to. While
 // some record or entry is damaged, none is removed. Nobody writes during the last
 // of it, so that nothing goes which an entry that has just come points to.
+// What is noted of attachments (Lacked, PointsTo) is made right by the same look.
 func (e *Engine) CollectAttachments(ctx context.Context, s *attach.Store) (attach.Collected, error) {
+	fresh, err := e.unindexed()
+	if err == nil && fresh {
+		err = e.indexAll(ctx, s)
+	}
+	if err != nil {
+		return attach.Collected{}, uncollected(err)
+	}
 	unlock := func() {}
 	done, err := s.Collect(ctx, func(f func(attach.Hash) error) error {
-		look := e.pointing(ctx, f)
+		pointed := map[file]bool{}
+		look := e.pointing(ctx, func(at file) error {
+			pointed[at] = true
+			return f(at.hash)
+		})
 		if err := look.all(); err != nil {
 			return err
 		}
 		e.write.Lock()
 		unlock = e.write.Unlock
-		return look.entries()
+		if err := look.entries(); err != nil {
+			return err
+		}
+		return e.indexFiles(ctx, pointed, s)
 	})
 	unlock()
+	return done, uncollected(err)
+}
+
+func uncollected(err error) error {
 	if node.CodeOf(err) == node.Damaged {
-		return done, node.Errorf(node.Damaged, "Chưa dọn tệp đính kèm vì kho có chỗ hỏng: %w", "attachments are not collected while the store is damaged: %w", err)
+		return node.Errorf(node.Damaged, "Chưa dọn tệp đính kèm vì kho có chỗ hỏng: %w", "attachments are not collected while the store is damaged: %w", err)
 	}
-	return done, err
+	return err
 }
 
 // localErasedFile is the kind of the items that name, by their hash, attachments to
@@ -204,7 +223,7 @@ func (b *batch) pointedToIn(raw []byte, ops []ErasedOp) error {
 
 // orphaned are the attachments that are noted so, and those of them to which nothing
 // else here points: another record that holds the same file keeps it, since no order
-// names that one.
+// names that one. From here on they are asked for and given no more.
 func (e *Engine) orphaned() (noted, orphans []attach.Hash, err error) {
 	err = e.cfg.Store.View(func(tx *store.Tx) error {
 		return tx.Locals(localErasedFile, func(name string, _ []byte) error {
@@ -218,13 +237,16 @@ func (e *Engine) orphaned() (noted, orphans []attach.Hash, err error) {
 	if err != nil || len(noted) == 0 {
 		return nil, nil, err
 	}
-	kept := map[attach.Hash]bool{}
-	err = e.Attachments(context.Background(), func(h attach.Hash) error {
-		if slices.Contains(noted, h) {
-			kept[h] = true
+	kept, pointed := map[attach.Hash]bool{}, map[file]bool{}
+	err = e.pointing(context.Background(), func(f file) error {
+		if slices.Contains(noted, f.hash) {
+			kept[f.hash], pointed[f] = true, true
 		}
 		return nil
-	})
+	}).all()
+	if err == nil {
+		err = e.unpointed(noted, pointed)
+	}
 	orphans = slices.DeleteFunc(slices.Clone(noted), func(h attach.Hash) bool { return kept[h] })
 	return noted, orphans, err
 }

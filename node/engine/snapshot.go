@@ -175,6 +175,10 @@ func (s *snapshot) put(ctx context.Context, records []*crdt.Record) error {
 				return err
 			}
 			t.record, t.dirty = r, true
+			look := &pointing{each: noting(tx)}
+			if err := look.record(r); err != nil {
+				return err
+			}
 			eachCell(r, func(c crdt.Cell) {
 				for _, w := range c.Writes {
 					s.newest = max(s.newest, w.Stamp)
