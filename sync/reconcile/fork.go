@@ -32,6 +32,11 @@ func (s *Session) probe(log crdt.LogID, high uint64) {
 	if high == 0 || !s.parting.begins(log) {
 		return
 	}
+	if s.alone != nil { // nobody answers: it takes a line to find the place
+		s.alone.parted(log)
+		s.holdBack(log, Refuse(Fork, "log %s", log), 0)
+		return
+	}
 	if s.parting.begun == nil {
 		s.parting.begun, s.parting.sent = map[crdt.LogID]bool{}, map[crdt.LogID]bool{}
 	}

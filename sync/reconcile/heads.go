@@ -193,7 +193,11 @@ func (s *Session) takeWhole(m *whole) {
 		s.Refuse(Refuse(Malformed, "scope %d of %d", m.Scope, len(s.scopes)))
 		return
 	}
-	s.lanes[s.scopes[m.Scope]].again = true
+	l := s.lanes[s.scopes[m.Scope]]
+	l.again = true
+	if s.alone != nil { // for the next writing
+		l.base, l.sure = nil, nil
+	}
 	s.out.plan = nil
 }
 

@@ -26,6 +26,8 @@ func (s *Session) takeAfter(m *after) {
 	if !ok || m.First < 2 || m.First > s.head(log).Seq+1 {
 		if ok {
 			s.want(log, s.head(log).Seq+1, 0)
+		} else if s.alone != nil {
+			s.alone.answer.Unread++
 		}
 		return
 	}

@@ -311,7 +311,7 @@ func (s *Session) certify(d crdt.Device) *item {
 func (s *Session) sendOn(lane int) int {
 	it := s.out.current[lane]
 	frame := it.bytes
-	if len(it.bytes) > MaxFrame {
+	if len(it.bytes) > MaxFrame && s.alone == nil {
 		frame = s.partOf(it)
 	} else {
 		it.at = len(it.bytes)

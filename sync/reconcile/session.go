@@ -63,6 +63,7 @@ type Session struct {
 	used    uint64   // bytes of frames, both ways
 	late    bool     // the time of the contact is used
 	closed  bool
+	alone   *alone // nil: there is a line
 }
 
 // word is how a side says that it stands.
@@ -93,6 +94,19 @@ type lane struct {
 // New begins a session. It fails if this side's own certificate or state is not
 // fit for one.
 func New(config Config, view View) (*Session, error) {
+	s, err := open(config, view)
+	if err != nil {
+		return nil, err
+	}
+	s.recall()
+	if err := s.greet(); err != nil {
+		return nil, fmt.Errorf("session: hello: %w", err)
+	}
+	return s, nil
+}
+
+// open checks what a session is given.
+func open(config Config, view View) (*Session, error) {
 	dir, err := identity.New(config.Root)
 	if err != nil {
 		return nil, fmt.Errorf("session: %w", err)
@@ -126,10 +140,6 @@ func New(config Config, view View) (*Session, error) {
 	}
 	if len(config.Scopes) == 0 {
 		return nil, errors.New("session: no scope to share")
-	}
-	s.recall()
-	if err := s.greet(); err != nil {
-		return nil, fmt.Errorf("session: hello: %w", err)
 	}
 	return s, nil
 }
@@ -266,7 +276,7 @@ func (s *Session) Refuse(r *Refusal) {
 		return
 	}
 	s.refusal, s.ask, s.then, s.asked, s.outbox, s.batch, s.size = r, nil, nil, false, nil, nil, 0
-	if frame, err := r.Frame(); err == nil {
+	if frame, err := r.Frame(); err == nil && s.alone == nil {
 		s.outbox = [][]byte{frame}
 	}
 }
@@ -286,8 +296,10 @@ func (s *Session) Next() Action {
 	case s.writing || s.asked:
 		return nil
 	}
-	if s.refusal == nil {
+	if s.refusal == nil && s.alone == nil {
 		s.fill()
+	} else if s.refusal == nil {
+		s.write()
 	}
 	if s.refusal == nil && s.ask != nil {
 		s.asked = true
@@ -317,6 +329,10 @@ func (s *Session) overspent() {
 
 // say queues a message that is no item.
 func (s *Session) say(m any) {
+	if s.alone != nil {
+		s.alone.note(m)
+		return
+	}
 	frame, err := encode(m)
 	switch {
 	case s.refusal != nil:

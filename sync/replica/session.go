@@ -43,10 +43,11 @@ type drive struct {
 	wrote     chan struct{}
 	unwritten chan error // why writing has ended
 
-	held int              // how many logs the peer doesn't take
-	kept []byte           // the memory as it was written last
-	keep <-chan time.Time // when it is written again
-	own  error            // what went wrong on this node
+	entries, receipts int              // stored
+	held              int              // how many logs the peer doesn't take
+	kept              []byte           // the memory as it was written last
+	keep              <-chan time.Time // when it is written again
+	own               error            // what went wrong on this node
 }
 
 // How many frames may wait, and how long memory and view may be behind while they do.
@@ -282,6 +283,9 @@ func (d *drive) ingest(ctx context.Context, a reconcile.Ingest) {
 	if err == nil {
 		err = d.r.cfg.Ingest(ctx, []*wire.Segment{a.Segment})
 	}
+	if err == nil {
+		d.entries += len(a.Segment.Entries)
+	}
 	d.stored(err, a.Segment.Log.Device)
 }
 
@@ -291,6 +295,7 @@ func (d *drive) store(a reconcile.Keep) {
 		d.stored(err, d.p.Device)
 		return
 	}
+	d.receipts++
 	d.stored(d.r.cfg.Log.StoreReceipt(a.Receipt), a.Receipt.Signer)
 }
 
