@@ -144,6 +144,7 @@ func (m *level) check() error   { return nil }
 func (m *found) check() error   { return nil }
 func (m *get) check() error     { return nil }
 func (m *whole) check() error   { return nil }
+func (m *have) check() error    { return nil }
 func (m *carrier) check() error { return nil } // its item's own package does
 func (m *after) check() error   { return nil } // as here
 

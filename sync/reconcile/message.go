@@ -56,6 +56,7 @@ const (
 	kindGet         uint8 = 10
 	kindStaged      uint8 = 11
 	kindWhole       uint8 = 12
+	kindHave        uint8 = 13
 	kindSegment     uint8 = 16
 	kindAfter       uint8 = 17
 	kindReceipt     uint8 = 18
@@ -190,6 +191,13 @@ type get struct {
 	Kind   uint8
 	Hash   [32]byte
 	Offset uint64
+}
+
+// have says that an attachment which the reader asked for in vain is here now.
+type have struct {
+	_    struct{} `cbor:",toarray"`
+	Kind uint8
+	Hash [32]byte
 }
 
 // chunk is a piece of an attachment.
@@ -398,6 +406,8 @@ func blank(kind uint8, b []byte) message {
 		return &staged{}
 	case kindWhole:
 		return &whole{}
+	case kindHave:
+		return &have{}
 	case kindAfter:
 		return &after{}
 	case kindDelta:

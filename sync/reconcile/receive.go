@@ -117,6 +117,8 @@ func (s *Session) take(m message, kind uint8, size int) {
 		s.takeGet(m)
 	case *whole:
 		s.takeWhole(m)
+	case *have:
+		s.takeHave(m)
 	}
 }
 

@@ -19,6 +19,7 @@ type shelf struct {
 	wanted [][32]byte
 	held   map[[32]byte][]byte
 	part   map[[32]byte][]byte
+	gives  func() // is told of every piece that is given
 }
 
 func newShelf(contents ...string) *shelf {
@@ -29,7 +30,7 @@ func newShelf(contents ...string) *shelf {
 	return s
 }
 
-func (s *shelf) Lacks(except map[[32]byte]bool) (*reconcile.Content, error) {
+func (s *shelf) Lacks(_ []crdt.Scope, except map[[32]byte]bool) (*reconcile.Content, error) {
 	i := slices.IndexFunc(s.wanted, func(h [32]byte) bool { return s.held[h] == nil && !except[h] })
 	if i < 0 {
 		return nil, nil
@@ -37,8 +38,11 @@ func (s *shelf) Lacks(except map[[32]byte]bool) (*reconcile.Content, error) {
 	return &reconcile.Content{Hash: s.wanted[i], Have: uint64(len(s.part[s.wanted[i]]))}, nil
 }
 
-func (s *shelf) Piece(hash [32]byte, offset uint64, most int) ([]byte, uint64, error) {
+func (s *shelf) Piece(_ []crdt.Scope, hash [32]byte, offset uint64, most int) ([]byte, uint64, error) {
 	all := s.held[hash]
+	if s.gives != nil {
+		s.gives()
+	}
 	from := min(offset, uint64(len(all)))
 	return all[from:min(from+uint64(most), uint64(len(all)))], uint64(len(all)), nil
 }

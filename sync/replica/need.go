@@ -7,7 +7,6 @@ import (
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/sync/identity"
-	"github.com/vungxa/vungxa/sync/reconcile"
 )
 
 // Log is what a replica needs of the node's logs. Its methods are called from
@@ -76,19 +75,6 @@ type Notes interface {
 	// PutNote keeps it durably and sealed, in place of what was kept; empty: nothing
 	// is kept any more. It is at most a little over 1 MiB, under one of seven names.
 	PutNote(peer crdt.Device, name string, value []byte) error
-}
-
-// Files are the attachments of a node.
-type Files interface {
-	// Lacks gives one that records here point to and that isn't held, other than
-	// those; nil: there is none.
-	Lacks(except map[[32]byte]bool) (*reconcile.Content, error)
-	// Piece gives at most so many bytes of one from an offset, and the length of the
-	// whole; none if it isn't held.
-	Piece(hash [32]byte, offset uint64, most int) (b []byte, total uint64, err error)
-	// Append keeps a piece durably behind those that are held. The last one ends in
-	// a comparison with the hash. A *reconcile.Refusal says that it wasn't taken.
-	Append(hash [32]byte, offset, total uint64, b []byte) error
 }
 
 // Hear is told when this node last had a sign of life of a device: its own

@@ -62,6 +62,8 @@ type Replica struct {
 	own   crdt.Device
 	peers []*peer // fixed
 
+	fetching *fetching
+
 	mu      sync.Mutex    // guards changed, and reads of cfg.Rand
 	changed chan struct{} // closed when what Peers says has changed
 
@@ -80,7 +82,7 @@ func New(cfg Config) (*Replica, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Replica{cfg: cfg, changed: make(chan struct{})}
+	r := &Replica{cfg: cfg, changed: make(chan struct{}), fetching: newFetching()}
 	own, err := cfg.Directory.Verify(cfg.Certificate)
 	if err != nil {
 		return nil, fmt.Errorf("replica: own certificate: %w", err)

@@ -43,6 +43,9 @@ type drive struct {
 	wrote     chan struct{}
 	unwritten chan error // why writing has ended
 
+	more  chan struct{} // attachments may be asked for that were not before
+	began uint64        // how much lay here of the one that is fetched
+
 	entries, receipts int              // stored
 	held              int              // how many logs the peer doesn't take
 	kept              []byte           // the memory as it was written last
@@ -86,12 +89,14 @@ func (r *Replica) session(ctx context.Context, p *peer, conn Conn) (err error) {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	d := &drive{
 		r: r, p: p, conn: conn, frames: make(chan []byte, framesWaiting), unread: make(chan error, 1),
-		writes: make(chan [][]byte, 1), wrote: make(chan struct{}, 1), unwritten: make(chan error, 1),
+		more: make(chan struct{}, 1), writes: make(chan [][]byte, 1), wrote: make(chan struct{}, 1), unwritten: make(chan error, 1),
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer func() { _ = conn.Close() }() // what matters of it was read and written
 	defer stop()
+	r.fetching.join(d)
+	defer r.fetching.leave(d)
 	if err := d.open(ctx); err != nil {
 		return err
 	}
@@ -194,6 +199,8 @@ func (d *drive) loop(ctx context.Context) error {
 			limit.Reset(grace)
 		case <-d.changed:
 			d.refresh(ctx)
+		case <-d.more:
+			d.moreContent()
 		case <-d.keep:
 			d.keep = nil
 			if err := d.remember(d.s.Memory()); err != nil {
@@ -326,39 +333,6 @@ func (d *drive) certify(cert []byte) error {
 	}
 	_, err := d.r.cfg.Directory.Add(cert)
 	return err
-}
-
-// content does what is wanted of attachments.
-func (d *drive) content(a reconcile.Action) {
-	files := d.r.cfg.Files
-	if files == nil {
-		files = noFiles{}
-	}
-	switch a := a.(type) {
-	case reconcile.Seek:
-		wanted, err := files.Lacks(a.Except)
-		d.answer(err, func() { d.s.Sought(wanted) })
-	case reconcile.Fetch:
-		b, total, err := files.Piece(a.Hash, a.Offset, a.Max)
-		d.answer(err, func() { d.s.Fetched(b, total) })
-	case reconcile.Append:
-		err := files.Append(a.Hash, a.Offset, a.Total, a.Bytes)
-		var refusal *reconcile.Refusal
-		if errors.As(err, &refusal) {
-			d.s.Declined(refusal)
-			return
-		}
-		d.answer(err, d.s.Kept)
-	}
-}
-
-// noFiles is a node without attachments.
-type noFiles struct{}
-
-func (noFiles) Lacks(map[[32]byte]bool) (*reconcile.Content, error) { return nil, nil }
-func (noFiles) Piece([32]byte, uint64, int) ([]byte, uint64, error) { return nil, 0, nil }
-func (noFiles) Append([32]byte, uint64, uint64, []byte) error {
-	return reconcile.Refuse(reconcile.Missing, "attachments")
 }
 
 // behind says whether the view is to be read again: something was stored, and
