@@ -50,15 +50,21 @@ func (e *Engine) newBatch(tx *store.Tx, old, now authorities) *batch {
 // update runs one durable transaction and then tells the views of it. The
 // caller holds e.write.
 func (e *Engine) update(f func(*batch) error) error {
-	return e.updateUnder(e.authorities(), e.authorities(), f)
-}
-
-// updateUnder is update where records are read by other checkpoints after it than
-// before.
-func (e *Engine) updateUnder(old, now authorities, f func(*batch) error) error {
-	if err := e.completeLeft(); err != nil {
+	if err := e.payOwed(); err != nil {
 		return err
 	}
+	return e.transact(f)
+}
+
+// transact is update where what is owed is being done, or was done before.
+func (e *Engine) transact(f func(*batch) error) error {
+	now := e.authorities()
+	return e.updateUnder(now, now, f)
+}
+
+// updateUnder is transact where records are read by other checkpoints after it than
+// before.
+func (e *Engine) updateUnder(old, now authorities, f func(*batch) error) error {
 	b := e.newBatch(nil, old, now)
 	undo := e.remember()
 	err := e.cfg.Store.Update(func(tx *store.Tx) error {

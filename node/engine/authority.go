@@ -75,19 +75,19 @@ func checkpointName(c *crdt.Checkpoint) string {
 func (e *Engine) ApplyCheckpoint(c *crdt.Checkpoint, hash crdt.Hash) error {
 	e.write.Lock()
 	defer e.write.Unlock()
+	if err := e.payOwed(); err != nil {
+		return err
+	}
 	old := e.authorities()
-	now, err := old.with(c, hash)
-	if err != nil {
+	if _, err := old.with(c, hash); err != nil {
 		return refusedCheckpoint(err)
 	}
 	if old.of(c.Scope).Holds(c.At, hash) {
 		return nil
 	}
-	b, err := wire.Marshal(storedCheckpoint{Hash: hash, Checkpoint: *c})
+	kept := storedCheckpoint{Hash: hash, Checkpoint: *c}
+	b, err := wire.Marshal(kept)
 	if err != nil {
-		return err
-	}
-	if now.forks, err = e.forksUnder(now.said); err != nil {
 		return err
 	}
 	for _, w := range c.Witnesses {
@@ -105,12 +105,19 @@ func (e *Engine) ApplyCheckpoint(c *crdt.Checkpoint, hash crdt.Hash) error {
 	if err != nil {
 		return fmt.Errorf("keep a checkpoint: %w", err)
 	}
-	return e.obeyCheckpoint(old, now, c, nil)
+	e.owed.checkpoints = append(e.owed.checkpoints, lateCheckpoint{storedCheckpoint: kept})
+	return e.payOwed()
 }
 
 // obeyCheckpoint gives entries the names that a checkpoint settles, and then reads anew
 // what it reaches.
-func (e *Engine) obeyCheckpoint(old, now authorities, c *crdt.Checkpoint, from []byte) error {
+func (e *Engine) obeyCheckpoint(old, now authorities, late lateCheckpoint) error {
+	c, from := &late.Checkpoint, late.from
+	if at, err := e.Local(localFlip, checkpointName(c)); err != nil || at != nil {
+		if from = at; err != nil {
+			return err
+		}
+	}
 	if !old.forks.same(now.forks) {
 		settled := authorities{old.said, now.forks}
 		if err := e.rename(old, settled, nil); err != nil {
@@ -323,8 +330,8 @@ func waiting(tx *store.Tx, log crdt.LogID, places map[string]bool) error {
 	return err
 }
 
-// loadAuthority folds the checkpoints held, and finishes the one that came last where
-// a crash cut it off: no other has come after it.
+// loadAuthority folds the checkpoints held, but for the one that came last where a crash
+// cut it off: no other has come after it, and it is yet to be obeyed.
 func (e *Engine) loadAuthority() error {
 	var all []storedCheckpoint
 	flips := map[string][]byte{}
@@ -349,15 +356,14 @@ func (e *Engine) loadAuthority() error {
 		return err
 	}
 	now := authorities{}
-	var late []storedCheckpoint
 	for i, s := range all {
 		name := checkpointName(&s.Checkpoint)
 		last := i+1 == len(all) || all[i+1].Checkpoint.Scope != s.Checkpoint.Scope
 		if at, cut := flips[string(s.Checkpoint.Scope)]; cut && last { // as it was noted before hubs were restored
 			flips[name] = at
 		}
-		if _, cut := flips[name]; cut {
-			late = append(late, s)
+		if at, cut := flips[name]; cut {
+			e.owed.checkpoints = append(e.owed.checkpoints, lateCheckpoint{s, at, true})
 		} else if now, err = now.with(&s.Checkpoint, s.Hash); err != nil {
 			return fmt.Errorf("the stored checkpoint %s: %w", name, err)
 		}
@@ -365,26 +371,16 @@ func (e *Engine) loadAuthority() error {
 	if now.forks, err = e.forksBefore(now.said); err != nil {
 		return err
 	}
-	for _, s := range late {
-		old := now
-		if now, err = now.with(&s.Checkpoint, s.Hash); err != nil {
-			return fmt.Errorf("the stored checkpoint %s: %w", checkpointName(&s.Checkpoint), err)
-		}
-		if now.forks, err = e.forksUnder(now.said); err != nil {
-			return err
-		}
-		if err := e.obeyCheckpoint(old, now, &s.Checkpoint, flips[checkpointName(&s.Checkpoint)]); err != nil {
-			return err
-		}
-	}
 	e.authority.Store(&now)
-	return e.nameAnew(now)
+	e.owed.names = true
+	return nil
 }
 
 // nameAnew finishes giving names where a crash cut that off.
 func (e *Engine) nameAnew(old authorities) error {
 	forks, err := e.forksUnder(old.said)
 	if err != nil || old.forks.same(forks) {
+		e.owed.names = err != nil
 		return err
 	}
 	return e.rename(old, authorities{old.said, forks}, nil)

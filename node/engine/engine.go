@@ -64,10 +64,7 @@ type Engine struct {
 	write  writeLock // held by whoever writes the store; guards clock
 	clock  crdt.Clock
 	erased erasedOps // guarded by write
-	left   *staged   // what is written down and not wholly applied; guarded by write
-	// unnamed says that a fork is held whose entries haven't all their names yet, as the
-	// store couldn't be written; guarded by write
-	unnamed bool
+	owed   owed
 
 	state       sync.Mutex // guards what follows
 	incarnation crdt.Incarnation
@@ -104,10 +101,7 @@ func Open(cfg Config) (*Engine, error) {
 	if err := e.planIndex(); err != nil {
 		return nil, fmt.Errorf("open the engine: %w", err)
 	}
-	if err := e.loadAuthority(); err != nil {
-		return nil, fmt.Errorf("open the engine: %w", err)
-	}
-	if err := firstError(e.loadErased, e.completeAll, e.obeyAll); err != nil {
+	if err := firstError(e.loadErased, e.loadAuthority, e.loadStaged, e.takeUp); err != nil {
 		return nil, fmt.Errorf("open the engine: %w", err)
 	}
 	if err := cfg.Store.View(e.loadLocals); err != nil {
@@ -131,7 +125,8 @@ func (e *Engine) Close() error {
 	if e.cfg.Store.ReadOnly() {
 		return nil
 	}
-	return errors.Join(e.cfg.Store.Update(e.writeHeard), e.figures.keep(e))
+	// On a full disk devices seem to have been silent for longer, and the figures are computed anew.
+	return errors.Join(unlessReadOnly(e.cfg.Store.Update(e.writeHeard)), unlessReadOnly(e.figures.write(e)))
 }
 
 // begin reads the store's incarnation and clock, or draws and starts them. Where
@@ -157,7 +152,15 @@ func (e *Engine) begin() error {
 		return nil
 	}
 	if !e.cfg.Store.ReadOnly() {
-		return e.cfg.Store.Update(own)
+		err := e.cfg.Store.Update(own)
+		if node.CodeOf(err) == node.ReadOnly { // the new name stands, and is stored with whatever is stored next
+			e.cfg.Store.First(func(tx *store.Tx) error {
+				log := e.ownLog(0)
+				return tx.PutMeta("incarnation", log.Incarnation[:])
+			})
+			return nil
+		}
+		return err
 	}
 	if err := e.cfg.Store.View(own); node.CodeOf(err) != node.Damaged {
 		return err

@@ -441,6 +441,8 @@ func (e *Engine) obey(due []Erasure) (left, err error) {
 			obeyed = append(obeyed, er)
 		}
 	}
+	e.owed.orders = err != nil
+	e.owed.note()
 	if err == nil && len(obeyed) > 0 {
 		left = errors.Join(left, e.forget(obeyed...))
 	}

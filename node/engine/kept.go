@@ -134,16 +134,8 @@ func (e *Engine) keptState(tx *store.Tx, at uint64) (*kpi.State, error) {
 
 func pieceName(i uint32) string { return keptHead + "/" + strconv.FormatUint(uint64(i), 10) }
 
-// keep writes the view down, unless the disk is full: then it is computed anew. The
-// caller holds e.write, and nothing changes records any more.
-func (f *figures) keep(e *Engine) error {
-	err := f.write(e)
-	if node.CodeOf(err) == node.ReadOnly {
-		return nil
-	}
-	return err
-}
-
+// write writes the view down. The caller holds e.write, and nothing changes records any
+// more.
 func (f *figures) write(e *Engine) error {
 	f.mu.Lock()
 	ready, unread := f.ready, f.unread

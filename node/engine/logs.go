@@ -368,7 +368,7 @@ func (e *Engine) Fits(s *wire.Segment) error {
 // transaction if the store takes that, together with what last writes, if set. A
 // longer one is staged, so that a crash leaves no entry without its seal.
 func (e *Engine) ingest(s *wire.Segment, last func(*store.Tx) error) error {
-	if err := e.completeLeft(); err != nil {
+	if err := e.payOwed(); err != nil {
 		return err
 	}
 	all, err := s.Open()

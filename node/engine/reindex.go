@@ -42,12 +42,10 @@ func (e *Engine) planIndex() error {
 	if err != nil || planned {
 		return err
 	}
-	err = e.cfg.Store.Update(e.plan)
-	if node.CodeOf(err) == node.ReadOnly {
+	if err = e.cfg.Store.Update(e.plan); err != nil {
 		e.rebuild.note(err)
-		return nil
 	}
-	return err
+	return unlessReadOnly(err)
 }
 
 // planned says whether the index, or the one that is being built, is today's.
@@ -145,7 +143,8 @@ func (r *rebuild) end(err error) (more bool) {
 // Resume goes on behind the office with what a full disk has stopped, now that there
 // is room. It costs nothing where nothing was stopped.
 func (e *Engine) Resume() {
-	if node.CodeOf(e.rebuild.failed()) == node.ReadOnly {
+	failed := e.rebuild.failed()
+	if node.CodeOf(failed) == node.ReadOnly || failed == nil && e.owed.some.Load() {
 		e.rebuild.start(e)
 	}
 }
@@ -198,6 +197,9 @@ func (e *Engine) trim(tx *store.Tx, number uint32) error {
 // behind does what the store has to do when nobody waits for it: it fills the
 // generation that was begun, and removes those that are no longer read.
 func (e *Engine) behind(ctx context.Context) error {
+	if err := e.settle(); err != nil {
+		return fmt.Errorf("do what was left undone: %w", err)
+	}
 	for {
 		done, err := e.behindStep(ctx)
 		if err != nil {

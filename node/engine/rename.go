@@ -96,9 +96,9 @@ func (f *forks) settleAs(written crdt.LogID, settled []crdt.Hash) {
 // the last transaction. From then on now is what the engine reads by. The caller holds
 // e.write.
 func (e *Engine) rename(old, now authorities, last func(*store.Tx) error) error {
-	e.unnamed = false
 	err := e.renameAll(old, now, last)
-	e.unnamed = err != nil
+	e.owed.names = err != nil
+	e.owed.note()
 	return err
 }
 

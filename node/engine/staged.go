@@ -54,7 +54,7 @@ func stage(log crdt.LogID, first uint64, raw [][]byte, seals ...wire.Seal) *stag
 // they need; last, if set, writes into the last of them. What the store refuses in
 // between (a full disk) is completed before anything else is written.
 func (e *Engine) applyStaged(s *staged, last func(*store.Tx) error) error {
-	if err := e.completeLeft(); err != nil {
+	if err := e.payOwed(); err != nil {
 		return err
 	}
 	b, err := wire.Marshal(s)
@@ -66,29 +66,11 @@ func (e *Engine) applyStaged(s *staged, last func(*store.Tx) error) error {
 		return fmt.Errorf("write down what is to be applied: %w", err)
 	}
 	if err := e.complete(s, last); err != nil {
-		e.left = s
+		e.owed.staged = append(e.owed.staged, s)
+		e.owed.note()
 		return node.Errorf(node.Unavailable,
 			"Đã ghi lại; phần còn dở sẽ tự hoàn tất ngay khi kho ghi được tiếp, xin đừng nhập lại: %w",
 			"this is written down, and is completed as soon as the store can be written again; don't enter it again: %w", err)
-	}
-	return nil
-}
-
-// completeLeft completes what was written down and not wholly applied.
-func (e *Engine) completeLeft() error {
-	if e.unnamed {
-		if err := e.nameAnew(e.authorities()); err != nil {
-			return err
-		}
-	}
-	s := e.left
-	if s == nil {
-		return nil
-	}
-	e.left = nil
-	if err := e.complete(s, nil); err != nil {
-		e.left = s
-		return fmt.Errorf("complete entries %d to %d of %v: %w", s.First, s.last(), s.log(), err)
 	}
 	return nil
 }
@@ -100,7 +82,7 @@ func (e *Engine) complete(s *staged, last func(*store.Tx) error) error {
 			return err
 		}
 	}
-	return e.update(func(b *batch) error {
+	return e.transact(func(b *batch) error {
 		l, err := b.log(s.log())
 		if err != nil {
 			return err
@@ -150,7 +132,7 @@ func (e *Engine) applyLong(s *staged, i int) error {
 		}
 		return b.append(s.log(), entry, raw)
 	}
-	err = e.update(func(b *batch) error {
+	err = e.transact(func(b *batch) error {
 		if err := appendIt(b); err != nil {
 			return err
 		}
@@ -159,7 +141,7 @@ func (e *Engine) applyLong(s *staged, i int) error {
 	if !errors.Is(err, store.ErrTooBig) {
 		return err
 	}
-	if err := e.update(appendIt); err != nil {
+	if err := e.transact(appendIt); err != nil {
 		return err
 	}
 	names, err := e.namedRecords(s.log(), entry)
@@ -167,7 +149,7 @@ func (e *Engine) applyLong(s *staged, i int) error {
 		return err
 	}
 	for _, id := range names {
-		err := e.update(func(b *batch) error { return b.take(s.log(), entry, &id) })
+		err := e.transact(func(b *batch) error { return b.take(s.log(), entry, &id) })
 		if errors.Is(err, store.ErrTooBig) {
 			err = e.overfull(crdt.Pos{Log: s.log(), Seq: entry.Seq}, id)
 		}
@@ -233,28 +215,16 @@ func overfullName(at crdt.Pos, name recordName) (string, error) {
 
 const localOverfull = "overfull"
 
-// completeAll completes what a crash interrupted.
-func (e *Engine) completeAll() error {
-	var left []*staged
-	err := e.cfg.Store.View(func(tx *store.Tx) error {
+// loadStaged reads what a crash interrupted.
+func (e *Engine) loadStaged() error {
+	return e.cfg.Store.View(func(tx *store.Tx) error {
 		return tx.Locals(localStaged, func(name string, b []byte) error {
 			s := &staged{}
 			if err := wire.Unmarshal(b, maxStaged, s); err != nil {
 				return node.Errorf(node.Damaged, "Phần đang nhập dở của nhật ký %s bị hỏng: %w", "what was being taken in of log %s is damaged: %w", name, err)
 			}
-			left = append(left, s)
+			e.owed.staged = append(e.owed.staged, s)
 			return nil
 		})
 	})
-	if err != nil {
-		return err
-	}
-	e.write.Lock()
-	defer e.write.Unlock()
-	for _, s := range left {
-		if err := e.complete(s, nil); err != nil {
-			return fmt.Errorf("complete entries %d to %d of %v: %w", s.First, s.last(), s.log(), err)
-		}
-	}
-	return nil
 }

@@ -50,11 +50,12 @@ type Store struct {
 
 	gate sync.RWMutex // readers share it; whoever has it alone may change db
 
-	write     sync.Mutex // held by whoever writes; guards journal, space and ingested
+	write     sync.Mutex // held by whoever writes; guards journal, space, first and ingested
 	journal              // what the files beside Badger say
 	space     space
-	ingested  int       // bytes written since memory was last looked at
-	recovered Recovered // set by Open
+	first     func(*Tx) error // writes before anything else is written; nil: nothing has to
+	ingested  int             // bytes written since memory was last looked at
+	recovered Recovered       // set by Open
 
 	state     sync.Mutex // guards what follows
 	damage    []Damage
@@ -165,6 +166,11 @@ func (s *Store) Update(f func(*Tx) error) error {
 	txn := s.db.NewTransaction(true)
 	defer txn.Discard()
 	tx := &Tx{store: s, txn: txn, does: &change{moved: map[crdt.LogID]crdt.Head{}, room: room}}
+	if s.first != nil && room == nil && !s.distrusted() {
+		if err := s.first(tx); err != nil {
+			return refusal(err)
+		}
+	}
 	if err := f(tx); err != nil {
 		return refusal(err)
 	}
@@ -177,11 +183,23 @@ func (s *Store) Update(f func(*Tx) error) error {
 	if err := txn.Commit(); err != nil {
 		return s.stop(err)
 	}
+	if room == nil {
+		s.first = nil
+	}
 	s.commit++
 	if err := s.noteWithRoom(tx.does.moved); err != nil {
 		return s.stop(err)
 	}
 	return nil
+}
+
+// First has f write at the beginning of the next Update that can write anything, whoever
+// makes it: what a store that can't be written now has to know before all else. If that
+// Update fails, the next one does it.
+func (s *Store) First(f func(*Tx) error) {
+	s.write.Lock()
+	defer s.write.Unlock()
+	s.first = f
 }
 
 // metaCommit counts the transactions.
