@@ -116,8 +116,8 @@ const (
 	BuiltOnOne     // it is built on a step that was rejected
 )
 
-// hides says why a write isn't shown, by itself.
-func (a *Authority) hides(w Write) Why {
+// Hides says why a write isn't shown, by itself.
+func (a *Authority) Hides(w Write) Why {
 	if a == nil {
 		return Visible
 	}

@@ -91,7 +91,7 @@ func (rd Reader) drop(all []Write, p Policy) []Hidden {
 	}
 	var hidden []Hidden
 	for _, w := range all {
-		if why := rd.Authority.hides(w); why != Visible {
+		if why := rd.Authority.Hides(w); why != Visible {
 			hidden = append(hidden, Hidden{Write: w, Why: why})
 		}
 	}

@@ -73,6 +73,7 @@ type Engine struct {
 	revisions   map[string]uint64 // how often records of a collection changed
 	receipts    map[receiptName]*identity.Receipt
 	covered     map[identity.Role]map[crdt.LogID]uint64 // by their receipts
+	couriers    map[string]courier                      // by name
 	heard       map[crdt.Device]int64                   // ms
 	unwritten   map[crdt.Device]bool                    // heard from since it was last written
 
@@ -88,7 +89,7 @@ func Open(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, changed: make(chan struct{}), receipts: map[receiptName]*identity.Receipt{},
 		covered: map[identity.Role]map[crdt.LogID]uint64{}, heard: map[crdt.Device]int64{},
-		unwritten: map[crdt.Device]bool{}, revisions: map[string]uint64{},
+		couriers: map[string]courier{}, unwritten: map[crdt.Device]bool{}, revisions: map[string]uint64{},
 	}
 	if err := e.begin(); err != nil {
 		return nil, fmt.Errorf("open the engine: %w", err)

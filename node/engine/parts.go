@@ -108,6 +108,7 @@ func (p *parts) collection(offset int, c *schema.Collection) error {
 	add(searched, indexToken)
 	add(all, indexConflict)
 	add(nil, indexEdited)
+	add(nil, indexHidden)
 	add(nil, indexDeleted)
 	add([]any{c.Checks, named(c, checked(c)...)}, indexFlag)
 	if c.KPI != nil {

@@ -34,6 +34,7 @@ const (
 	indexFlag     = '!' // nothing
 	indexConflict = 'c' // nothing: records of which a person has to settle something
 	indexEdited   = 'e' // nothing: records that were edited after their deletion
+	indexHidden   = 'q' // nothing: records in which something stands that the province's word hides
 	indexOpen     = 'o' // due moment, or 0xff if none: records received and not resolved
 )
 
@@ -53,6 +54,9 @@ func (e *Engine) readUnder(tx *store.Tx, r *crdt.Record, under authorities) (rea
 	v.existence, _ = x.existence()
 	if v.existence != crdt.Present {
 		v.keys = hiddenKeys(c, r, v.existence)
+		if v.existence == crdt.Unknown && len(e.hidden(r, under)) > 0 {
+			v.keys = append(v.keys, store.Row(c.ID, []byte{indexHidden}, idBytes(r)))
+		}
 		return v, x.err
 	}
 	v.exists = true
@@ -62,7 +66,7 @@ func (e *Engine) readUnder(tx *store.Tx, r *crdt.Record, under authorities) (rea
 	slices.Sort(v.conflicts)
 	v.flags = c.Flags(v.values)
 	v.fact = fact(r.Scope, c, v.values)
-	v.keys = indexKeys(c, r.Ref.ID(), v, v.review)
+	v.keys = indexKeys(c, r.Ref.ID(), v, v.review, len(e.hidden(r, under)) > 0)
 	return v, x.err
 }
 
@@ -95,7 +99,7 @@ func (v *reading) field(x *reader, f *schema.Field) {
 	v.review = v.review || said.Review
 }
 
-func indexKeys(c *schema.Collection, id crdt.RecordID, v reading, review bool) [][]byte {
+func indexKeys(c *schema.Collection, id crdt.RecordID, v reading, review, hidden bool) [][]byte {
 	var keys [][]byte
 	add := func(kind byte, parts ...[]byte) {
 		parts = append(append([][]byte{{kind}}, parts...), id[:])
@@ -117,6 +121,9 @@ func indexKeys(c *schema.Collection, id crdt.RecordID, v reading, review bool) [
 	}
 	if review {
 		add(indexConflict)
+	}
+	if hidden {
+		add(indexHidden)
 	}
 	if v.fact != nil {
 		if due, open := openUntil(v.fact); open {

@@ -36,6 +36,9 @@ type Change struct {
 	// Delete deletes the record, as far as it was seen: what was written unseen
 	// comes to the inbox. Restore takes a deletion back. Neither has values.
 	Delete, Restore bool
+	// Anew writes what it names also where that stands already, and that the record is
+	// there: what stands lies where it doesn't get on its way (Refused).
+	Anew bool
 }
 
 // Save checks the changes by the pack and stores them as one entry of this
@@ -242,8 +245,11 @@ func (w *writer) change(c Change) (crdt.RecordID, error) {
 	if err != nil {
 		return id, err
 	}
-	if creating && !t.before.exists {
+	switch {
+	case creating && !t.before.exists:
 		w.add(t.record.Create(nil))
+	case c.Anew:
+		w.add(t.record.Create(seen))
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		f, ok := collection.Field(name)
@@ -253,24 +259,28 @@ func (w *writer) change(c Change) (crdt.RecordID, error) {
 		if creating && values[name] == nil {
 			continue
 		}
-		if err := w.write(t, f, values[name], seen); err != nil {
+		if err := w.write(t, f, values[name], seen, c.Anew); err != nil {
 			return id, err
 		}
 	}
 	return id, nil
 }
 
-func (w *writer) write(t *touched, f *schema.Field, value any, seen []crdt.Pos) error {
-	if f.IsSet() {
-		return w.put(t, f, value, seen)
+func (w *writer) write(t *touched, f *schema.Field, value any, seen []crdt.Pos, anew bool) error {
+	switch {
+	case f.IsSet():
+		return w.put(t, f, value, seen, anew)
+	case anew:
+		w.add(t.record.Assign(f.ID, f.Encode(value), seen))
+	default:
+		w.assign(t, f.ID, f.Encode(value), seen)
 	}
-	w.assign(t, f.ID, f.Encode(value), seen)
 	return nil
 }
 
 // put adds the items that a set lacks, and takes out those that aren't named, as
 // far as they were seen.
-func (w *writer) put(t *touched, f *schema.Field, value any, seen []crdt.Pos) error {
+func (w *writer) put(t *touched, f *schema.Field, value any, seen []crdt.Pos, anew bool) error {
 	want, _ := value.([]string)
 	have, _ := t.before.values[f.Name].([]string)
 	change := func(item string, present bool) error {
@@ -285,7 +295,7 @@ func (w *writer) put(t *touched, f *schema.Field, value any, seen []crdt.Pos) er
 		return nil
 	}
 	for _, item := range want {
-		if !slices.Contains(have, item) {
+		if anew || !slices.Contains(have, item) {
 			if err := change(item, true); err != nil {
 				return err
 			}

@@ -22,7 +22,7 @@ type Query struct {
 	Filters    []Filter
 	Flagged    bool  // only records that a check marks
 	Conflicted bool  // only records in which a person has to settle something
-	Tick       *Tick // only records that have got just so far
+	Tick       *Tick // only records that have got just so far; Province: at least
 	Open       bool  // only records received and not resolved
 	Overdue    bool  // of these, only those past their due moment
 	SortField  string
@@ -304,7 +304,7 @@ func (s *search) ticked(tick Tick) (set, error) {
 		if node.CodeOf(err) == node.Damaged {
 			if at, err := s.engine.historyTick(s.tx, id); err != nil {
 				return nil, err
-			} else if at == tick {
+			} else if min(at, Province) == tick {
 				ids[id] = struct{}{}
 			}
 			continue
@@ -319,7 +319,7 @@ func (s *search) ticked(tick Tick) (set, error) {
 		if err != nil {
 			return nil, err
 		}
-		if read.exists && s.engine.recordTick(r) == tick {
+		if read.exists && min(s.engine.recordTick(r), Province) == tick {
 			ids[id] = struct{}{}
 		}
 	}

@@ -24,9 +24,10 @@ const (
 	Here     Tick = iota // durable on this device
 	Office               // on the office's box, by its receipt
 	Province             // received by the province, by a receipt signed after raft's commit
+	Covered              // at the province: covered by a checkpoint, which most of its members have signed
 )
 
-var tickNames = [...]string{"here", "office", "province"}
+var tickNames = [...]string{"here", "office", "province", "covered"}
 
 func (t Tick) String() string { return tickNames[t] }
 
@@ -55,6 +56,9 @@ func (e *Engine) loadLocals(tx *store.Tx) error {
 		return err
 	}
 	if err := tx.Logs(e.keepDropped); err != nil {
+		return err
+	}
+	if err := e.loadCouriers(tx); err != nil {
 		return err
 	}
 	return tx.Locals("heard", func(name string, b []byte) error {
@@ -153,6 +157,8 @@ func (e *Engine) tick(p crdt.Pos) Tick {
 
 func (e *Engine) tickLocked(p crdt.Pos) Tick {
 	switch {
+	case e.coveredTo(p.Log) >= p.Seq:
+		return Covered
 	case e.cfg.Role == identity.RoleHub || e.received(identity.RoleHub, p.Log) >= p.Seq:
 		return Province
 	case e.cfg.Role == identity.RoleBox || e.received(identity.RoleBox, p.Log) >= p.Seq:
@@ -174,11 +180,22 @@ func (e *Engine) received(role identity.Role, name crdt.LogID) uint64 {
 	return min(seq, f.since(written)-1)
 }
 
+// coveredTo is how far checkpoints cover entries that are called so. What a hub that was
+// restored has named in an epoch that is void by now, it has to name again.
+func (e *Engine) coveredTo(name crdt.LogID) uint64 {
+	under := e.authorities()
+	head, current := under.of(name.Scope).Head(name)
+	if _, forked := under.forks.written(name); !current || forked {
+		return 0
+	}
+	return head.Seq
+}
+
 // recordTick is the least tick of the writes that stand in a record.
 func (e *Engine) recordTick(r *crdt.Record) Tick {
 	e.state.Lock()
 	defer e.state.Unlock()
-	least := Province
+	least := Covered
 	eachCell(r, func(c crdt.Cell) {
 		for _, w := range c.Writes {
 			least = min(least, e.tickLocked(w.Pos()))
@@ -224,7 +241,7 @@ func (e *Engine) below(tx *store.Tx, collection string, tick Tick, f func(crdt.R
 // historyTick is the least tick of the entries that have written a record: of one
 // that can't be read, what can be said of it without saying too much.
 func (e *Engine) historyTick(tx *store.Tx, id crdt.RecordID) (Tick, error) {
-	least := Province
+	least := Covered
 	err := tx.History(id, func(l store.Log, seq uint64) (bool, error) {
 		least = min(least, e.tick(crdt.Pos{Log: e.authorities().forks.nameAt(l.ID, seq), Seq: seq}))
 		return true, nil

@@ -26,6 +26,7 @@ type View struct {
 	// Damaged says that the record is here and can't be read; nothing else is set.
 	Damaged   bool
 	Tick      Tick
+	Carried   []Load // who has writes of it that the province isn't known to have received
 	CreatedMS int64
 	UpdatedMS int64
 	UpdatedBy string
@@ -118,7 +119,7 @@ func (e *Engine) view(tx *store.Tx, collection string, id crdt.RecordID, whole b
 	}
 	v := &View{
 		ID: id, Collection: collection, Version: seen, Values: read.values, Flags: read.flags, Edited: !read.exists,
-		Conflicts: read.conflicts, Provisional: read.provisional, Cells: map[string]CellView{}, Tick: e.recordTick(r),
+		Conflicts: read.conflicts, Provisional: read.provisional, Cells: map[string]CellView{}, Tick: e.recordTick(r), Carried: e.loadsOf(r),
 	}
 	x := e.reader(tx, r, e.authorities())
 	x.Whole = whole

@@ -128,8 +128,12 @@ func (e *Engine) Late(_ context.Context, cursor string, limit int) (items []Late
 }
 
 // Dismiss takes a Save that came too late off the list of this device; its entry
-// stays until it is compacted. node.NotFound if it isn't there.
+// stays until it is compacted. node.NotFound if it isn't there. So it takes off what is
+// refused.
 func (e *Engine) Dismiss(id string) error {
+	if strings.HasPrefix(id, localRefused+".") {
+		return e.dismissRefused(id)
+	}
 	e.write.Lock()
 	defer e.write.Unlock()
 	found := false
