@@ -12,6 +12,7 @@ import (
 // openAttachments opens the node's attachments; it makes nothing.
 func (d *Daemon) openAttachments() (err error) {
 	d.attached, err = d.attachmentsAt(d.dir)
+	d.travels = &files{d: d}
 	return err
 }
 
@@ -27,7 +28,7 @@ func (d *Daemon) Attachments() *attach.Store { return d.attached }
 // names what it removed of those, for whoever kept them.
 func (d *Daemon) forget(erased []attach.Hash) error {
 	for _, h := range erased {
-		if err := d.attached.Erase(h); err != nil {
+		if err := d.travels.erase(h); err != nil {
 			return err
 		}
 	}

@@ -35,6 +35,12 @@ func point(t *testing.T, root string, box *daemon.Daemon, files ...attach.Hash) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	return pointAs(t, device, keys, box, files...)
+}
+
+// pointAs has a node take in what a device with these keys has written.
+func pointAs(t *testing.T, device crdt.Device, keys daemon.Keys, box *daemon.Daemon, files ...attach.Hash) crdt.RecordID {
+	t.Helper()
 	log := crdt.LogID{Device: device, Incarnation: crdt.Incarnation{7}, Scope: demo.Scope(), Class: crdt.ClassRecords}
 	ref := crdt.Ref{Dot: crdt.Dot{Log: log, Seq: 1}}
 	ops := []crdt.Op{{Collection: "petitions", Record: ref, Field: crdt.FieldExistence, Value: []byte{0xf5}}}

@@ -56,6 +56,7 @@ type Daemon struct {
 	pack     *schema.Pack
 	store    *store.Store
 	attached *attach.Store
+	travels  *files
 	engine   *engine.Engine
 	host     *link.Host
 	hub      *hub.Hub // nil but on a hub

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/sync/replica"
 )
 
 // OnRotationStep sets what is told of every step of a change of the data key.
@@ -20,3 +21,13 @@ func (d *Daemon) Collect(ctx context.Context) { d.collect(ctx) }
 
 // StoreOf is the node's store.
 func (d *Daemon) StoreOf() *store.Store { return d.store }
+
+// ReplicaConfig is what the node's lines are made with.
+func (d *Daemon) ReplicaConfig(peers []replica.Peer, carrier replica.Carrier) replica.Config {
+	return d.replicaConfig(peers, carrier)
+}
+
+// Peer is the node as another one's peer.
+func (d *Daemon) Peer(address string) replica.Peer {
+	return replica.Peer{Device: d.self.claims.Device, PeerKey: d.self.claims.PeerKey, Address: address}
+}

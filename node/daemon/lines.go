@@ -90,14 +90,18 @@ func (d *Daemon) openReplica() error {
 	if err != nil {
 		return err
 	}
-	d.replica, err = replica.New(replica.Config{
+	d.replica, err = replica.New(d.replicaConfig(peers, replica.Over(d.host)))
+	return err
+}
+
+func (d *Daemon) replicaConfig(peers []replica.Peer, carrier replica.Carrier) replica.Config {
+	return replica.Config{
 		Root: d.self.authority, Certificate: d.self.certificate, Directory: d.self.directory,
 		Scopes: d.self.config.Scopes, Peers: peers,
-		Log: d.engine, Ingest: d.ingest, Sign: d.receipt, Hear: d.engine, Notes: d.engine, Carrier: replica.Over(d.host),
+		Log: d.engine, Ingest: d.ingest, Sign: d.receipt, Hear: d.engine, Notes: d.engine, Files: d.travels, Carrier: carrier,
 		Cut: func(log crdt.LogID) (uint64, bool) { return d.engine.Authority(log.Scope).Cut(log) },
 		Now: d.opts.Now, Rand: d.opts.Rand, Logger: d.opts.Log, RetryMax: retryMax,
-	})
-	return err
+	}
 }
 
 // cutLines is the local item that remembers which lines the demo has cut.
