@@ -73,6 +73,7 @@ type alone struct {
 	s       *Session
 	writing bool
 	room    int
+	wrote   int // words and items
 	full    bool
 	ended   bool // the last word is written
 	old     bool // what is read
@@ -115,7 +116,7 @@ func NewWriting(config Config, view View, w Writing) (*Session, error) {
 	}
 	s.first, s.informed = true, true
 	s.believeMemory(m)
-	if m == nil || w.Heads || w.Answer.Wrong || w.Answer.Unread > 0 {
+	if m == nil && w.From == nil || w.Heads || w.Answer.Wrong || w.Answer.Unread > 0 {
 		s.out.heads = headsAll
 	}
 	for log, k := range w.From {
@@ -267,6 +268,7 @@ func (s *Session) words(a Answer) {
 func (s *Session) wordOf(m any) {
 	if b, err := encode(m); err == nil && len(b)+MessageFrame <= s.alone.room {
 		s.alone.room -= len(b) + MessageFrame
+		s.alone.wrote++
 		s.outbox = append(s.outbox, b)
 	}
 }
@@ -297,6 +299,7 @@ func (s *Session) write() {
 			a.full = true
 		default:
 			a.room -= len(s.out.current[lane].bytes) + MessageFrame
+			a.wrote++
 			s.sendOn(lane)
 		}
 	}
@@ -328,6 +331,9 @@ func (s *Session) standAlone() {
 
 // Sent is how far each log goes once what was written has arrived.
 func (s *Session) Sent() map[crdt.LogID]Known { return maps.Clone(s.out.sent) }
+
+// Wrote is how many messages there are in a writing beside its last word.
+func (s *Session) Wrote() int { return s.alone.wrote }
 
 // Full says whether a writing ended for want of room.
 func (s *Session) Full() bool { return s.alone != nil && s.alone.full }
@@ -423,3 +429,11 @@ func (m *Memory) Carry(sent map[crdt.LogID]Known) {
 
 // Knows says whether the peer is remembered to know this own certificate.
 func (m *Memory) Knows(own []byte) bool { return m.Known && m.Own == hashOf(own) }
+
+// Join adds what is to be said to what else the same device wrote.
+func (a Answer) Join(b Answer) Answer {
+	return Answer{
+		Wants: append(slices.Clone(a.Wants), b.Wants...), Refused: append(slices.Clone(a.Refused), b.Refused...), Whole: append(slices.Clone(a.Whole), b.Whole...),
+		Unread: a.Unread + b.Unread, Parted: append(slices.Clone(a.Parted), b.Parted...), Wrong: a.Wrong || b.Wrong,
+	}
+}

@@ -28,6 +28,7 @@ type Written struct {
 	Messages [][]byte
 	Sent     map[crdt.LogID]reconcile.Known // how far the logs go with it
 	Entries  uint64                         // above what the readers are known to hold
+	Items    int                            // messages beside the word of how this side stands
 	Counter  uint64                         // of what was written for these readers
 	Known    bool                           // the readers are known to hold this device's certificate
 	Full     bool                           // the room was too small for all that there is
@@ -62,7 +63,7 @@ func (r *Replica) Write(ctx context.Context, o Order) (*Written, error) {
 	if out.Messages, err = r.written(ctx, s, seen); err != nil {
 		return nil, err
 	}
-	out.Scopes, out.Sent, out.Full = s.Sharing(), s.Sent(), s.Full()
+	out.Scopes, out.Sent, out.Full, out.Items = s.Sharing(), s.Sent(), s.Full(), s.Wrote()
 	for log, k := range out.Sent {
 		out.Entries += k.Seq - min(before[log].Seq, k.Seq)
 	}
