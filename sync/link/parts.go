@@ -27,7 +27,6 @@ import (
 
 // Times and limits of the carrier.
 const (
-	keepAlive      = 60 * time.Second // each costs a few bytes on a line that is paid by the byte
 	dialTimeout    = 60 * time.Second // a satellite's round trips, and a busy modem
 	connectTimeout = 30 * time.Second // of these, for TCP alone
 
@@ -84,7 +83,7 @@ func (p *parts) addTCP(key crypto.PrivKey, stall time.Duration) error {
 	if err != nil {
 		return err
 	}
-	up, err := upgrader.New([]sec.SecureTransport{secure}, muxers, nil, p.limits, p.gate, upgrader.WithAcceptTimeout(dialTimeout))
+	up, err := upgrader.New([]sec.SecureTransport{tuned{secure}}, muxers, nil, p.limits, p.gate, upgrader.WithAcceptTimeout(dialTimeout))
 	if err != nil {
 		return err
 	}
@@ -95,13 +94,13 @@ func (p *parts) addTCP(key crypto.PrivKey, stall time.Duration) error {
 	return p.swarm.AddTransport(t)
 }
 
-// newMuxer is yamux for slow lines: a write may take as long as a line may stand
-// still, and windows are small, since memory is.
-func newMuxer(stall time.Duration) *yamux.Transport {
+// newYamux is yamux where a write may take as long as a line may stand still, and
+// windows are small, since memory is.
+func newYamux(stall, keepAlive time.Duration) *yamux.Transport {
 	c := *yamux.DefaultTransport.Config()
 	c.ConnectionWriteTimeout = stall
 	c.KeepAliveInterval = keepAlive
-	c.MeasureRTTInterval = keepAlive
+	c.MeasureRTTInterval = rttInterval
 	c.MaxStreamWindowSize = windowBytesMax
 	c.LogOutput = io.Discard
 	return (*yamux.Transport)(&c)
