@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/vungxa/vungxa/crdt"
@@ -14,6 +15,7 @@ const probePlaces = 24
 // parting finds where a log of this side parts from the peer's: one log at a time.
 type parting struct {
 	active bool
+	wait   map[crdt.LogID]uint64 // logs that are next, and where they are known to differ
 	log    crdt.LogID
 	low    uint64   // a seq at which both are the same; 0 is one
 	high   uint64   // and one at which they are not
@@ -23,13 +25,23 @@ type parting struct {
 }
 
 // begins says whether the search may begin: once a session and log.
-func (p *parting) begins(log crdt.LogID) bool { return !p.active && !p.begun[log] }
+func (p *parting) begins(log crdt.LogID) bool { return !p.begun[log] }
 
-func (p *parting) busy(log crdt.LogID) bool { return p.active && p.log == log }
+// busy says whether a log is being searched, or is to be.
+func (p *parting) busy(log crdt.LogID) bool {
+	_, waits := p.wait[log]
+	return waits || p.active && p.log == log
+}
 
-// probe begins to look for where a log parts, below a seq.
+// probe begins to look for where a log parts, below a seq, now or when the search
+// that is under way has ended. A log that was searched before and still differs is
+// held back.
 func (s *Session) probe(log crdt.LogID, high uint64) {
-	if high == 0 || !s.parting.begins(log) {
+	if high == 0 || s.parting.busy(log) {
+		return
+	}
+	if !s.parting.begins(log) {
+		s.holdBack(log, Refuse(Fork, "log %s", log), 0)
 		return
 	}
 	if s.alone != nil { // nobody answers: it takes a line to find the place
@@ -39,6 +51,13 @@ func (s *Session) probe(log crdt.LogID, high uint64) {
 	}
 	if s.parting.begun == nil {
 		s.parting.begun, s.parting.sent = map[crdt.LogID]bool{}, map[crdt.LogID]bool{}
+	}
+	if s.parting.active {
+		if s.parting.wait == nil {
+			s.parting.wait = map[crdt.LogID]uint64{}
+		}
+		s.parting.wait[log], s.out.plan = high, nil
+		return
 	}
 	s.parting.begun[log] = true
 	s.parting.active, s.parting.log, s.parting.low, s.parting.high = true, log, 0, high
@@ -67,6 +86,7 @@ func (s *Session) probeOn() {
 	p.listed = p.places()
 	if len(p.listed) == 0 {
 		s.partsAt(p.log, p.low)
+		s.searched()
 		return
 	}
 	at := make([]crdt.Pos, len(p.listed))
@@ -81,8 +101,8 @@ func (s *Session) probeOn() {
 			}
 		}
 		if len(m.At) == 0 { // nothing of it can be compared any more
-			p.active = false
 			s.holdBack(p.log, Refuse(Fork, "log %s", p.log), 0)
+			s.searched()
 			return
 		}
 		s.say(m)
@@ -129,10 +149,22 @@ func (s *Session) takeFound(m *found) {
 // partsAt notes the last entry that both hold: what follows here is a branch that
 // the peer lacks.
 func (s *Session) partsAt(log crdt.LogID, seq uint64) {
-	s.parting.active = false
 	s.out.given[log] = Known{Seq: seq}
 	s.out.sent[log] = s.out.given[log]
 	s.out.whole[log], s.out.plan = true, nil
+}
+
+// searched ends a search, and begins the next.
+func (s *Session) searched() {
+	p := &s.parting
+	p.active = false
+	for _, log := range slices.SortedFunc(maps.Keys(p.wait), crdt.LogID.Compare) {
+		high := p.wait[log]
+		delete(p.wait, log)
+		if s.probe(log, high); p.active {
+			return
+		}
+	}
 }
 
 // holdBack sends the peer no more of a log than it takes.
@@ -163,6 +195,10 @@ func (s *Session) branch(seg *wire.Segment, prev crdt.Hash) {
 				s.parting.sent[seg.Log], s.parting.begun[seg.Log] = true, true
 				s.unsend(seg.Log)
 				s.partsAt(seg.Log, from)
+				delete(s.parting.wait, seg.Log)
+				if s.parting.busy(seg.Log) {
+					s.searched()
+				}
 			}
 		})
 	}

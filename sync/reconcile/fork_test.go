@@ -74,6 +74,34 @@ func TestBothBranchesArrive(t *testing.T) {
 	}
 }
 
+// A device with two histories has them in every class: the logs are searched one after
+// the other, in one session, which comes to rest.
+func TestBranchesOfSeveralLogs(t *testing.T) {
+	laptop, clone := clones(t, 3, 2, 4)
+	for _, class := range []crdt.Class{crdt.ClassUrgent, crdt.ClassUrgent + 2} {
+		save(t, laptop, class, 1)
+		if _, err := clone.Save(scope, class, "there"); err != nil {
+			t.Fatal(err)
+		}
+		save(t, clone, class, 2)
+	}
+	box, hub := newNode(t, "box", identity.RoleBox), newNode(t, "hub", identity.RoleHub)
+	x, y := connect(t, laptop, box)
+	settle(t, x, y)
+	p, q := connect(t, clone, hub)
+	settle(t, p, q)
+	d := disk{}
+	for range 3 {
+		x, y = resume(t, d, box, hub)
+		settle(t, x, y)
+		hangUp(x, y)
+	}
+	same(t, box, hub)
+	if n := len(heads(t, box)); n != 6 || !x.s.Met() || !y.s.Met() {
+		t.Errorf("the box holds %d logs; want 6; met %v and %v", n, x.s.Met(), y.s.Met())
+	}
+}
+
 // A node that can't keep two branches refuses one, says why, and takes all else.
 func TestABranchIsRefusedAlone(t *testing.T) {
 	laptop, clone := clones(t, 5, 2, 2)
