@@ -31,6 +31,7 @@ type peer struct {
 	incoming  Conn       // accepted, and not yet looked at
 	ended     bool       // tend has returned
 	stop      context.CancelCauseFunc
+	nearby    string // where it was heard on the local network
 	failures  int
 	notBefore time.Time // of the next call
 }
@@ -118,7 +119,7 @@ func (r *Replica) tend(ctx context.Context, p *peer) {
 		switch {
 		case conn != nil: // a line that is cut says so in a session
 			r.hold(ctx, p, conn)
-		case !cut && p.Address != "" && p.wait(r.cfg.Now()) <= 0:
+		case !cut && p.place() != "" && p.wait(r.cfg.Now()) <= 0:
 			r.call(ctx, p)
 		default:
 			r.pause(ctx, p, cut)
@@ -143,7 +144,7 @@ func (p *peer) wait(now time.Time) time.Duration {
 // pause waits until it is time to call, or something happens.
 func (r *Replica) pause(ctx context.Context, p *peer, cut bool) {
 	var due <-chan time.Time
-	if !cut && p.Address != "" {
+	if !cut && p.place() != "" {
 		t := time.NewTimer(p.wait(r.cfg.Now()))
 		defer t.Stop()
 		due = t.C
@@ -174,7 +175,7 @@ func (p *peer) begin(ctx context.Context) (context.Context, context.CancelCauseF
 func (r *Replica) call(ctx context.Context, p *peer) {
 	dialing, cancel := p.begin(ctx)
 	defer cancel(nil)
-	conn, err := r.cfg.Carrier.Dial(dialing, p.Address, p.PeerKey)
+	conn, err := r.cfg.Carrier.Dial(dialing, p.place(), p.PeerKey)
 	if err == nil {
 		cancel(nil)
 		r.hold(ctx, p, conn)

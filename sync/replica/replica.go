@@ -32,6 +32,9 @@ type Config struct {
 	Notes   Notes                                   // nil: every session begins anew
 	Files   Files                                   // nil: attachments stay where they are
 	Cut     func(crdt.LogID) (seq uint64, cut bool) // where devices' cuts end their logs; nil: nowhere
+	// Meets says of a device that isn't among Peers and calls, or is found nearby, whether
+	// it is a peer too; nil: none is.
+	Meets func(ed25519.PublicKey) (Peer, bool)
 
 	Now    func() time.Time
 	Rand   io.Reader    // for jitter
@@ -58,9 +61,13 @@ type Peer struct {
 
 // Replica keeps in touch with the peers of its Config while Run runs.
 type Replica struct {
-	cfg   Config
-	own   crdt.Device
-	peers []*peer // fixed
+	cfg    Config
+	own    crdt.Device
+	ownKey ed25519.PublicKey
+
+	listing sync.Mutex  // guards peers and begin
+	peers   []*peer     // those of Config, then those that were met
+	begin   func(*peer) // tends a peer; nil while Run doesn't run
 
 	fetching *fetching
 
@@ -87,7 +94,7 @@ func New(cfg Config) (*Replica, error) {
 	if err != nil {
 		return nil, fmt.Errorf("replica: own certificate: %w", err)
 	}
-	r.own = own.Device
+	r.own, r.ownKey = own.Device, own.PeerKey
 	for _, s := range cfg.Scopes {
 		if !own.Covers(s) {
 			return nil, fmt.Errorf("replica: scope %q: %w", s, identity.ErrScope)
@@ -110,7 +117,13 @@ func (r *Replica) add(p Peer) error {
 	case r.peer(p.Device) != nil || r.byKey(p.PeerKey) != nil:
 		return fmt.Errorf("replica: peer %s: it or its key is on the list twice", p.Device)
 	}
-	r.peers = append(r.peers, newPeer(p))
+	r.listing.Lock()
+	defer r.listing.Unlock()
+	added := newPeer(p)
+	r.peers = append(r.peers, added)
+	if r.begin != nil {
+		r.begin(added)
+	}
 	return nil
 }
 
@@ -123,10 +136,18 @@ func (r *Replica) byKey(k ed25519.PublicKey) *peer {
 }
 
 func (r *Replica) find(is func(*peer) bool) *peer {
-	if i := slices.IndexFunc(r.peers, is); i >= 0 {
-		return r.peers[i]
+	all := r.list()
+	if i := slices.IndexFunc(all, is); i >= 0 {
+		return all[i]
 	}
 	return nil
+}
+
+// list are the peers of now.
+func (r *Replica) list() []*peer {
+	r.listing.Lock()
+	defer r.listing.Unlock()
+	return r.peers[:len(r.peers):len(r.peers)] // only ever appended to
 }
 
 // Run keeps in touch until ctx ends, which is no error, or the carrier fails.
@@ -136,13 +157,24 @@ func (r *Replica) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
-	for _, p := range r.peers {
-		wg.Go(func() { r.tend(ctx, p) })
-	}
+	r.tendAll(func(p *peer) { wg.Go(func() { r.tend(ctx, p) }) })
 	err := r.accept(ctx)
+	r.tendAll(nil)
 	cancel()
 	wg.Wait()
 	return err
+}
+
+// tendAll begins with every peer, and with those that are met later; nil: with none any more.
+func (r *Replica) tendAll(begin func(*peer)) {
+	r.listing.Lock()
+	defer r.listing.Unlock()
+	r.begin = begin
+	for _, p := range r.peers {
+		if begin != nil {
+			begin(p)
+		}
+	}
 }
 
 func (r *Replica) accept(ctx context.Context) error {
@@ -157,7 +189,7 @@ func (r *Replica) accept(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("replica: accept: %w", err)
 		}
-		p := r.byKey(conn.PeerKey())
+		p := r.caller(conn.PeerKey())
 		if p == nil {
 			r.cfg.Logger.Info("a device that is not on the list of peers called")
 			err = conn.Close()
@@ -188,7 +220,7 @@ func (r *Replica) SetCut(d crdt.Device, cut bool) error {
 
 // Kick calls every peer that is to be called and isn't connected, now.
 func (r *Replica) Kick() {
-	for _, p := range r.peers {
+	for _, p := range r.list() {
 		p.kick()
 	}
 }
@@ -209,10 +241,12 @@ type State struct {
 	CounterBack bool
 }
 
-// Peers gives the state of every line, in the order of the Config.
+// Peers gives the state of every line, in the order of the Config, then those that were
+// met.
 func (r *Replica) Peers() []State {
-	all := make([]State, len(r.peers))
-	for i, p := range r.peers {
+	peers := r.list()
+	all := make([]State, len(peers))
+	for i, p := range peers {
 		all[i] = p.get()
 	}
 	return all
