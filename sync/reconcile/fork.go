@@ -22,6 +22,7 @@ type parting struct {
 	listed []uint64 // asked about
 	begun  map[crdt.LogID]bool
 	sent   map[crdt.LogID]bool // own branches that are to be sent from where they part
+	unread bool                // a branch was stored since the view was read: names may have changed
 }
 
 // begins says whether the search may begin: once a session and log.
@@ -187,7 +188,7 @@ func (s *Session) branch(seg *wire.Segment, prev crdt.Hash) {
 				s.declineLog(seg, s.no, from)
 				return
 			}
-			s.stale, s.in.other = true, true
+			s.stale, s.in.other, s.parting.unread = true, true, true
 			if s.parting.sent == nil {
 				s.parting.begun, s.parting.sent = map[crdt.LogID]bool{}, map[crdt.LogID]bool{}
 			}

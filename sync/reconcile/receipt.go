@@ -93,9 +93,6 @@ func (s *Session) receiptsDue() []*identity.Receipt {
 	for _, scope := range s.scopes {
 		l := s.lanes[scope]
 		for _, newest := range s.view[scope].Receipts {
-			if newest.Signer == s.peer.Device {
-				continue
-			}
 			if newest.Signer == s.own.Device && l.again {
 				p.receipts = append(p.receipts, newest)
 				continue

@@ -163,6 +163,8 @@ func (s *Session) due(lane int) bool {
 		return false
 	case s.out.current[lane] != nil:
 		return true
+	case s.parting.unread: // what has which name will be read when no frame waits
+		return false
 	case !s.informed: // heads are all that may be sent
 		return lane == laneControl && s.out.heads > 0
 	case !s.first && s.cautious():

@@ -198,7 +198,7 @@ func (s *Session) Met() bool { return s.met }
 // A log that is held less far than before has a hole, which the peer is asked to fill.
 func (s *Session) Changed(view View) {
 	before := s.view
-	s.view, s.stale, s.tags, s.out.plan = view, false, nil, nil
+	s.view, s.stale, s.tags, s.out.plan, s.parting.unread = view, false, nil, nil, false
 	for log, h := range s.fresh {
 		if view[log.Scope].Heads[log].Seq >= h.Seq {
 			delete(s.fresh, log)
