@@ -26,15 +26,18 @@ const configFormat = 1
 // Config is node.json: what a node is, and with whom it speaks. Keys and
 // certificates lie in files beside it.
 type Config struct {
-	Format    int          `json:"format"`
-	Scopes    []crdt.Scope `json:"scopes"`            // the first is the one that it writes
-	Commune   *Commune     `json:"commune,omitempty"` // a commune's node: which
-	HTTP      string       `json:"http"`              // host:port of the page, loopback
-	Sync      string       `json:"sync"`              // host:port for other nodes
-	Authority string       `json:"authority"`         // the pinned authority's Ed25519 public key, hexadecimal
-	Peers     []Peer       `json:"peers"`
-	Officers  []Officer    `json:"officers"` // who may sign in; the first gets the printed link
-	Demo      bool         `json:"demo"`     // lines can be cut from the page
+	Format  int          `json:"format"`
+	Scopes  []crdt.Scope `json:"scopes"`            // the first is the one that it writes
+	Commune *Commune     `json:"commune,omitempty"` // a commune's node: which
+	HTTP    string       `json:"http"`              // host:port of the page, loopback
+	Sync    string       `json:"sync"`              // host:port for other nodes
+	// MDNSOff keeps the node from announcing itself on the local network, and from
+	// looking for the office's other devices there. One whose Sync is loopback never does.
+	MDNSOff   bool      `json:"mdns_off,omitempty"`
+	Authority string    `json:"authority"` // the pinned authority's Ed25519 public key, hexadecimal
+	Peers     []Peer    `json:"peers"`
+	Officers  []Officer `json:"officers"` // who may sign in; the first gets the printed link
+	Demo      bool      `json:"demo"`     // lines can be cut from the page
 	// RetentionDays is how long entries stay that every device has acknowledged;
 	// without it, engine.Retention.
 	RetentionDays uint16 `json:"retention_days,omitempty"`

@@ -226,6 +226,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		group.Go(func() error { return d.watchHub(ctx) })
 	}
 	group.Go(func() error { return d.replica.Run(ctx) })
+	group.Go(func() error { return d.findOffice(ctx) })
 	group.Go(func() error { return d.tend(ctx) })
 	group.Go(func() error { return d.scrub(ctx) })
 	group.Go(func() error {

@@ -3,10 +3,8 @@ package linetest
 import (
 	"container/heap"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"sync"
 	"time"
 
@@ -37,10 +35,8 @@ func (c Count) Sub(before Count) Count {
 
 // New makes the ends, joined by a perfect line.
 func New(now func() time.Time) (e *Emulator, err error) {
-	for _, command := range []string{"ip", "nsenter"} {
-		if _, err := exec.LookPath(command); err != nil {
-			return nil, fmt.Errorf("%w: the command %s: %w", ErrMissing, command, err)
-		}
+	if err := commands(); err != nil {
+		return nil, err
 	}
 	e = &Emulator{}
 	if e.A, err = newEnd(addressA, addressB); err != nil {

@@ -27,22 +27,54 @@ const (
 	deviceName         = "line0"
 )
 
+// newEnd is an end with a TUN device.
 func newEnd(address, other string) (*End, error) {
 	e := &End{Address: address}
 	if err := e.unshare(); err != nil {
-		return nil, fmt.Errorf("%w: a network namespace (is this root?): %w", ErrMissing, err)
+		return nil, err
 	}
 	err := e.Do(func() (err error) {
 		if e.device, err = openTUN(deviceName); err != nil {
 			return fmt.Errorf("%w: /dev/net/tun: %w", ErrMissing, err)
 		}
-		return configure(address, other)
+		return configure([]string{address, "peer", other})
 	})
 	if err != nil {
 		return nil, errors.Join(err, e.close())
 	}
 	return e, nil
 }
+
+// LAN is two ends on one Ethernet, with no model of a line between them.
+type LAN struct{ A, B *End }
+
+// NewLAN joins two ends as a switch does. Its errors wrap ErrMissing as New's do.
+func NewLAN() (l *LAN, err error) {
+	if err := commands(); err != nil {
+		return nil, err
+	}
+	l = &LAN{A: &End{Address: addressA}, B: &End{Address: addressB}}
+	for _, e := range []*End{l.A, l.B} {
+		if err := e.unshare(); err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
+	}
+	err = l.A.Do(func() error {
+		return ip("link", "add", deviceName, "type", "veth", "peer", "name", deviceName, "netns", l.B.path())
+	})
+	for _, e := range []*End{l.A, l.B} {
+		if err == nil {
+			err = e.Do(func() error { return configure([]string{e.Address + "/24"}) })
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// Close takes the ends away. What still runs there has no network.
+func (l *LAN) Close() error { return errors.Join(l.A.close(), l.B.close()) }
 
 // unshare makes the namespace. The thread that did it is in it, and ends with its
 // goroutine; the file keeps the namespace.
@@ -56,8 +88,14 @@ func (e *End) unshare() error {
 		}
 		done <- err
 	}()
-	return <-done
+	if err := <-done; err != nil {
+		return fmt.Errorf("%w: a network namespace (is this root?): %w", ErrMissing, err)
+	}
+	return nil
 }
+
+// path names the namespace to other programs.
+func (e *End) path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), e.space.Fd()) }
 
 // threadSpace names the namespace of the calling thread.
 func threadSpace() string { return fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid()) }
@@ -79,7 +117,7 @@ func (e *End) Do(f func() error) error {
 
 // Wrap is what to write before a command for it to run at this end.
 func (e *End) Wrap() []string {
-	return []string{"nsenter", fmt.Sprintf("--net=/proc/%d/fd/%d", os.Getpid(), e.space.Fd()), "--"}
+	return []string{"nsenter", "--net=" + e.path(), "--"}
 }
 
 // Dial connects from within the namespace, as to the loopback there. The host is an
@@ -95,7 +133,7 @@ func (e *End) Dial(ctx context.Context, network, address string) (c net.Conn, er
 // configure brings the devices of the calling thread's namespace up. IPv6 goes: its
 // neighbour messages would be counted. What TCP learnt of the line is forgotten with
 // each connection, so that one measurement doesn't help the next.
-func configure(address, other string) error {
+func configure(address []string) error {
 	for name, value := range map[string]string{
 		"ipv6/conf/all/disable_ipv6": "1", "ipv6/conf/default/disable_ipv6": "1", "ipv4/tcp_no_metrics_save": "1",
 	} {
@@ -106,12 +144,30 @@ func configure(address, other string) error {
 	}
 	for _, args := range [][]string{
 		{"link", "set", "lo", "up"},
-		{"address", "add", address, "peer", other, "dev", deviceName},
+		append([]string{"address", "add", "dev", deviceName}, address...),
 		{"link", "set", deviceName, "multicast", "on", "up"},
 		{"route", "add", "224.0.0.0/4", "dev", deviceName},
 	} {
-		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-			return fmt.Errorf("linetest: ip %v: %w: %s", args, err, out)
+		if err := ip(args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ip runs the command in the calling thread's namespace.
+func ip(args ...string) error {
+	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("linetest: ip %v: %w: %s", args, err, out)
+	}
+	return nil
+}
+
+// commands says which command is missing.
+func commands() error {
+	for _, name := range []string{"ip", "nsenter"} {
+		if _, err := exec.LookPath(name); err != nil {
+			return fmt.Errorf("%w: the command %s: %w", ErrMissing, name, err)
 		}
 	}
 	return nil
