@@ -104,7 +104,8 @@ type Config struct {
 	Pack    func() *schema.Pack // with the items that the office has imported
 	Auth    *auth.Auth
 	Node    Node
-	Lines   Lines // nil: this is no demonstration
+	Lines   Lines  // nil: this is no demonstration
+	Sticks  Sticks // nil: nothing is carried
 	Control Control
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -197,6 +198,7 @@ func (s *server) register(mux *http.ServeMux) *huma.OpenAPI {
 	s.registerRecords(api)
 	s.registerInbox(api)
 	s.registerKPIs(api)
+	s.registerSticks(api)
 	s.registerEvents(api)
 	s.registerControl(api)
 	s.registerSpec(api)

@@ -29,6 +29,7 @@ import (
 	"github.com/vungxa/vungxa/node/schema"
 	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/node/store/keyring"
+	"github.com/vungxa/vungxa/sync/bundle"
 	"github.com/vungxa/vungxa/sync/hub"
 	"github.com/vungxa/vungxa/sync/identity"
 	"github.com/vungxa/vungxa/sync/link"
@@ -61,6 +62,7 @@ type Daemon struct {
 	host     *link.Host
 	hub      *hub.Hub // nil but on a hub
 	replica  *replica.Replica
+	sticks   *bundle.Bundles
 	auth     *auth.Auth
 	listener net.Listener
 	http     *http.Server
@@ -88,6 +90,7 @@ func New(dir string, opts Options) (*Daemon, error) {
 		d.listenSync,
 		d.openHub,
 		d.openReplica,
+		d.openSticks,
 		d.openAuth,
 		d.listenHTTP,
 		d.writeControl,

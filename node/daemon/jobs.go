@@ -17,6 +17,15 @@ func (d *Daemon) jobs() map[string]api.Job {
 		}),
 		"dump":   job(d.Dump),
 		"signin": job(d.newSignIn),
+		"bundle-export": job(func(ctx context.Context, o StickOrder, _ func(any) error) (api.StickSwapped, error) {
+			return d.ExportStick(ctx, o)
+		}),
+		"bundle-import": job(func(ctx context.Context, o StickOrder, _ func(any) error) (api.StickSwapped, error) {
+			return d.ImportStick(ctx, o)
+		}),
+		"bundle-inspect": job(func(ctx context.Context, o StickOrder, _ func(any) error) (api.StickContents, error) {
+			return d.InspectStick(ctx, o.Path)
+		}),
 		"verify": job(func(ctx context.Context, _ struct{}, tell func(any) error) (Verified, error) {
 			return d.Verify(ctx, func(f Finding) error { return tell(f) })
 		}),

@@ -83,7 +83,7 @@ func (d *Daemon) apiConfig() api.Config {
 	_, port, _ := net.SplitHostPort(d.listener.Addr().String())
 	cfg := api.Config{
 		Hosts: []string{d.listener.Addr().String(), net.JoinHostPort("localhost", port)},
-		UI:    d.opts.UI, Engine: d.engine, Pack: d.Pack, Auth: d.auth, Node: d,
+		UI:    d.opts.UI, Engine: d.engine, Pack: d.Pack, Auth: d.auth, Node: d, Sticks: d,
 		Control: api.Control{Secret: d.control.Secret, Officer: d.opts.Importer, Jobs: d.jobs()},
 		Now:     d.opts.Now, Log: d.opts.Log, Done: d.closing,
 	}

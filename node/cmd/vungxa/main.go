@@ -30,6 +30,7 @@ type cli struct {
 	Keys    keysCmd    `cmd:"" help:"What opens a node's store: passwords, key files, the environment." vi:"Các cách mở kho của nút: mật khẩu, tệp khóa, môi trường."`
 	Backup  backupCmd  `cmd:"" help:"Copy a node to a directory of backups, encrypted; later backups write what has changed." vi:"Sao lưu nút vào một thư mục, có mã hóa; lần sau chỉ ghi phần thay đổi."`
 	Restore restoreCmd `cmd:"" help:"Make a node anew from a backup, in an empty directory." vi:"Dựng lại nút từ bản sao lưu, trong một thư mục trống."`
+	Bundle  bundleCmd  `cmd:"" help:"Carry data on a USB stick where there is no line." vi:"Mang dữ liệu bằng USB nơi không có đường truyền."`
 	Verify  verifyCmd  `cmd:"" help:"Read everything that a node has stored, or a directory of backups, and say what is wrong." vi:"Đọc mọi thứ nút đã lưu, hoặc một thư mục sao lưu, và nói chỗ nào hỏng."`
 	Repair  repairCmd  `cmd:"" help:"Make a damaged store anew from what can be read of it, a backup, or another node." vi:"Dựng lại kho hỏng từ phần còn đọc được, bản sao lưu, hoặc một nút khác."`
 	Dump    dumpCmd    `cmd:"" help:"Write what a node has stored as lines of JSON. Not encrypted." vi:"Ghi những gì nút lưu ra các dòng JSON. Không mã hóa."`
