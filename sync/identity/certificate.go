@@ -1,10 +1,8 @@
 package identity
 
 import (
-	"bytes"
 	"crypto/ecdh"
 	"crypto/ed25519"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -21,6 +19,8 @@ const (
 	deviceType        = "application/vnd.vungxa.device+cwt"
 	deviceExternalAAD = "vungxa device certificate 1"
 )
+
+var deviceStatement = statement{"device certificate", deviceType, deviceExternalAAD}
 
 // The values of a COSE_Key (RFC 9053, section 7.2) that this package accepts.
 const (
@@ -75,103 +75,20 @@ func Issue(root ed25519.PrivateKey, c Claims) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("issue: %w", err)
 	}
-	signer, err := cose.NewSigner(cose.AlgorithmEdDSA, root)
+	b, err := deviceStatement.sign(root, payload)
 	if err != nil {
 		return nil, fmt.Errorf("issue: %w", err)
 	}
-	m := message(Public(root), payload, nil)
-	if err := m.Sign(nil, []byte(deviceExternalAAD), signer); err != nil { // Ed25519 draws nothing
-		return nil, fmt.Errorf("issue: %w", err)
-	}
-	b, err := m.MarshalCBOR()
-	if err == nil && len(b) > MaxCertificate {
-		err = fmt.Errorf("issue: %w: %d bytes; at most %d", ErrCertificate, len(b), MaxCertificate)
-	}
-	return b, err
-}
-
-// message is the only form that a device certificate has.
-func message(root ed25519.PublicKey, payload, signature []byte) *cose.Sign1Message {
-	return &cose.Sign1Message{
-		Headers: cose.Headers{
-			Protected: cose.ProtectedHeader{
-				cose.HeaderLabelAlgorithm: cose.AlgorithmEdDSA,
-				cose.HeaderLabelKeyID:     keyID(root),
-				cose.HeaderLabelType:      deviceType,
-			},
-			Unprotected: cose.UnprotectedHeader{},
-		},
-		Payload:   payload,
-		Signature: signature,
-	}
-}
-
-// keyID names an authority's key: the first 16 bytes of its SHA-256.
-func keyID(key ed25519.PublicKey) []byte {
-	h := sha256.Sum256(key)
-	return h[:16]
+	return b, nil
 }
 
 // verify reads a device certificate signed by root.
 func verify(root ed25519.PublicKey, cert []byte) (Claims, error) {
-	if len(cert) > MaxCertificate {
-		return Claims{}, fmt.Errorf("%d bytes; at most %d", len(cert), MaxCertificate)
-	}
-	var m cose.Sign1Message
-	if err := m.UnmarshalCBOR(cert); err != nil {
-		return Claims{}, fmt.Errorf("not a COSE_Sign1 message: %w", err)
-	}
-	if err := checkHeaders(&m.Headers, root); err != nil {
-		return Claims{}, err
-	}
-	verifier, err := cose.NewVerifier(cose.AlgorithmEdDSA, root)
+	payload, err := deviceStatement.open(root, cert)
 	if err != nil {
 		return Claims{}, err
 	}
-	if err := m.Verify([]byte(deviceExternalAAD), verifier); err != nil {
-		return Claims{}, fmt.Errorf("signature: %w", err)
-	}
-	c, err := decodeClaims(m.Payload)
-	if err != nil {
-		return Claims{}, err
-	}
-	return c, checkOneForm(root, &m, cert)
-}
-
-// checkHeaders accepts just the three headers of a device certificate. go-cose
-// lets `alg` be absent where there is external data, and leaves it to its caller
-// to know the labels that `crit` names: here both are refused.
-func checkHeaders(h *cose.Headers, root ed25519.PublicKey) error {
-	p := h.Protected
-	if _, ok := p[cose.HeaderLabelCritical]; ok {
-		return errors.New("critical headers that this program doesn't know")
-	}
-	if alg, err := p.Algorithm(); err != nil || alg != cose.AlgorithmEdDSA {
-		return errors.New("algorithm is not EdDSA (-8)")
-	}
-	if typ, _ := p[cose.HeaderLabelType].(string); typ != deviceType {
-		return errors.New("type is not that of a device certificate")
-	}
-	if kid, _ := p[cose.HeaderLabelKeyID].([]byte); !bytes.Equal(kid, keyID(root)) {
-		return errors.New("issued under another authority's key than the one pinned here")
-	}
-	if len(p) != 3 || len(h.Unprotected) != 0 {
-		return errors.New("headers other than alg, kid and typ")
-	}
-	return nil
-}
-
-// checkOneForm refuses a message whose bytes aren't the ones that Issue writes
-// for it: lengths in long form, headers in another order.
-func checkOneForm(root ed25519.PublicKey, m *cose.Sign1Message, cert []byte) error {
-	again, err := message(root, m.Payload, m.Signature).MarshalCBOR()
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(again, cert) {
-		return errors.New("not the canonical encoding")
-	}
-	return nil
+	return decodeClaims(payload)
 }
 
 func encodeClaims(c Claims) ([]byte, error) {

@@ -23,6 +23,7 @@ type Directory struct {
 	byDevice map[crdt.Device]record
 	byPeer   map[[ed25519.PublicKeySize]byte]crdt.Device
 	byNoise  map[[32]byte]crdt.Device
+	groups   map[crdt.Scope]groupRecord
 }
 
 type record struct {
@@ -38,6 +39,7 @@ func New(root ed25519.PublicKey) (*Directory, error) {
 	return &Directory{
 		root: bytes.Clone(root), byDevice: map[crdt.Device]record{},
 		byPeer: map[[ed25519.PublicKeySize]byte]crdt.Device{}, byNoise: map[[32]byte]crdt.Device{},
+		groups: map[crdt.Scope]groupRecord{},
 	}, nil
 }
 

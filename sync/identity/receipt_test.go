@@ -244,6 +244,8 @@ func TestVectors(t *testing.T) {
 		{"noise_secret", agreementKey25519("hub noise").Bytes()}, {"noise_public", carriers.NoiseKey.Bytes()},
 		{"hpke_secret", agreementKey25519("hub hpke").Bytes()}, {"hpke_public", carriers.HPKEKey.Bytes()},
 		{"certificate_carriers", issue(t, carriers)},
+		{"member_1_seed", testKey("member 1").Seed()}, {"member_2_seed", testKey("member 2").Seed()}, {"member_3_seed", testKey("member 3").Seed()},
+		{"group", issueGroup(t, testGroup(1))}, {"chain", encodedChain(t, testChain(t, 1, 2, "1", "3"))},
 	} {
 		fmt.Fprintf(&got, "%s %s\n", v.name, hex.EncodeToString(v.b))
 	}
