@@ -45,6 +45,8 @@ type Options struct {
 	Now      func() time.Time
 	Rand     io.Reader
 	Log      *slog.Logger
+
+	Room func(dir string) (store.Room, error) // of the store's disk; nil asks the system
 }
 
 // Daemon is an open node.
@@ -68,7 +70,8 @@ type Daemon struct {
 	http     *http.Server
 
 	control  Control
-	items    extended // the pack with the office's own code items
+	items    extended       // the pack with the office's own code items
+	later    []func() error // what a full disk has kept the start from writing
 	closing  chan struct{}
 	stopping sync.Once      // closes closing
 	closers  []func() error // in the order of opening
@@ -173,13 +176,13 @@ func (d *Daemon) openStoreAlone() (err error) {
 		return err
 	}
 	d.store, err = store.Open(filepath.Join(d.dir, dirStore), store.Options{
-		Log: d.opts.Log, Keys: d.ring.Keys(), Now: d.opts.Now, Busy: d.memoryBusy,
+		Log: d.opts.Log, Keys: d.ring.Keys(), Now: d.opts.Now, Busy: d.memoryBusy, Room: d.opts.Room,
 	})
 	if err != nil {
 		return err
 	}
 	d.onClose(d.store.Close)
-	return markMade(d.dir)
+	return d.orLater(func() error { return markMade(d.dir) })
 }
 
 func (d *Daemon) openEngine() (err error) {

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 
+	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/sync/replica"
 )
@@ -31,3 +32,21 @@ func (d *Daemon) ReplicaConfig(peers []replica.Peer, carrier replica.Carrier) re
 func (d *Daemon) Peer(address string) replica.Peer {
 	return replica.Peer{Device: d.self.claims.Device, PeerKey: d.self.claims.PeerKey, Address: address}
 }
+
+// TakeIn takes segments in, as they come from a peer: on a hub through raft.
+func (d *Daemon) TakeIn(ctx context.Context, segments []*wire.Segment) error {
+	return d.takeIn(ctx, segments)
+}
+
+// WithRoom is what a node does four times a second, while there is room.
+func (d *Daemon) WithRoom() error {
+	if err := d.store.Tend(); err != nil {
+		return err
+	}
+	d.engine.Resume()
+	d.writeLater()
+	return nil
+}
+
+// Ready waits until the hub leads.
+func (d *Daemon) Ready(ctx context.Context) error { return d.hub.Ready(ctx) }

@@ -76,6 +76,7 @@ func (d *Daemon) tend(ctx context.Context) error {
 		}
 		if err == nil {
 			d.engine.Resume()
+			d.writeLater()
 		}
 		if n%10 != 0 {
 			continue

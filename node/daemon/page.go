@@ -21,34 +21,12 @@ import (
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/api"
-	"github.com/vungxa/vungxa/node/auth"
 	"github.com/vungxa/vungxa/node/store/durable"
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
-// officers stores what auth keeps, in the engine's local items.
-type officers struct{ d *Daemon }
-
-func (o officers) LoadOfficers() ([]byte, error) { return o.d.engine.Local("officers", "all") }
-func (o officers) StoreOfficers(b []byte) error  { return o.d.engine.StoreLocal("officers", "all", b) }
-
 // Changed is closed when Info may next differ.
 func (d *Daemon) Changed() <-chan struct{} { return d.replica.Changed() }
-
-func (d *Daemon) openAuth() (err error) {
-	d.auth, err = auth.New(officers{d}, d.opts.Now, d.opts.Rand)
-	if err != nil {
-		return err
-	}
-	var ids []string
-	for _, o := range d.self.config.Officers {
-		if err := d.auth.Put(o.ID, o.Name); err != nil {
-			return fmt.Errorf("node.json: officers: %w", err)
-		}
-		ids = append(ids, o.ID)
-	}
-	return d.auth.Retain(ids) // who was taken off the list signs in no more
-}
 
 func (d *Daemon) listenHTTP() (err error) {
 	address := d.self.config.HTTP
@@ -115,11 +93,11 @@ func (d *Daemon) writeControl() error {
 		return err
 	}
 	name := filepath.Join(d.dir, fileControl)
-	if err := durable.WriteFile(name, b); err != nil {
+	d.onClose(func() error { return removed(name) })
+	if err := removed(name); err != nil { // a node that was killed left it
 		return err
 	}
-	d.onClose(func() error { return os.Remove(name) })
-	return nil
+	return d.orLater(func() error { return durable.WriteFile(name, b) })
 }
 
 // ReadControl finds the node that runs on a directory; nil if none does. A node
@@ -220,12 +198,9 @@ const shutdown = 5 * time.Second
 func (d *Daemon) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if d.hub != nil {
-		if err := d.hub.Ready(ctx); ctx.Err() == nil && err != nil {
-			return fmt.Errorf("wait for raft: %w", err)
-		}
 		group.Go(func() error { return d.watchHub(ctx) })
 	}
-	group.Go(func() error { return d.replica.Run(ctx) })
+	group.Go(func() error { return d.serveLines(ctx) })
 	group.Go(func() error { return d.findOffice(ctx) })
 	group.Go(func() error { return d.tend(ctx) })
 	group.Go(func() error { return d.scrub(ctx) })

@@ -67,7 +67,7 @@ func replaceFile(name string, b []byte) error {
 	reserve := ballast{name: filepath.Join(filepath.Dir(name), fileBallast)}
 	held := reserve.held()
 	err := durable.WriteFile(name, b)
-	for left := held; diskFull(err) && left > 0; {
+	for left := held; DiskFull(err) && left > 0; {
 		left = max(0, left-int64(len(b))-replaceSlack)
 		if err = os.Truncate(reserve.name, left); err == nil {
 			err = durable.WriteFile(name, b)
@@ -76,7 +76,7 @@ func replaceFile(name string, b []byte) error {
 	if err != nil || reserve.held() == held {
 		return err
 	}
-	if err := reserve.take(held); !diskFull(err) {
+	if err := reserve.take(held); !DiskFull(err) {
 		return err
 	}
 	return nil // restock takes it when there is room
@@ -86,8 +86,8 @@ func replaceFile(name string, b []byte) error {
 // and of the directory's.
 const replaceSlack = 64 << 10
 
-// diskFull says whether an error means that the disk has no block left.
-func diskFull(err error) bool {
+// DiskFull says whether an error means that the disk has no block left.
+func DiskFull(err error) bool {
 	const windowsDiskFull = syscall.Errno(112) // ERROR_DISK_FULL
 	return errors.Is(err, syscall.ENOSPC) || runtime.GOOS == "windows" && errors.Is(err, windowsDiskFull)
 }

@@ -109,7 +109,7 @@ func writeCurrent(dir, generation string, opts Options) error {
 	body := fmt.Sprintf("vungxa store\nformat %d\nid %x\ndirectory %s\n", opts.layout(), keys.StoreID, generation)
 	mac := newDigester(keys, purposeRoot).sum([]byte(body))
 	err := replaceFile(filepath.Join(dir, fileCurrent), fmt.Appendf(nil, "%smac %x\n", body, mac))
-	if diskFull(err) {
+	if DiskFull(err) {
 		return noRoomToOpen(dir, err)
 	}
 	return err

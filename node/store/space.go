@@ -94,7 +94,7 @@ func (s *space) restock(dir string) error {
 		return err
 	}
 	err = s.ballast.take(min(s.ballast.size, s.ballast.held()+int64(room.Free)-spare))
-	if diskFull(err) {
+	if DiskFull(err) {
 		return nil // somebody else was faster
 	}
 	return err
@@ -276,7 +276,7 @@ func (s *Store) backWALs() error {
 		if err == nil && info.Size() == 2*memTableSize {
 			err = back(f, info.Size())
 		}
-		if err = errors.Join(err, f.Close()); err != nil && !diskFull(err) {
+		if err = errors.Join(err, f.Close()); err != nil && !DiskFull(err) {
 			return fmt.Errorf("back a write-ahead log: %w", err)
 		}
 		w.backed = true

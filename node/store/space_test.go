@@ -237,7 +237,7 @@ func TestOpeningWithoutRoomForTheTablesFile(t *testing.T) {
 	}
 	crash := filepath.Join(t.TempDir(), "crash")
 	copyDir(t, cut, crash)
-	if err := s.Close(); !diskFull(err) {
+	if err := s.Close(); !DiskFull(err) {
 		t.Errorf("closed: %v; want to be told that the disk is full", err)
 	}
 	for _, dir := range []string{crash, cut} {

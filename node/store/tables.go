@@ -77,7 +77,7 @@ func (t tablesFile) write(name string, keys keyring.Keys, replace func(name stri
 		return err
 	}
 	err = replace(name, b)
-	if diskFull(err) {
+	if DiskFull(err) {
 		return fmt.Errorf("%w: %w", errTablesLater, err)
 	}
 	return err

@@ -1,9 +1,11 @@
 package hub
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -21,14 +23,19 @@ type fsm struct {
 	err    error         // set before broken closes
 	broken chan struct{} // closed at the first failure; nothing is applied after it
 	fatal  chan error    // gets err
+
+	again   time.Duration // after which a command is tried again that the store can't take now
+	closing chan struct{} // closed when the hub ends, and nothing is waited for any more
 }
+
+const tryAgain = 250 * time.Millisecond
 
 func newFSM(store Store, sealer Sealer) (*fsm, error) {
 	applied, err := store.Applied()
 	if err != nil {
 		return nil, fmt.Errorf("how far the store is: %w", err)
 	}
-	f := &fsm{store: store, sealer: sealer, broken: make(chan struct{}), fatal: make(chan error, 1)}
+	f := &fsm{store: store, sealer: sealer, broken: make(chan struct{}), fatal: make(chan error, 1), closing: make(chan struct{}), again: tryAgain}
 	f.applied.Store(applied)
 	return f, nil
 }
@@ -48,11 +55,27 @@ func (f *fsm) Apply(l *raft.Log) any {
 	if err != nil {
 		return f.fail(fmt.Errorf("hub: command %d: %w", l.Index, err))
 	}
-	if err := f.store.ApplySegments(l.Index, segments); err != nil {
+	if err := f.put(l.Index, segments); err != nil {
 		return f.fail(fmt.Errorf("hub: command %d: store: %w", l.Index, err))
 	}
 	f.applied.Store(l.Index)
 	return nil
+}
+
+// put has the store make a command durable. While it can't store anything (ErrReadOnly)
+// the command waits, and all that come after it: it is raft's to keep them.
+func (f *fsm) put(index uint64, segments []*wire.Segment) error {
+	for {
+		err := f.store.ApplySegments(index, segments)
+		if !errors.Is(err, ErrReadOnly) {
+			return err
+		}
+		select {
+		case <-f.closing:
+			return err
+		case <-time.After(f.again):
+		}
+	}
 }
 
 // open unseals a command and reads it.

@@ -44,7 +44,8 @@ type Store interface {
 	// ApplySegments makes the effect of the command at index durable: the segments,
 	// and then, or together with them, the index. Entries that are held already are
 	// passed over, and so is what doesn't fit: the same on every member, and never
-	// an error. An error means that the store can't store; nothing is applied after
+	// an error. An error that wraps ErrReadOnly means that the store can't store just
+	// now: it is asked again, with the same. Any other is final; nothing is applied after
 	// it. Indices come in order; Restore repeats one.
 	ApplySegments(index uint64, segments []*wire.Segment) error
 
@@ -78,6 +79,7 @@ var (
 	ErrCommand   = errors.New("raft's log holds bytes that are no command of this program")
 	ErrSnapshot  = errors.New("damaged snapshot")
 	ErrHole      = errors.New("the store has a hole, so no snapshot of it is taken; until a peer or `vungxa repair` has filled it, raft's log keeps every command, and grows")
+	ErrReadOnly  = errors.New("the store can't be written just now")
 	ErrNotLeader = raft.ErrNotLeader
 	ErrClosed    = raft.ErrRaftShutdown
 )
@@ -337,10 +339,14 @@ func (h *Hub) Snapshot() error {
 	return nil
 }
 
-// Close lets what was proposed finish, stops raft and closes its log. The store
+// Close lets what was proposed finish, but for what waits for a store that can't be
+// written, stops raft and closes its log. The store
 // stays open.
 func (h *Hub) Close() error {
 	h.closing.Lock()
+	if !h.closed && h.fsm != nil {
+		close(h.fsm.closing)
+	}
 	h.closed = true
 	h.closing.Unlock()
 	h.work.Wait()

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/raft"
 	wal "github.com/hashicorp/raft-wal"
@@ -605,4 +606,50 @@ func BenchmarkStart(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// A command that the store can't take just now waits, here and in raft's log, and fails
+// nothing; an end waits for none.
+func TestACommandWaitsForRoom(t *testing.T) {
+	dir, log := t.TempDir(), newTestLog(1)
+	n := start(t, dir, nil)
+	n.fsm.again = time.Millisecond
+	n.propose(log.next(t))
+	full := fmt.Errorf("%w: %w", ErrReadOnly, errDisk)
+	tried := make(chan struct{}, 1)
+	n.store.set(func() {
+		n.store.fail = full
+		n.store.refused = func() {
+			select {
+			case tried <- struct{}{}:
+			default:
+			}
+		}
+	})
+	for _, roomAgain := range []bool{true, false} {
+		answer := make(chan error, 1)
+		segment := log.next(t)
+		go func() {
+			_, err := n.Propose(t.Context(), []*wire.Segment{segment})
+			answer <- err
+		}()
+		for range 3 {
+			<-tried
+		}
+		if roomAgain {
+			n.store.set(func() { n.store.fail = nil })
+			if err := <-answer; err != nil {
+				t.Errorf("with room: %v", err)
+			}
+			n.holds(2)
+			n.store.set(func() { n.store.fail = full })
+			continue
+		}
+		n.close()
+		if err := <-answer; !errors.Is(err, ErrReadOnly) {
+			t.Errorf("at the end: %v", err)
+		}
+	}
+	n = start(t, dir, nil)
+	n.holds(3)
 }

@@ -27,6 +27,7 @@ type fileStore struct {
 	calls   int                   // of ApplySegments since it was opened
 	step    func(string)          // told before, within and after a write
 	fail    error                 // what ApplySegments and Segments answer
+	refused func()                // told when ApplySegments does
 	hole    error                 // what Segments answers after the first
 }
 
@@ -35,7 +36,7 @@ func openFileStore(path string) (*fileStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &fileStore{file: f, heads: map[crdt.LogID]uint64{}, step: func(string) {}}
+	s := &fileStore{file: f, heads: map[crdt.LogID]uint64{}, step: func(string) {}, refused: func() {}}
 	end, err := s.load()
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -93,6 +94,7 @@ func (s *fileStore) ApplySegments(index uint64, segments []*wire.Segment) error 
 	defer s.mu.Unlock()
 	s.calls++
 	if s.fail != nil {
+		s.refused()
 		return s.fail
 	}
 	encoded := [][]byte{}
