@@ -16,10 +16,11 @@ import (
 // waits above memoryBusy, and after work what is over memoryRest is given back. A
 // hub has memory, and thousands of lines: it has none of these.
 const (
-	memoryLimit   = 96 << 20
-	memoryBusy    = 104 << 20
+	memoryLimit   = 120 << 20
+	memoryBusy    = 128 << 20
 	memoryRest    = 40 << 20
 	memoryPercent = 50
+	memoryReturns = 12 // times that a node at rest gives memory back: Badger lets go of its builders' buffers one by one
 )
 
 // limitMemory sets the collector's aims, unless the environment does.
@@ -62,7 +63,7 @@ const tendEvery = 250 * time.Millisecond
 func (d *Daemon) tend(ctx context.Context) error {
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
-	failing, position, rested := false, uint64(0), uint64(memoryRest)
+	failing, position, still := false, uint64(0), 0
 	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
@@ -81,11 +82,10 @@ func (d *Daemon) tend(ctx context.Context) error {
 		if n%10 != 0 {
 			continue
 		}
-		if at := d.engine.Position(); at != position {
-			position = at
-		} else if d.small() && memoryHeld() > rested+memoryRest/5 {
+		if still++; d.engine.Position() != position {
+			position, still = d.engine.Position(), 0
+		} else if d.small() && still <= memoryReturns && memoryHeld() > memoryRest {
 			debug.FreeOSMemory()
-			rested = max(memoryHeld(), memoryRest) // what it can't give back now is left alone
 		}
 	}
 }
