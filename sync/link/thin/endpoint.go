@@ -243,12 +243,26 @@ func (e *Endpoint) forgetCall(l *Line) {
 	}
 }
 
-// replaced ends what a peer's new line makes useless: lines that wait for its last words.
+// replaced ends what a peer's new line makes useless: lines that wait for its last
+// words, and the oldest where there are too many.
 func (e *Endpoint) replaced(by *Line) {
+	var oldest *Line
+	n := 0
 	for l := range e.lines {
-		if l != by && !l.caller && l.peer.Equal(by.peer) && !l.closed.IsZero() {
+		switch {
+		case l.caller || l.pending || !l.peer.Equal(by.peer):
+			continue
+		case l != by && !l.closed.IsZero():
 			l.fail(ErrReset)
+			continue
 		}
+		n++
+		if oldest == nil || l.begun.Before(oldest.begun) {
+			oldest = l
+		}
+	}
+	if n > maxPeerLines {
+		oldest.fail(ErrReset)
 	}
 }
 

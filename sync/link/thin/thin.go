@@ -56,6 +56,7 @@ const (
 	replayWindow  = 256
 	ackWindow     = 64
 	seenInitials  = 4096
+	maxPeerLines  = 4 // that one peer has made
 	maxPending    = 2 // of a peer that has a line already: calls not yet confirmed
 )
 

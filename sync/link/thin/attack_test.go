@@ -1,0 +1,639 @@
+package thin
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flynn/noise"
+)
+
+// meet is two ends with an open line between them.
+func meet(t testing.TB, change ...func(*Config)) (w *world, a, b *end, near, far *side) {
+	t.Helper()
+	w = newWorld(t, 7, model{bits: 64e3, delay: 300 * time.Millisecond})
+	a, b = w.end("a", addrA), w.end("b", addrB, change...)
+	near, far = w.dial(a, b, "b", []byte("hello"))
+	if !w.talk(time.Minute, b, near, far, func() bool {
+		if len(far.got) == 1 && len(far.write) == 0 && len(near.got) == 0 && far.l.state == answering {
+			far.write = frames(1, 20)
+		}
+		return len(near.got) == 1
+	}) {
+		t.Fatal("they didn't meet")
+	}
+	near.got, far.got = nil, nil
+	return w, a, b, near, far
+}
+
+// exchange sends one frame each way.
+func exchange(t testing.TB, w *world, b *end, near, far *side) {
+	t.Helper()
+	near.got, far.got = nil, nil
+	near.write, far.write = frames(1, 100), frames(1, 100)
+	if !w.talk(2*time.Minute, b, near, far, func() bool { return len(near.got) == 1 && len(far.got) == 1 }) {
+		t.Fatalf("got %d and %d frames", len(near.got), len(far.got))
+	}
+	w.talk(5*time.Second, b, near, far, func() bool { return false })
+}
+
+// Both prove their keys: the called one sees the caller's, and a caller who expects
+// another key is not answered.
+func TestKeysAreProved(t *testing.T) {
+	_, _, _, near, far := meet(t)
+	if !far.l.PeerKey().Equal(peerKey("a")) || !near.l.PeerKey().Equal(peerKey("b")) {
+		t.Error("wrong keys")
+	}
+	w := newWorld(t, 1, model{delay: time.Millisecond})
+	a, b := w.end("a", addrA), w.end("b", addrB)
+	l, err := a.e.Dial(w.now, addrB, peerKey("c"), secret("c").PublicKey())
+	must(t, err)
+	w.run(time.Hour, func() bool { over, _ := l.Over(); return over })
+	if _, err := l.Over(); !errors.Is(err, ErrNoAnswer) || b.sent != 0 {
+		t.Errorf("%v; %d B of answer", err, b.sent)
+	}
+}
+
+// Whoever has no certificate here hears nothing.
+func TestSilence(t *testing.T) {
+	w := newWorld(t, 1, model{delay: time.Millisecond})
+	a, b := w.end("stranger", addrA), w.end("b", addrB)
+	_, err := a.e.Dial(w.now, addrB, peerKey("b"), secret("b").PublicKey())
+	must(t, err)
+	w.run(time.Minute, nil)
+	for i := range 2000 {
+		d := make([]byte, w.rand.IntN(maxDatagram+10))
+		for j := range d {
+			d[j] = byte(w.rand.Uint32())
+		}
+		if i%2 == 0 && len(d) > initialBytes { // a mac that is right
+			d[0] = typeInitial
+			mac := callMAC(macKey(secret("b").PublicKey().Bytes()), d[1+macBytes:])
+			copy(d[1:], mac[:])
+		}
+		w.now = w.now.Add(50 * time.Millisecond)
+		b.e.Receive(w.now, addrC, d)
+	}
+	w.run(time.Minute, nil)
+	if b.sent != 0 || len(b.e.lines) != 0 || len(b.e.seen) != 0 {
+		t.Errorf("%d B sent, %d lines, %d calls remembered", b.sent, len(b.e.lines), len(b.e.seen))
+	}
+}
+
+// Of each datagram of a meeting: changed anywhere, cut or lengthened it has no effect
+// but that of being lost.
+func TestForged(t *testing.T) {
+	for nth := range 8 {
+		w := newWorld(t, uint64(nth), model{bits: 64e3, delay: 300 * time.Millisecond})
+		a, b := w.end("a", addrA), w.end("b", addrB)
+		near, far := w.dial(a, b, "b", frames(2, 100)...)
+		seen := 0
+		w.tap = func(from netip.AddrPort, d *Datagram) bool {
+			if seen++; seen-1 != nth {
+				return true
+			}
+			for i := range d.B {
+				bad := bytes.Clone(d.B)
+				bad[i] ^= 1 << (i % 8)
+				w.ends[d.To].e.Receive(w.now, from, bad)
+			}
+			w.ends[d.To].e.Receive(w.now, from, d.B[:len(d.B)-1])
+			w.ends[d.To].e.Receive(w.now, from, append(bytes.Clone(d.B), 0))
+			return true
+		}
+		far.write = frames(3, 200)
+		ok := w.talk(time.Minute, b, near, far, func() bool { return len(far.got) == 2 && len(near.got) == 3 })
+		if !ok || len(b.e.lines) != 1 {
+			t.Errorf("datagram %d: %d and %d frames, %d lines", nth, len(far.got), len(near.got), len(b.e.lines))
+		}
+		exchange(t, w, b, near, far)
+	}
+}
+
+// A recorded first flight: sent again while its line lives, and long after, it never
+// replaces a line and never is answered beyond thrice its bytes.
+func TestReplayedFirstFlight(t *testing.T) {
+	w := newWorld(t, 3, model{bits: 64e3, delay: 100 * time.Millisecond})
+	a, b := w.end("a", addrA), w.end("b", addrB)
+	var flight, early []byte
+	w.tap = func(from netip.AddrPort, d *Datagram) bool {
+		if from == addrA && flight == nil {
+			flight = bytes.Clone(d.B)
+		}
+		if from == addrA && d.B[0]&typeMask == typeData && early == nil {
+			early = bytes.Clone(d.B)
+		}
+		return true
+	}
+	near, far := w.dial(a, b, "b", frames(1, 300)...)
+	if !w.talk(time.Minute, b, near, far, func() bool { return len(far.got) == 1 && near.l.state == open }) {
+		t.Fatal("no line")
+	}
+	exchange(t, w, b, near, far)
+	again := func(what string, from netip.AddrPort) {
+		t.Helper()
+		sent := b.sent
+		for range 20 {
+			b.e.Receive(w.now, from, flight)
+			w.talk(time.Second, b, near, far, func() bool { return false })
+		}
+		if got := b.sent - sent; got != 0 || b.e.Accept() != nil || len(b.e.lines) != 1 {
+			t.Errorf("%s: %d B in answer, %d lines", what, got, len(b.e.lines))
+		}
+	}
+	again("from its own address", addrA)
+	again("from another address", addrC)
+	exchange(t, w, b, near, far)
+	b.e.Receive(w.now, addrC, early) // neither does a data packet come twice
+	if far.l.path.to != addrA {
+		t.Error("a replayed packet moved the line")
+	}
+
+	// The called device has started anew and remembers nothing: the flight is taken
+	// once, its frames may arrive twice, and that is all.
+	b = w.end("b", addrB)
+	b.sent = 0
+	for range 50 {
+		b.e.Receive(w.now, addrC, flight)
+		w.run(time.Second, nil)
+	}
+	l := b.e.Accept()
+	if l == nil || b.e.Accept() != nil {
+		t.Fatal("not taken once")
+	}
+	if f, ok, _ := l.Read(w.now); !ok || !bytes.Equal(f, frames(1, 300)[0]) {
+		t.Error("other frames")
+	}
+	must(t, l.Write(frames(1, 1000)[0]))
+	l.Flush(w.now)
+	w.run(time.Minute, nil)
+	if l.confirmed || l.path.valid {
+		t.Error("a replay confirmed a line")
+	}
+
+	// The device itself calls: it is heard, although the replay holds a line.
+	near, far = w.dial(a, b, "b", frames(1, 50)...)
+	if !w.talk(time.Minute, b, near, far, func() bool { return len(far.got) == 1 }) {
+		t.Fatal("a replay keeps the device out")
+	}
+	exchange(t, w, b, near, far)
+}
+
+// To an address that hasn't shown that it is one, at most thrice its bytes go.
+func TestAmplification(t *testing.T) {
+	for _, size := range []int{1, 100, 1000} {
+		w := newWorld(t, 1, model{delay: time.Millisecond})
+		a, b := w.end("a", addrA), w.end("b", addrB)
+		near, far := w.dial(a, b, "b", frames(1, size)...)
+		got, put := 0, 0
+		w.tap = func(from netip.AddrPort, d *Datagram) bool {
+			if from == addrA {
+				got += len(d.B)
+				return true
+			}
+			put += len(d.B)
+			return false // never heard
+		}
+		far.write = frames(100, 1000)
+		w.talk(100*time.Second, b, near, far, func() bool {
+			if put > amplification*got {
+				t.Fatalf("%d B for %d", put, got)
+			}
+			return false
+		})
+		if put == 0 {
+			t.Error("nothing was tried")
+		}
+	}
+}
+
+// The line goes on when a caller's address changes under it, and when it changes it.
+func TestMigration(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		told bool
+	}{{"behind a NAT", false}, {"by itself", true}} {
+		t.Run(c.name, func(t *testing.T) {
+			w, a, b, near, far := meet(t)
+			exchange(t, w, b, near, far)
+			cids := map[string][]netip.AddrPort{}
+			w.tap = func(from netip.AddrPort, d *Datagram) bool {
+				if d.B[0]&typeMask == typeData {
+					key := hex.EncodeToString(d.B[1 : 1+cidBytes])
+					device := from
+					if from == b.at {
+						device = d.To
+					}
+					cids[key] = append(cids[key], device)
+				}
+				return true
+			}
+			exchange(t, w, b, near, far)
+			for i := range 6 {
+				a.move(netip.MustParseAddrPort(fmt.Sprintf("10.0.%d.1:1000", i+1)))
+				w.ends[addrC] = a // so that it is driven
+				if c.told {
+					a.e.Moved(w.now)
+				}
+				exchange2(t, w, a, b, near, far)
+				if far.l.path.to != a.at || !far.l.path.valid {
+					t.Fatalf("after %d moves the answers go to %s, valid %v", i+1, far.l.path.to, far.l.path.valid)
+				}
+			}
+			if near.l.path.name != 6 || far.l.path.name != 6 {
+				t.Errorf("names %d and %d; want 6", near.l.path.name, far.l.path.name)
+			}
+			for cid, at := range cids {
+				for _, other := range at {
+					if c.told && other != at[0] {
+						t.Errorf("connection id %s at %s and %s", cid, at[0], other)
+						break
+					}
+				}
+			}
+		})
+	}
+}
+
+// exchange2 is exchange for an end whose address the world's order doesn't know.
+func exchange2(t testing.TB, w *world, a, b *end, near, far *side) {
+	t.Helper()
+	near.got, far.got = nil, nil
+	near.write = frames(1, 100)
+	far.write = frames(1, 100)
+	if !w.talk(2*time.Minute, b, near, far, func() bool { return len(near.got) == 1 && len(far.got) == 1 }) {
+		t.Fatalf("after a move: got %d and %d frames", len(near.got), len(far.got))
+	}
+	w.talk(10*time.Second, b, near, far, func() bool { return false })
+}
+
+// Someone on the way who gives a packet another sender's address gets three times its
+// bytes sent there, and the line comes back.
+func TestStolenPath(t *testing.T) {
+	w, _, b, near, far := meet(t)
+	exchange(t, w, b, near, far)
+	victim := netip.MustParseAddrPort("10.9.9.9:9")
+	stolen, to := 0, 0
+	w.tap = func(from netip.AddrPort, d *Datagram) bool {
+		if from == addrA && stolen == 0 {
+			stolen = len(d.B)
+			b.e.Receive(w.now, victim, d.B)
+			return false
+		}
+		if d.To == victim {
+			to += len(d.B)
+			return false
+		}
+		return true
+	}
+	near.write, far.write = frames(1, 100), frames(10, 1000)
+	near.got, far.got = nil, nil
+	if !w.talk(3*time.Minute, b, near, far, func() bool { return len(far.got) == 1 && len(near.got) == 10 }) {
+		t.Fatalf("the line was lost: %d and %d frames", len(far.got), len(near.got))
+	}
+	if to > amplification*stolen {
+		t.Errorf("%d B went to the victim for %d", to, stolen)
+	}
+	if far.l.path.to != addrA {
+		t.Errorf("the answers go to %s", far.l.path.to)
+	}
+}
+
+// Under load only callers are computed for who are where they seem to be.
+func TestCookie(t *testing.T) {
+	w := newWorld(t, 1, model{delay: 50 * time.Millisecond})
+	a, b := w.end("a", addrA), w.end("b", addrB, func(c *Config) { c.CallsMax = 5 })
+	flood := func() {
+		for range 100 {
+			d := make([]byte, 150)
+			for j := range d {
+				d[j] = byte(w.rand.Uint32())
+			}
+			d[0] = typeInitial
+			mac := callMAC(macKey(secret("b").PublicKey().Bytes()), d[1+macBytes:])
+			copy(d[1:], mac[:])
+			b.e.Receive(w.now, netip.AddrPortFrom(addrC.Addr(), uint16(w.rand.Uint32())), d)
+		}
+	}
+	most := 0
+	near, far := w.dial(a, b, "b", frames(1, 500)...)
+	retries := 0
+	w.tap = func(from netip.AddrPort, d *Datagram) bool {
+		if from == addrB && d.B[0]&typeMask == typeRetry {
+			if retries++; len(d.B) > initialBytes {
+				t.Error("a retry longer than a call")
+			}
+		}
+		return true
+	}
+	w.now = w.now.Truncate(time.Second)
+	last := time.Time{}
+	ok := w.talk(20*time.Second, b, near, far, func() bool {
+		if w.now.Sub(last) > 20*time.Millisecond {
+			last = w.now
+			flood()
+		}
+		most = max(most, b.e.computed)
+		return len(far.got) == 1 && near.l.state == open
+	})
+	if !ok {
+		t.Fatal("a caller with a cookie didn't get through")
+	}
+	if most > 6 || retries == 0 || near.l.retries == 0 || !far.l.path.valid {
+		t.Errorf("%d calls computed in a second, %d retries", most, retries)
+	}
+	if len(b.e.lines) != 1 {
+		t.Errorf("%d lines", len(b.e.lines))
+	}
+	// A cookie is for one address and for a while.
+	raw, err := addrA.MarshalBinary()
+	must(t, err)
+	cookie := cookieOf(b.e.secret, raw, w.now, 0)
+	if !b.e.cookieHolds(w.now, addrA, cookie) || !b.e.cookieHolds(w.now.Add(cookieLife), addrA, cookie) ||
+		b.e.cookieHolds(w.now.Add(2*cookieLife), addrA, cookie) || b.e.cookieHolds(w.now, addrC, cookie) {
+		t.Error("cookies hold for the wrong ones")
+	}
+}
+
+// A hub's key changes with its certificate: callers who know the old one still reach
+// it, and who knows the new one as well.
+func TestKeyRotates(t *testing.T) {
+	w := newWorld(t, 1, model{delay: 50 * time.Millisecond})
+	a, b := w.end("a", addrA), w.end("c", addrB, func(c *Config) { c.Keys = append(c.Keys, secret("b")) })
+	for _, name := range []string{"b", "c"} {
+		near, far := w.dial(a, b, name, frames(1, 50)...)
+		if !w.talk(time.Minute, b, near, far, func() bool { return len(far.got) == 1 && near.l.state == open }) {
+			t.Fatalf("not reached under the key of %s", name)
+		}
+		exchange(t, w, b, near, far)
+	}
+}
+
+// Keys change while a line runs, also when packets are lost and overtake each other.
+func TestRekey(t *testing.T) {
+	w := newWorld(t, 5, model{bits: 10e6, delay: 20 * time.Millisecond, jitter: 10 * time.Millisecond, loss: 0.05})
+	a, b := w.end("a", addrA), w.end("b", addrB)
+	near, far := w.dial(a, b, "b", frames(1, 20)...)
+	if !w.talk(time.Minute, b, near, far, func() bool { return len(far.got) == 1 && near.l.state == open }) {
+		t.Fatal("no line")
+	}
+	first := near.l.send.key
+	for i := range 40 {
+		near.l.send.at = near.l.send.at.Add(-2 * rekeyAfter) // it is time
+		near.got, far.got = nil, nil
+		near.write, far.write = frames(20, 900), frames(5, 300)
+		if !w.talk(5*time.Minute, b, near, far, func() bool { return len(far.got) == 20 && len(near.got) == 5 }) {
+			t.Fatalf("key %d: %d and %d frames", i, len(far.got), len(near.got))
+		}
+	}
+	if near.l.send.key == first || far.l.recv.key != near.l.send.key {
+		t.Error("the keys are not new, or not the same")
+	}
+}
+
+// An idle line costs a keep-alive of 51 bytes each 110 s, and an answer to each third.
+func TestIdle(t *testing.T) {
+	w, a, b, near, far := meet(t)
+	exchange(t, w, b, near, far)
+	a.sent, b.sent = 0, 0
+	w.talk(24*time.Hour, b, near, far, func() bool { return false })
+	for _, s := range []*side{near, far} {
+		if over, err := s.l.Over(); over {
+			t.Fatalf("over: %v", err)
+		}
+	}
+	t.Logf("a day: %d B up, %d B down", a.sent, b.sent)
+	if a.sent > 42_000 || b.sent > 15_000 {
+		t.Errorf("a day: %d B up, %d B down", a.sent, b.sent)
+	}
+	exchange(t, w, b, near, far)
+}
+
+// A reader who doesn't read holds 64 KiB back, not the sender's memory, and gets all
+// when it does.
+func TestSlowReader(t *testing.T) {
+	w, _, b, near, far := meet(t)
+	want := frames(150, 1200)
+	near.write = want
+	w.run(100*time.Second, func() bool { near.work(); w.pump(); return false })
+	if over, err := near.l.Over(); over {
+		t.Fatalf("the line was given up: %v", err)
+	}
+	if far.l.inbox.waiting+far.l.inbox.held > 2*maxQueueBytes+MaxFrame || near.l.outbox.bytes > maxQueueBytes+MaxFrame {
+		t.Errorf("%d B wait to be read, %d to be sent", far.l.inbox.waiting, near.l.outbox.bytes)
+	}
+	far.got = nil
+	if !w.talk(5*time.Minute, b, near, far, func() bool { return len(far.got) == len(want) }) {
+		t.Fatalf("%d of %d frames", len(far.got), len(want))
+	}
+	sameFrames(t, "late", far.got, want)
+}
+
+// What one peer can make this side hold is bounded, whatever it does.
+func TestBounds(t *testing.T) {
+	w := newWorld(t, 1, model{delay: time.Millisecond})
+	a, b := w.end("a", addrA), w.end("b", addrB, func(c *Config) { c.MaxLines = 10; c.CallsMax = 1 << 20 })
+	for range 100 {
+		near, _ := w.dial(a, b, "b", frames(1, 10)...)
+		near.work()
+		w.run(10*time.Millisecond, nil)
+		near.l.fail(ErrReset) // without a word
+	}
+	if n := len(b.e.lines); n > maxPeerLines+maxPending {
+		t.Errorf("a peer that calls again and again holds %d lines", n)
+	}
+	w.run(time.Hour, nil)
+	if n := len(b.e.lines) + len(b.e.names) + len(b.e.answered); n != 0 {
+		t.Errorf("%d things are left after an hour", n)
+	}
+}
+
+var update = flag.Bool("update", false, "write testdata/v1.txt anew")
+
+// The vectors of THIN.md: fixed keys and chance give fixed bytes.
+func TestVectors(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	fixed := func(b byte) func(*Config) {
+		return func(c *Config) { c.Rand = rand.NewChaCha8([32]byte{b}) }
+	}
+	w := newWorld(t, 1, model{})
+	a, b := w.end("a", addrA, fixed(1)), w.end("b", addrB, fixed(2))
+	var got strings.Builder
+	line := func(name string, b []byte) { fmt.Fprintf(&got, "%s %s\n", name, hex.EncodeToString(b)) }
+	send := func(from, to *end, name string) {
+		d, ok := from.e.Next()
+		if !ok {
+			t.Fatalf("no %s", name)
+		}
+		line(name, d.B)
+		to.e.Receive(now, from.at, d.B)
+	}
+	l, err := a.e.Dial(now, addrB, peerKey("b"), secret("b").PublicKey())
+	must(t, err)
+	must(t, l.Write([]byte("resume")))
+	l.Flush(now)
+	line("caller_secret", secret("a").Bytes())
+	line("caller_public", secret("a").PublicKey().Bytes())
+	line("called_secret", secret("b").Bytes())
+	line("called_public", secret("b").PublicKey().Bytes())
+	line("caller_ephemeral_secret", l.handshake.LocalEphemeral().Private)
+	line("call_mac_key", macKey(secret("b").PublicKey().Bytes()))
+	send(a, b, "call")
+	far := b.e.Accept()
+	must(t, far.Write([]byte("level")))
+	must(t, far.Write([]byte("receipt")))
+	ephemeral := far.handshake
+	far.Flush(now)
+	line("called_ephemeral_secret", ephemeral.LocalEphemeral().Private)
+	send(b, a, "answer")
+	line("key_to_called", l.send.key[:])
+	line("mask_to_called", l.send.mask[:])
+	line("key_to_caller", l.recv.key[:])
+	for i := range uint32(3) {
+		cid := l.send.cid(i)
+		line(fmt.Sprintf("cid_to_called_%d", i), cid[:])
+	}
+	must(t, l.Write([]byte("edit")))
+	l.Flush(now)
+	send(a, b, "data_one_frame")
+	must(t, far.Write([]byte("one")))
+	must(t, far.Write(bytes.Repeat([]byte{0xee}, 200)))
+	far.Flush(now)
+	send(b, a, "data_ack_two_frames")
+	flags, plain := (&payload{ack: &ack{largest: 700, delay: 3, got: ^uint64(0b1010)}, controls: []control{{kind: controlChallenge, proof: [8]byte{1, 2, 3}}, {kind: controlPing}}}).encode()
+	line("plain_missing_two_challenge_ping", append([]byte{flags}, plain...))
+	key := l.send.next()
+	line("key_to_called_phase_1", key[:])
+	raw, err := addrA.MarshalBinary()
+	must(t, err)
+	line("cookie_of_zero_secret_10.0.0.1_1000", cookieOf(make([]byte, 32), raw, now, 0))
+
+	const path = "testdata/v1.txt"
+	if *update {
+		must(t, os.MkdirAll("testdata", 0o755))
+		must(t, os.WriteFile(path, []byte(got.String()), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	must(t, err)
+	if got.String() != string(want) {
+		t.Errorf("the bytes of version 1 have changed:\n%s", got.String())
+	}
+}
+
+// The handshake is Noise_IK_25519_ChaChaPoly_SHA256 as another reading of it has it:
+// package noise alone, without this package's own code.
+func TestHandshakeIsPlainNoise(t *testing.T) {
+	w := newWorld(t, 1, model{})
+	a := w.end("a", addrA)
+	l, err := a.e.Dial(w.now, addrB, peerKey("b"), secret("b").PublicKey())
+	must(t, err)
+	must(t, l.Write([]byte("resume")))
+	l.Flush(w.now)
+	call, _ := a.e.Next()
+	other, err := noise.NewHandshakeState(noise.Config{
+		CipherSuite: noise.NewCipherSuite(noise.DH25519, noise.CipherChaChaPoly, noise.HashSHA256), Pattern: noise.HandshakeIK,
+		Prologue: []byte("vungxa thin 1"), StaticKeypair: noise.DHKey{Private: secret("b").Bytes(), Public: secret("b").PublicKey().Bytes()},
+	})
+	must(t, err)
+	plain, _, _, err := other.ReadMessage(nil, call.B[4:])
+	must(t, err)
+	if string(plain) != "\x01resume" || !bytes.Equal(other.PeerStatic(), secret("a").PublicKey().Bytes()) {
+		t.Errorf("it reads %q", plain)
+	}
+	message, _, _, err := other.WriteMessage(nil, []byte("\x01level"))
+	must(t, err)
+	id := callID(call.B[4:])
+	a.e.Receive(w.now, addrB, append(append([]byte{typeResponse}, id[:]...), message...))
+	if f, ok, _ := l.Read(w.now); !ok || string(f) != "level" {
+		t.Errorf("it answers %q", f)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, p := range []payload{
+		{}, {frames: [][]byte{[]byte("a")}}, {first: 7, frames: [][]byte{{1}, bytes.Repeat([]byte{2}, 300)}},
+		{ack: &ack{largest: 3, got: ^uint64(5)}, controls: []control{{kind: controlProof}, {kind: controlReset}}},
+	} {
+		flags, b := p.encode()
+		f.Add(flags, b)
+	}
+	f.Fuzz(func(t *testing.T, flags byte, b []byte) {
+		flags &= flagAck | flagMissing | flagSingle | flagList | flagControl
+		p, err := decode(flags, b)
+		if err != nil {
+			return
+		}
+		again, plain := p.encode()
+		if again != flags || !bytes.Equal(plain, b) {
+			t.Fatalf("%02x %x is read, and written as %02x %x", flags, b, again, plain)
+		}
+	})
+}
+
+// FuzzReceive gives an endpoint with a line whatever comes.
+func FuzzReceive(f *testing.F) {
+	f.Add([]byte{typeInitial, 1, 2, 3})
+	f.Add([]byte{typeData, 0, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, d []byte) {
+		w, _, b, near, far := meet(t)
+		cid := near.l.send.cid(0)
+		b.e.Receive(w.now, addrC, d)
+		b.e.Receive(w.now, addrC, append(append([]byte{typeData}, cid[:]...), d...))
+		w.run(time.Second, nil)
+		if over, err := far.l.Over(); over {
+			t.Fatalf("it ended a line: %v", err)
+		}
+	})
+}
+
+// Windows of packet numbers and acknowledgements, against the plainest form.
+func TestWindow(t *testing.T) {
+	for seed := range uint64(20) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		var w window
+		came, largest := map[uint64]bool{}, uint64(0)
+		for range 3000 {
+			pn := uint64(max(0, int64(largest)+r.Int64N(300)-280))
+			if r.IntN(100) == 0 {
+				pn = largest + uint64(r.IntN(1000))
+			}
+			want := !came[pn] && (len(came) == 0 || pn > largest || largest-pn < replayWindow)
+			if w.fresh(pn) != want {
+				t.Fatalf("seed %d: fresh(%d) is %v at %d", seed, pn, !want, largest)
+			}
+			if !want {
+				continue
+			}
+			w.take(pn, time.Time{})
+			came[pn], largest = true, max(largest, pn)
+			a := w.told(time.Time{})
+			for i := range uint64(ackWindow) {
+				if got, want := a.got>>i&1 == 1, largest <= i || came[largest-1-i]; got != want {
+					t.Fatalf("seed %d: of %d below %d it says %v", seed, i+1, largest, got)
+				}
+			}
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 10000 {
+		about := r.Uint64N(1 << 40)
+		n := about + r.Uint64N(0x7fff)
+		if r.IntN(2) == 0 && about > 0x8000 {
+			n = about - r.Uint64N(0x7fff)
+		}
+		if got := nearest(about, uint16(n)); got != n {
+			t.Fatalf("nearest(%d, %d) is %d; want %d", about, uint16(n), got, n)
+		}
+	}
+}
