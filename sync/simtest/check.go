@@ -49,6 +49,12 @@ func (w *World) inspectLog(m *Machine, log crdt.LogID, head crdt.Head) {
 	case w.forked[log.Device]:
 		return
 	}
+	if author := w.honest(log.Device); author != nil {
+		if hash, held, _ := author.store.HashAt(log, head.Seq); !held || hash != head.Hash {
+			w.fail("%s holds entry %d of %v, which %s never wrote", m, head.Seq, log, author)
+			return
+		}
+	}
 	at := w.seen[log]
 	if at == nil {
 		at = map[uint64]crdt.Hash{}
@@ -114,14 +120,23 @@ func (w *World) inspectReceipts(m *Machine, scope crdt.Scope) {
 }
 
 func (w *World) inspectSigner(holder *Machine, signer crdt.Device, log crdt.LogID, head crdt.Head) {
-	i := slices.IndexFunc(w.machines, func(o *Machine) bool { return o.id == signer && !o.lost && !o.evil })
-	if i < 0 {
+	m := w.honest(signer)
+	if m == nil {
 		return
 	}
-	m := w.machines[i]
 	if hash, held, _ := m.store.HashAt(log, head.Seq); !held || hash != head.Hash {
 		w.fail("%s holds a receipt of %s for entry %d of %v, which %s doesn't hold", holder, m, head.Seq, log, m)
 	}
+}
+
+// honest is the machine of a device that holds all that it ever wrote; nil if there
+// is none.
+func (w *World) honest(d crdt.Device) *Machine {
+	i := slices.IndexFunc(w.machines, func(o *Machine) bool { return o.id == d && !o.lost && !o.evil })
+	if i < 0 {
+		return nil
+	}
+	return w.machines[i]
 }
 
 func sortedLogs(heads map[crdt.LogID]crdt.Head) []crdt.LogID {

@@ -19,7 +19,7 @@ type end struct {
 	m    *Machine
 	c    *Contact
 	far  *end
-	line Line // to far
+	line *direction // to far
 	s    *reconcile.Session
 
 	in      [][]byte      // frames that have arrived
@@ -44,7 +44,7 @@ const (
 	viewEvery   = time.Second
 )
 
-func (w *World) newEnd(c *Contact, m, peer *Machine, line Line) (*end, error) {
+func (w *World) newEnd(c *Contact, m, peer *Machine, line *direction) (*end, error) {
 	e := &end{w: w, m: m, c: c, line: line, viewed: w.now, heard: w.now}
 	self, theirs := m.store.Self(), peer.store.Self()
 	config := reconcile.Config{
@@ -298,7 +298,6 @@ func (e *end) certify(cert []byte) error {
 
 // send puts frames on the line, and tells the session when they have left.
 func (e *end) send(frames [][]byte) {
-	left := e.w.now
 	for _, frame := range frames {
 		if len(frame) == 0 || len(frame) > reconcile.MaxFrame {
 			e.w.fail("%s sends a frame of %d bytes", e.m, len(frame))
@@ -310,13 +309,12 @@ func (e *end) send(frames [][]byte) {
 			frames = e.m.spoil(e, frame)
 		}
 		for _, f := range frames {
-			var arrives time.Duration
-			left, arrives = e.line.Send(e.w.now, len(f))
+			arrives := e.line.send(e.w.now, len(f))
 			e.w.at(arrives, func() { e.far.arrive(f) })
 			e.c.last = max(e.c.last, arrives)
 		}
 	}
-	e.w.at(left, func() {
+	e.w.at(e.c.last-e.line.again/2, func() {
 		if e.closed {
 			return
 		}

@@ -73,7 +73,7 @@ func (w *World) round() bool {
 		switch {
 		case c.over:
 			quiet = false
-		case w.cloned(r.a) || w.cloned(r.b): // each remembers what the other said, and both sign under one name
+		case w.twin != nil: // two sign under one name, and each has said other things
 			quiet = quiet && c.items() == 0
 		case !met || c.a.frames+c.b.frames > 2:
 			w.note("%s and %s don't rest yet: met %v, %d frames", r.a, r.b, met, c.a.frames+c.b.frames)
@@ -92,8 +92,11 @@ func (w *World) finally() {
 	w.inspectAll()
 	w.same()
 	for _, proof := range slices.Sorted(maps.Keys(w.saved)) {
+		if w.saved[proof].cloned {
+			continue // under one name with what another machine saved
+		}
 		for _, m := range w.machines {
-			if m.evil || !m.covers(w.saved[proof]) {
+			if m.evil || w.cloned(m) || !m.covers(w.saved[proof].scope) {
 				continue
 			}
 			if err := m.store.Holds(proof); err != nil {
@@ -103,7 +106,7 @@ func (w *World) finally() {
 		}
 	}
 	for _, m := range w.machines {
-		if !m.evil {
+		if !m.evil && !w.cloned(m) {
 			w.received(m)
 			w.must(m, m.store.Sound())
 		}
@@ -115,7 +118,7 @@ func (w *World) finally() {
 func (w *World) same() {
 	states := map[string]crdt.Hash{}
 	for _, m := range w.machines {
-		if m.evil {
+		if m.evil || w.cloned(m) {
 			continue
 		}
 		state, err := m.store.State()

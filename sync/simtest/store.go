@@ -65,3 +65,5 @@ type Self struct {
 var Root = memlog.Key("authority")
 
 func rootKey() ed25519.PublicKey { return identity.Public(Root) }
+
+func signWith(key ed25519.PrivateKey, m []byte) []byte { return ed25519.Sign(key, m) }

@@ -10,17 +10,19 @@ import (
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/sync/identity"
+	"github.com/vungxa/vungxa/sync/linetest/line"
 	"github.com/vungxa/vungxa/sync/reconcile"
+	"github.com/vungxa/vungxa/sync/replica/memlog"
 )
 
 // Options of a history.
 type Options struct {
 	Seed   uint64
-	Days   int   // virtual ones; 0: three
-	Small  bool  // fewer devices, for stores that are dear
-	Maker  Maker // nil: Memory
-	Traces []*Trace
-	Tell   func(string) // is told what happens, if set
+	Days   int           // virtual ones; 0: three
+	Small  bool          // fewer devices, for stores that are dear
+	Maker  Maker         // nil: Memory
+	Traces []*line.Trace // of lines that were recorded
+	Tell   func(string)  // is told what happens, if set
 }
 
 // Result is what happened in a history.
@@ -50,10 +52,12 @@ type World struct {
 	machines []*Machine
 	hub      *Machine
 	twin     *Machine
+	thief    *thief
+	stranger *memlog.Node // of another authority
 	roads    []road
 	peaceful bool
 
-	saved    map[string]crdt.Scope               // what was acknowledged
+	saved    map[string]save                     // what was acknowledged
 	seen     map[crdt.LogID]map[uint64]crdt.Hash // of logs, as they were first met
 	forked   map[crdt.Device]bool                // devices that may have two histories
 	poison   map[crdt.Device]bool                // of which nobody may hold anything
@@ -69,7 +73,7 @@ type road struct {
 // path is a line of one contact.
 type path struct {
 	name        string
-	there, back Line
+	there, back *direction
 	window      int
 	budget      reconcile.Allowance
 }
@@ -84,7 +88,7 @@ func Run(o Options) (Result, error) {
 	}
 	w := &World{
 		o: o, maker: o.Maker, draw: rand.New(rand.NewPCG(o.Seed, 4)), start: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), hash: sha256.New(),
-		saved: map[string]crdt.Scope{}, seen: map[crdt.LogID]map[uint64]crdt.Hash{}, forked: map[crdt.Device]bool{}, poison: map[crdt.Device]bool{},
+		saved: map[string]save{}, seen: map[crdt.LogID]map[uint64]crdt.Hash{}, forked: map[crdt.Device]bool{}, poison: map[crdt.Device]bool{},
 	}
 	if w.maker == nil {
 		w.maker = Memory{}
@@ -249,12 +253,18 @@ func (w *World) save(m *Machine) {
 			return
 		}
 		w.Saves++
-		w.saved[proof] = scopeOf(proof)
+		w.saved[proof] = save{scopeOf(proof), w.cloned(m)}
 	}
 	m.touch(nil)
 	if t := w.twin; t != nil && t.id == m.id && t != m && !w.peaceful && w.draw.IntN(2) == 0 {
 		w.save(t)
 	}
+}
+
+// save is what is known of a save that was acknowledged.
+type save struct {
+	scope  crdt.Scope
+	cloned bool // by one of two machines of one name
 }
 
 func scopeOf(proof string) (scope crdt.Scope) {
@@ -291,16 +301,14 @@ func (w *World) path(name string) path {
 	if w.draw.IntN(6) == 0 {
 		p.budget = reconcile.Allowance{Bytes: uint64(1000 + w.draw.IntN(20000)), Hard: uint64(30000 + w.draw.IntN(60000))}
 	}
-	if name == "trace" && len(w.o.Traces) > 0 {
-		t := w.o.Traces[w.draw.IntN(len(w.o.Traces))]
-		p.name, p.window = t.Name, t.Window
-		p.there, p.back = t.Open(time.Duration(w.draw.Int64N(int64(t.covered)))), t.Open(time.Duration(w.draw.Int64N(int64(t.covered))))
-		return p
+	k, recorded := kinds[name], len(w.o.Traces) > 0
+	switch {
+	case name == "trace" && recorded:
+		k = kinds["thin"]
+		k.Trace, k.Loss = w.o.Traces[w.draw.IntN(len(w.o.Traces))], 0
+	case name == "trace":
+		k = kinds["thin"]
 	}
-	for _, m := range Models {
-		if m.Name == name || name == "trace" && m.Name == "thin" {
-			p.window, p.there, p.back = m.Window, m.Open(w.chance()), m.Open(w.chance())
-		}
-	}
+	p.window, p.there, p.back = k.window, open(k.Shape, w.now, w.chance()), open(k.Shape, w.now, w.chance())
 	return p
 }
