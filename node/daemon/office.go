@@ -10,11 +10,14 @@ import (
 	"github.com/vungxa/vungxa/sync/replica"
 )
 
-// findsOffice says whether this node looks for others on the local network: it can be
-// called from there, and nobody has turned that off (mdns_off in node.json).
-func (d *Daemon) findsOffice() bool {
-	at, err := netip.ParseAddrPort(d.host.Addr())
-	return err == nil && !at.Addr().IsLoopback() && !d.self.config.MDNSOff
+// findsOffice says whether this node looks for others on the local network.
+func (d *Daemon) findsOffice() bool { return announced(d.host.Addr(), d.self.config.MDNSOff) }
+
+// announced says whether a node that listens at an address is to be found: it can be
+// called from outside its machine, and nobody has turned that off.
+func announced(address string, off bool) bool {
+	at, err := netip.ParseAddrPort(address)
+	return err == nil && !at.Addr().IsLoopback() && !off
 }
 
 // findOffice lets the office's devices find each other until ctx ends.

@@ -19,6 +19,7 @@ import (
 	"github.com/vungxa/vungxa/node/daemon"
 	"github.com/vungxa/vungxa/node/demo"
 	"github.com/vungxa/vungxa/sync/identity"
+	"github.com/vungxa/vungxa/sync/linetest"
 )
 
 // commune is a province, the office's box and a laptop, each a process of its
@@ -32,7 +33,8 @@ type commune struct {
 // place is a node's directory, and what runs on it.
 type place struct {
 	name, dir string
-	flags     []string // further ones of `vungxa run`
+	flags     []string      // further ones of `vungxa run`
+	end       *linetest.End // where it runs; nil: here
 	process   *process
 	page      *page // signed in
 
@@ -93,7 +95,7 @@ func (c *commune) run(places ...*place) {
 // run starts the node's process, waits until it is ready, and signs in.
 func (p *place) run() error {
 	var err error
-	p.process, err = begin(append([]string{"run", "--json", "--dir", p.dir}, p.flags...)...)
+	p.process, err = p.begin(append([]string{"run", "--json", "--dir", p.dir}, p.flags...)...)
 	if err != nil {
 		return err
 	}
@@ -103,7 +105,7 @@ func (p *place) run() error {
 	if err := p.process.tell(&opened); err != nil {
 		return err
 	}
-	page, err := signIn(opened.SignIn)
+	page, err := signInBy(p.loopback(), opened.SignIn)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.page = page

@@ -45,7 +45,10 @@ func (p *problem) Error() string {
 }
 
 // signIn follows a link that a node printed.
-func signIn(link string) (*page, error) {
+func signIn(link string) (*page, error) { return signInBy(&http.Transport{}, link) }
+
+// signInBy is signIn from where a transport leads.
+func signInBy(transport *http.Transport, link string) (*page, error) {
 	u, err := url.Parse(link)
 	if err != nil {
 		return nil, err
@@ -55,7 +58,7 @@ func signIn(link string) (*page, error) {
 		return nil, err
 	}
 	u.Fragment = ""
-	p := &page{url: u.String(), http: http.Client{Timeout: patience, Transport: &http.Transport{}}}
+	p := &page{url: u.String(), http: http.Client{Timeout: patience, Transport: transport}}
 	var in struct {
 		Secret string `json:"secret"`
 	}

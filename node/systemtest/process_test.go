@@ -62,7 +62,12 @@ func beginWith(input string, args ...string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{Cmd: exec.Command(path, args...), ended: make(chan struct{})}
+	return start(exec.Command(path, args...), input)
+}
+
+// start starts a process that is watched.
+func start(cmd *exec.Cmd, input string) (*process, error) {
+	p := &process{Cmd: cmd, ended: make(chan struct{})}
 	p.Stdin, p.Stdout, p.Stderr = strings.NewReader(input), &p.out, &p.err
 	p.Env = append(os.Environ(), "LANG=C.UTF-8")
 	// What a killed test leaves behind would hold ports and directories.

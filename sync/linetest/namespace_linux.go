@@ -76,22 +76,40 @@ func NewLAN() (l *LAN, err error) {
 // Close takes the ends away. What still runs there has no network.
 func (l *LAN) Close() error { return errors.Join(l.A.close(), l.B.close()) }
 
-// unshare makes the namespace. The thread that did it is in it, and ends with its
-// goroutine; the file keeps the namespace.
+// unshare makes the namespace. The file keeps it.
 func (e *End) unshare() error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		err := unix.Unshare(unix.CLONE_NEWNET)
-		if err == nil {
-			e.space, err = os.Open(threadSpace())
-		}
-		done <- err
-	}()
-	if err := <-done; err != nil {
+	err := elsewhere(func() error { return unix.Unshare(unix.CLONE_NEWNET) }, func() (err error) {
+		e.space, err = os.Open(threadSpace())
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("%w: a network namespace (is this root?): %w", ErrMissing, err)
 	}
 	return nil
+}
+
+// elsewhere goes into another namespace, does something there, and comes back. A thread
+// that can't come back ends with its goroutine; others may not end: processes that they
+// have started might be tied to them.
+func elsewhere(enter, do func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		here, err := os.Open(threadSpace())
+		if err != nil {
+			done <- err
+			return
+		}
+		if err = enter(); err == nil {
+			err = do()
+		}
+		back := unix.Setns(int(here.Fd()), unix.CLONE_NEWNET)
+		if back == nil {
+			runtime.UnlockOSThread()
+		}
+		done <- errors.Join(err, back, here.Close())
+	}()
+	return <-done
 }
 
 // path names the namespace to other programs.
@@ -103,16 +121,7 @@ func threadSpace() string { return fmt.Sprintf("/proc/self/task/%d/ns/net", unix
 // Do runs f in the namespace: sockets that it opens and processes that it starts
 // belong there for ever. f may not leave that to other goroutines.
 func (e *End) Do(f func() error) error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		err := unix.Setns(int(e.space.Fd()), unix.CLONE_NEWNET)
-		if err == nil {
-			err = f()
-		}
-		done <- err
-	}()
-	return <-done
+	return elsewhere(func() error { return unix.Setns(int(e.space.Fd()), unix.CLONE_NEWNET) }, f)
 }
 
 // Wrap is what to write before a command for it to run at this end.
