@@ -122,5 +122,8 @@ func (b *browser) ask(ctx context.Context, method, path string, body, answer any
 	if a.StatusCode >= 300 {
 		return fmt.Errorf("%s: %s: %s", path, a.Status, answered)
 	}
+	if answer == nil {
+		return nil
+	}
 	return json.Unmarshal(answered, answer)
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -33,13 +34,19 @@ type opened struct {
 	PID    int    `json:"pid"`
 }
 
-// startNode starts this program on a node's directory and asks for a first page.
-func startNode(ctx context.Context, dir string, now func() time.Time, wrap ...string) (n *nodeProcess, err error) {
+// startNode starts this program on a node's directory and asks for a first page. wrap
+// are the words of another program that runs it.
+func startNode(ctx context.Context, dir string, now func() time.Time, wrap ...string) (*nodeProcess, error) {
+	return startNodeAt(ctx, dir, now, wrap, http.DefaultTransport)
+}
+
+// startNodeAt is startNode where the node's loopback is another one than ours.
+func startNodeAt(ctx context.Context, dir string, now func() time.Time, wrap []string, loopback http.RoundTripper) (n *nodeProcess, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	args := append(wrap, self, "run", "--json", "--dir", dir)
+	args := append(slices.Clone(wrap), self, "run", "--json", "--dir", dir)
 	n = &nodeProcess{cmd: exec.CommandContext(ctx, args[0], args[1:]...)}
 	n.cmd.Stderr = os.Stderr
 	out, err := n.cmd.StdoutPipe()
@@ -63,7 +70,7 @@ func startNode(ctx context.Context, dir string, now func() time.Time, wrap ...st
 		return nil, fmt.Errorf("the node did not start: %w", err)
 	}
 	n.ready = now().Sub(began)
-	if n.page, err = signIn(ctx, n.said); err == nil {
+	if n.page, err = signIn(ctx, n.said, loopback); err == nil {
 		_, n.total, err = n.page.search(ctx, map[string]any{"limit": 50})
 	}
 	n.answered = now().Sub(began)
@@ -90,12 +97,12 @@ func (n *nodeProcess) save(ctx context.Context, i int) error {
 }
 
 // signIn signs in with the link that the node printed.
-func signIn(ctx context.Context, o opened) (*browser, error) {
+func signIn(ctx context.Context, o opened, loopback http.RoundTripper) (*browser, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return nil, err
 	}
-	b := &browser{http.Client{Jar: jar}, o.URL + "api/v0", ""}
+	b := &browser{http.Client{Jar: jar, Transport: loopback}, o.URL + "api/v0", ""}
 	_, code, _ := strings.Cut(o.SignIn, "#code=")
 	var session struct {
 		Secret string `json:"secret"`
