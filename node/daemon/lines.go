@@ -90,7 +90,7 @@ func (d *Daemon) openReplica() error {
 	if err != nil {
 		return err
 	}
-	d.replica, err = replica.New(d.replicaConfig(peers, replica.Over(d.host)))
+	d.replica, err = replica.New(d.replicaConfig(peers, d.carrier(peers)))
 	return err
 }
 
@@ -125,16 +125,19 @@ func (d *Daemon) peers() ([]replica.Peer, error) {
 			return nil, err
 		}
 		peers = append(peers, replica.Peer{
-			Device: device, PeerKey: claims.PeerKey, Address: p.Address, Cut: string(cut) == "cut",
+			Device: device, PeerKey: claims.PeerKey, Address: p.address(), Cut: string(cut) == "cut",
 		})
 	}
 	return peers, nil
 }
 
-// ingest takes verified segments in, and refuses another branch of a log in the
-// protocol's words.
+// ingest takes verified segments in. Another branch of a log is kept; where the entry
+// that it leaves isn't held, it is refused in the protocol's words.
 func (d *Daemon) ingest(ctx context.Context, segments []*wire.Segment) error {
 	err := d.takeIn(ctx, segments)
+	if errors.Is(err, engine.ErrBranch) {
+		return nil
+	}
 	if errors.Is(err, engine.ErrFork) {
 		return reconcile.Refuse(reconcile.Fork, "%v", err)
 	}
@@ -160,9 +163,9 @@ func (d *Daemon) takeIn(ctx context.Context, segments []*wire.Segment) (err erro
 // what fits no more, and judges nothing.
 func (d *Daemon) taken(segments []*wire.Segment) error {
 	for _, s := range segments {
-		hash, held, err := d.engine.HashAt(s.Log, s.Last())
-		if err == nil && (!held || hash != s.Seal.Hash) {
-			err = fmt.Errorf("take in %v from %d: %w", s.Log, s.First, d.refusal(s, held))
+		held, err := d.engine.Holds(s)
+		if err == nil && !held {
+			err = fmt.Errorf("take in %v from %d: %w", s.Log, s.First, d.refusal(s))
 		}
 		if err != nil {
 			return err
@@ -172,10 +175,7 @@ func (d *Daemon) taken(segments []*wire.Segment) error {
 }
 
 // refusal is why a committed segment isn't held.
-func (d *Daemon) refusal(s *wire.Segment, otherHeld bool) error {
-	if otherHeld {
-		return engine.ErrFork
-	}
+func (d *Daemon) refusal(s *wire.Segment) error {
 	if err := d.engine.Fits(s); err != nil {
 		return err
 	}

@@ -182,31 +182,43 @@ func (e *Engine) partAt(tx *store.Tx, logs []store.Log, l store.Log, s *wire.Seg
 	return f, nil
 }
 
-// path is the logs in which that lies which peers are told of under a log's name, from
-// the first entry on: the branch that the hub has committed; until it has, what came
-// here first, as receipts have named that.
+// path is the logs in which that lies which peers are told of under a name, from the
+// first entry on. Of a log that has forked each branch has a name (told).
 func (e *Engine) path(tx *store.Tx, id crdt.LogID) (path []store.Log, err error) {
 	f := e.authorities().forks
-	tip, err := tx.Log(id)
-	if err != nil {
-		return nil, err
+	written, forked := f.written(id)
+	if !forked {
+		l, err := tx.Log(id)
+		return []store.Log{l}, err
 	}
-	if written, forked := f.written(id); forked && written == id && len(f.settled[written]) > 0 {
-		for _, lies := range f.lies(written) {
-			l, err := tx.Log(lies)
-			if err != nil {
-				return nil, err
-			}
-			held := f.nameAt(tip.ID, tip.Head.Seq) == written
-			if f.nameAt(lies, l.Head.Seq) == written && (!held || l.Head.Seq > tip.Head.Seq) {
-				tip = l
-			}
+	for _, lies := range f.lies(written) {
+		l, err := tx.Log(lies)
+		if err != nil {
+			return nil, err
+		}
+		if f.toldAt(lies, l.Head.Seq) == id {
+			return e.lyingPath(tx, lies)
 		}
 	}
-	if tip.ID == id {
-		return []store.Log{tip}, nil
+	return []store.Log{{ID: id}}, nil
+}
+
+// ownFrom is the first entry that is told under a name: 1, but for a branch that has not
+// kept its log's name.
+func (e *Engine) ownFrom(id crdt.LogID, path []store.Log) uint64 {
+	f := e.authorities().forks
+	tip := path[len(path)-1]
+	written, forked := f.written(id)
+	if !forked || !isBranch(id) {
+		return 1
 	}
-	return e.lyingPath(tx, tip.ID)
+	from := tip.Head.Seq
+	for _, at := range f.partings(written) {
+		if at <= from && f.toldAt(tip.ID, at) == id {
+			from = at
+		}
+	}
+	return from
 }
 
 // lyingPath is a log as it lies, after those that it left: all that one branch says, from

@@ -20,6 +20,7 @@ type forks struct {
 	names    map[crdt.LogID]crdt.LogID  // every name that entries of such a log may have: to the log as written
 	settled  map[crdt.LogID][]crdt.Hash // which branches the hub has committed
 	named    crdt.Forks
+	told     crdt.Forks // as peers are told: by the branches alone, whatever the hub has committed
 }
 
 // fork is a branch that came later than another of its log.
@@ -113,7 +114,9 @@ func (f *forks) name(written crdt.LogID) {
 		from := f.branchAt(written, b.parent, b.at-1)
 		for _, hash := range []crdt.Hash{b.hash, b.held} {
 			f.names[crdt.BranchName(written, hash)] = written
-			f.named.Add(written, crdt.Branch{At: b.at, Hash: hash, Prev: b.prev, From: from})
+			part := crdt.Branch{At: b.at, Hash: hash, Prev: b.prev, From: from}
+			f.named.Add(written, part)
+			f.told.Add(written, part)
 		}
 	}
 }
@@ -191,6 +194,14 @@ func (f *forks) since(written crdt.LogID) uint64 {
 	return at
 }
 
+// partings are the seqs at which a log parts.
+func (f *forks) partings(written crdt.LogID) (at []uint64) {
+	for _, b := range f.branches[written] {
+		at = append(at, b.at)
+	}
+	return at
+}
+
 // branchAt is the branch, as crdt calls it, on which an entry lies.
 func (f *forks) branchAt(written, lies crdt.LogID, seq uint64) crdt.Hash {
 	own, later := f.branch(written, lies)
@@ -213,6 +224,16 @@ func (f *forks) nameAt(lies crdt.LogID, seq uint64) crdt.LogID {
 		return lies
 	}
 	return f.named.Name(written, f.branchAt(written, lies, seq), seq)
+}
+
+// toldAt is what peers are told that an entry is of which lies somewhere. It depends on
+// the branches that are held and on nothing else, so that who holds the same says so.
+func (f *forks) toldAt(lies crdt.LogID, seq uint64) crdt.LogID {
+	written, forked := f.written(lies)
+	if !forked {
+		return lies
+	}
+	return f.told.Name(written, f.branchAt(written, lies, seq), seq)
 }
 
 // place is where an entry lies that is called so; what is not held lies nowhere.

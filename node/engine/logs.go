@@ -23,49 +23,51 @@ const (
 var (
 	ErrGap  = errors.New("entries are missing before the segment")
 	ErrFork = errors.New("the segment differs from what is held of its log")
-	// ErrBranch: it is kept as a branch of its own; what peers are told of the log is
-	// another one. It is an ErrFork.
+	// ErrBranch: it is kept, beside another history of its log that came first. It is an
+	// ErrFork.
 	ErrBranch = fmt.Errorf("%w, and is kept beside it", ErrFork)
 )
 
-// Heads are the sealed heads of a scope's logs. It first seals what this device
-// wrote and had not sealed, under an earlier incarnation too.
+// Heads are the sealed heads of a scope's logs, and of each branch of one that has
+// forked. It first seals what this device wrote and had not sealed, under an earlier
+// incarnation too.
 func (e *Engine) Heads(scope crdt.Scope) (map[crdt.LogID]crdt.Head, error) {
 	heads := map[crdt.LogID]crdt.Head{}
-	var unsealed []crdt.LogID
+	unsealed := map[crdt.LogID]crdt.LogID{} // by the name that peers are told
 	err := e.cfg.Store.View(func(tx *store.Tx) error {
 		gaps, err := tx.Gaps()
 		if err != nil {
 			return err
 		}
+		f := e.authorities().forks
 		return tx.Logs(func(l store.Log) error {
-			if l.ID.Scope != scope || isBranch(l.ID) {
+			if l.ID.Scope != scope {
 				return nil
 			}
-			path, err := e.path(tx, l.ID)
+			path, err := e.lyingPath(tx, l.ID)
 			if err != nil {
 				return err
 			}
-			tip := path[len(path)-1]
-			head := tip.Sealed
+			head := l.Sealed
 			gap := gapOf(gaps, path)
 			if gap > 0 {
 				if head, err = sealedBelow(tx, path, gap); err != nil {
 					return err
 				}
 			}
-			if head.Seq > 0 {
-				heads[l.ID] = head
+			// Below a hole two branches may be one: the other then says more of it.
+			if name := f.toldAt(l.ID, head.Seq); head.Seq > heads[name].Seq {
+				heads[name] = head
 			}
-			if gap == 0 && !isBranch(tip.ID) && l.Sealed != l.Head && l.ID.Device == e.cfg.Device {
-				unsealed = append(unsealed, l.ID)
+			if gap == 0 && !isBranch(l.ID) && l.Sealed != l.Head && l.ID.Device == e.cfg.Device {
+				unsealed[f.toldAt(l.ID, l.Head.Seq)] = l.ID
 			}
 			return nil
 		})
 	})
-	for _, id := range unsealed {
+	for name, id := range unsealed {
 		if err == nil {
-			heads[id], err = e.seal(id)
+			heads[name], err = e.seal(id)
 		}
 	}
 	return heads, err
@@ -95,8 +97,19 @@ func (e *Engine) sealAt(tx *store.Tx, l *store.Log) error {
 }
 
 // Segment is the next piece of a log past a seq, ending at a seal at or below upTo
-// (0: any); nil where there is no such seal past it.
+// (0: any); nil where there is no such seal past it. Of a branch it is one of the log that
+// the branch left, from the first entry that differs.
 func (e *Engine) Segment(id crdt.LogID, after, upTo uint64) (*wire.Segment, error) {
+	if isBranch(id) {
+		err := e.cfg.Store.View(func(tx *store.Tx) error {
+			path, err := e.path(tx, id)
+			after = max(after, e.ownFrom(id, path)-1)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
 	return e.segment(id, after, upTo, e.path)
 }
 
@@ -150,7 +163,7 @@ func (e *Engine) Entry(id crdt.LogID, seq uint64) (raw []byte, err error) {
 			return err
 		}
 		l := lyingAt(path, seq)
-		if seq <= l.Dropped.Seq || seq > l.Head.Seq {
+		if seq <= l.Dropped.Seq || seq > l.Head.Seq || seq < e.ownFrom(id, path) {
 			return nil
 		}
 		raw, err = tx.Entry(l, seq)
@@ -212,7 +225,7 @@ func (e *Engine) hashAt(id crdt.LogID, seq uint64) (hash crdt.Hash, held bool, e
 			return err
 		}
 		l := lyingAt(path, seq)
-		if seq == 0 || seq > l.Head.Seq {
+		if seq < e.ownFrom(id, path) || seq > l.Head.Seq {
 			return nil
 		}
 		held = true
@@ -390,32 +403,27 @@ func (e *Engine) ingest(s *wire.Segment, last func(*store.Tx) error) error {
 	if err := e.goOn(s, all, held, parts != nil, last); err != nil {
 		return err
 	}
-	if _, forked := e.authorities().forks.written(s.Log); !forked {
-		return nil
+	if parts != nil || isBranch(held.ID) {
+		return ErrBranch
 	}
-	lies := held.ID
-	if parts != nil {
-		lies = parts.log
-	}
-	told, err := e.tells(s.Log, lies, s.Last())
-	if err == nil && !told {
-		err = ErrBranch
-	}
-	return err
+	return nil
 }
 
-// tells says whether an entry that lies somewhere is what peers are told of at its seq.
-func (e *Engine) tells(written, lies crdt.LogID, seq uint64) (told bool, err error) {
+// Holds says whether a segment is held, on whatever branch.
+func (e *Engine) Holds(s *wire.Segment) (held bool, err error) {
 	err = e.cfg.Store.View(func(tx *store.Tx) error {
-		path, err := e.path(tx, written)
-		if err != nil {
-			return err
+		logs, err := e.heldOf(tx, s.Log)
+		for _, l := range logs {
+			if err != nil || held || s.Last() <= base(l) || s.Last() > l.Head.Seq {
+				continue
+			}
+			var hash crdt.Hash
+			hash, err = tx.HashAt(l, s.Last())
+			held = err == nil && hash == s.Seal.Hash
 		}
-		own, err := e.lyingPath(tx, lies)
-		told = err == nil && lyingAt(path, seq).ID == lyingAt(own, seq).ID
 		return err
 	})
-	return told, err
+	return held, e.noticed(err)
 }
 
 // goOn applies what of a segment goes on from a log.

@@ -102,17 +102,49 @@ func (e *Engine) keepReceipt(r *identity.Receipt) {
 	}
 }
 
-// Receipts are the newest receipts of a scope, of each signer.
+// Receipts are the newest receipts of a scope, of each signer, but for those that name
+// another branch of a log than the one that is told under its name here: their signers
+// held one branch, and sign anew for both.
 func (e *Engine) Receipts(scope crdt.Scope) ([]*identity.Receipt, error) {
 	e.state.Lock()
-	defer e.state.Unlock()
 	var out []*identity.Receipt
 	for name, r := range e.receipts {
 		if name.scope == scope {
 			out = append(out, r)
 		}
 	}
+	e.state.Unlock()
+	out, err := e.standing(out)
 	slices.SortFunc(out, func(a, b *identity.Receipt) int { return slices.Compare(a.Signer[:], b.Signer[:]) })
+	return out, err
+}
+
+// standing drops the receipts that name something of a log that has forked which isn't
+// told so here. What can't be read any more stays as it was said.
+func (e *Engine) standing(all []*identity.Receipt) (out []*identity.Receipt, err error) {
+	f := e.authorities().forks
+	if f == nil {
+		return all, nil
+	}
+	for _, r := range all {
+		void := false
+		for _, h := range r.Heads {
+			if _, forked := f.written(h.Log); !forked || void {
+				continue
+			}
+			hash, held, err := e.HashAt(h.Log, h.Head.Seq)
+			switch {
+			case node.CodeOf(err) == node.Damaged || errors.Is(err, store.ErrDropped):
+			case err != nil:
+				return nil, err
+			default:
+				void = !held || hash != h.Head.Hash
+			}
+		}
+		if !void {
+			out = append(out, r)
+		}
+	}
 	return out, nil
 }
 
@@ -128,8 +160,14 @@ func (e *Engine) StoreReceipt(r *identity.Receipt) error {
 	e.state.Lock()
 	held := e.receipts[receiptName{r.Signer, r.Scope}]
 	e.state.Unlock()
-	if !reconcile.Newer(r, held) {
-		return nil
+	if held != nil { // one of another branch gives way
+		stands, err := e.standing([]*identity.Receipt{held})
+		if err != nil {
+			return err
+		}
+		if len(stands) > 0 && !reconcile.Newer(r, held) {
+			return nil
+		}
 	}
 	err = e.cfg.Store.Update(func(tx *store.Tx) error {
 		if err := tx.PutLocal("receipt", r.Signer.String()+" "+string(r.Scope), b); err != nil {
@@ -173,11 +211,13 @@ func (e *Engine) tickLocked(p crdt.Pos) Tick {
 func (e *Engine) received(role identity.Role, name crdt.LogID) uint64 {
 	f := e.authorities().forks
 	written, forked := f.written(name)
-	seq := e.covered[role][written]
-	if !forked || name == written && len(f.settled[written]) > 0 {
-		return seq
+	if !forked {
+		return e.covered[role][name]
 	}
-	return min(seq, f.since(written)-1)
+	if name == written && len(f.settled[written]) > 0 {
+		return e.covered[role][f.told.Name(written, f.settled[written][0], ^uint64(0))]
+	}
+	return min(e.covered[role][written], f.since(written)-1)
 }
 
 // coveredTo is how far checkpoints cover entries that are called so. What a hub that was

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/vungxa/vungxa/crdt"
@@ -15,23 +14,29 @@ const probePlaces = 24
 // parting finds where a log of this side parts from the peer's: one log at a time.
 type parting struct {
 	active bool
-	wait   map[crdt.LogID]uint64 // logs that are next, and where they are known to differ
 	log    crdt.LogID
 	low    uint64   // a seq at which both are the same; 0 is one
 	high   uint64   // and one at which they are not
 	listed []uint64 // asked about
-	begun  map[crdt.LogID]bool
+	next   []Row    // logs that are searched after this one, and where they are not the same
+	begun  map[crdt.LogID]int
 	sent   map[crdt.LogID]bool // own branches that are to be sent from where they part
 	unread bool                // a branch was stored since the view was read: names may have changed
 }
 
-// begins says whether the search may begin: once a session and log.
-func (p *parting) begins(log crdt.LogID) bool { return !p.begun[log] }
+// maxSearches is how often a session looks for where one log parts: a log may part from
+// more than one.
+const maxSearches = 3
 
-// busy says whether a log is being searched, or is to be.
+func newParting() parting {
+	return parting{begun: map[crdt.LogID]int{}, sent: map[crdt.LogID]bool{}}
+}
+
+// begins says whether one more search may begin.
+func (p *parting) begins(log crdt.LogID) bool { return p.begun[log] < maxSearches }
+
 func (p *parting) busy(log crdt.LogID) bool {
-	_, waits := p.wait[log]
-	return waits || p.active && p.log == log
+	return p.active && (p.log == log || slices.ContainsFunc(p.next, func(r Row) bool { return r.Log == log }))
 }
 
 // probe begins to look for where a log parts, below a seq, now or when the search
@@ -50,20 +55,26 @@ func (s *Session) probe(log crdt.LogID, high uint64) {
 		s.holdBack(log, Refuse(Fork, "log %s", log), 0)
 		return
 	}
-	if s.parting.begun == nil {
-		s.parting.begun, s.parting.sent = map[crdt.LogID]bool{}, map[crdt.LogID]bool{}
-	}
-	if s.parting.active {
-		if s.parting.wait == nil {
-			s.parting.wait = map[crdt.LogID]uint64{}
-		}
-		s.parting.wait[log], s.out.plan = high, nil
+	s.out.plan = nil
+	p := &s.parting
+	if p.active {
+		p.next = append(p.next, Row{log, Known{Seq: high}})
 		return
 	}
-	s.parting.begun[log] = true
-	s.parting.active, s.parting.log, s.parting.low, s.parting.high = true, log, 0, high
-	s.out.plan = nil
+	p.begun[log]++
+	p.active, p.log, p.low, p.high = true, log, 0, high
 	s.probeOn()
+}
+
+// searched ends a search, and begins the next.
+func (s *Session) searched() {
+	p := &s.parting
+	p.active = false
+	if len(p.next) > 0 {
+		r := p.next[0]
+		p.next = p.next[1:]
+		s.probe(r.Log, r.Seq)
+	}
 }
 
 // places lists where to compare next, at doubling distances below the place that
@@ -155,19 +166,6 @@ func (s *Session) partsAt(log crdt.LogID, seq uint64) {
 	s.out.whole[log], s.out.plan = true, nil
 }
 
-// searched ends a search, and begins the next.
-func (s *Session) searched() {
-	p := &s.parting
-	p.active = false
-	for _, log := range slices.SortedFunc(maps.Keys(p.wait), crdt.LogID.Compare) {
-		high := p.wait[log]
-		delete(p.wait, log)
-		if s.probe(log, high); p.active {
-			return
-		}
-	}
-}
-
 // holdBack sends the peer no more of a log than it takes.
 func (s *Session) holdBack(log crdt.LogID, r *Refusal, upTo uint64) {
 	s.held[log] = Held{
@@ -177,9 +175,9 @@ func (s *Session) holdBack(log crdt.LogID, r *Refusal, upTo uint64) {
 }
 
 // branch takes a segment that is not what is held of its log. If it begins right
-// after an entry that is, it is stored beside that; and what is held here goes to the
+// after an entry of a row that is, it is stored beside that; and what is held here goes to the
 // peer from there on.
-func (s *Session) branch(seg *wire.Segment, prev crdt.Hash) {
+func (s *Session) branch(seg *wire.Segment, prev crdt.Hash, row crdt.LogID) {
 	from := seg.First - 1
 	refuse := func() { s.declineLog(seg, Refuse(Fork, "log %s, seq %d", seg.Log, seg.First), from) }
 	take := func() {
@@ -189,23 +187,111 @@ func (s *Session) branch(seg *wire.Segment, prev crdt.Hash) {
 				return
 			}
 			s.stale, s.in.other, s.parting.unread = true, true, true
-			if s.parting.sent == nil {
-				s.parting.begun, s.parting.sent = map[crdt.LogID]bool{}, map[crdt.LogID]bool{}
-			}
-			if !s.parting.sent[seg.Log] {
-				s.parting.sent[seg.Log], s.parting.begun[seg.Log] = true, true
-				s.unsend(seg.Log)
-				s.partsAt(seg.Log, from)
-				delete(s.parting.wait, seg.Log)
-				if s.parting.busy(seg.Log) {
-					s.searched()
-				}
-			}
+			s.tips[seg.Log] = append(s.tips[seg.Log], seg.Seal.Head())
+			s.sendOwn(seg.Log, from)
 		})
 	}
 	if from == 0 {
 		take()
 		return
 	}
-	s.look([]identity.LogHead{{Log: seg.Log, Head: crdt.Head{Seq: from, Hash: prev}}}, take, refuse)
+	s.look([]identity.LogHead{{Log: row, Head: crdt.Head{Seq: from, Hash: prev}}}, take, refuse)
+}
+
+// sendOwn sends what is held here of a log from where the peer's branch leaves it, once.
+func (s *Session) sendOwn(log crdt.LogID, from uint64) {
+	if s.parting.sent[log] {
+		return
+	}
+	p := &s.parting
+	p.sent[log] = true
+	s.unsend(log)
+	s.partsAt(log, from)
+	p.next = slices.DeleteFunc(p.next, func(r Row) bool { return r.Log == log })
+	if p.busy(log) { // it is found
+		s.searched()
+	}
+}
+
+// branchRows are the branches of a log that are held beside it, sorted.
+func (v View) branchRows(log crdt.LogID) (rows []crdt.LogID) {
+	for row := range v[log.Scope].Heads {
+		if row.Class&crdt.ClassBranch != 0 && row.Device == log.Device && row.Class == log.Class|crdt.ClassBranch {
+			rows = append(rows, row)
+		}
+	}
+	slices.SortFunc(rows, crdt.LogID.Compare)
+	return rows
+}
+
+// takeForked takes a segment of a log of which branches are held: it goes on from one of
+// these rows, or is a branch of its own.
+func (s *Session) takeForked(seg *wire.Segment, first *crdt.Entry, rows []crdt.LogID) {
+	at := make([]crdt.Pos, 0, 2*len(rows))
+	for _, row := range rows {
+		at = append(at, crdt.Pos{Log: row, Seq: min(s.head(row).Seq, seg.Last())}, crdt.Pos{Log: row, Seq: seg.First - 1})
+	}
+	s.question(Look{At: at}, func() {
+		if len(s.hashes) < len(at) {
+			return
+		}
+		leaves := func(i int) bool { return seg.First == 1 || s.hashes[2*i+1] == first.Prev }
+		for i, row := range rows {
+			seq := at[2*i].Seq
+			if seq == 0 || seq+1 < seg.First || s.hashes[2*i] != before(seg, first, seq) {
+				continue
+			}
+			if row != seg.Log && leaves(0) { // the peer has this branch under the log's name
+				s.sendOwn(seg.Log, seg.First-1)
+			}
+			s.goOn(seg, row, seq)
+			return
+		}
+		for i := range rows {
+			if leaves(i) {
+				s.branch(seg, first.Prev, rows[i])
+				return
+			}
+		}
+		s.want(seg.Log, s.head(seg.Log).Seq+1, 0)
+	})
+}
+
+// goOn takes a segment that goes on from a row, of which what lies up to seq is the same.
+func (s *Session) goOn(seg *wire.Segment, row crdt.LogID, seq uint64) {
+	if seq == seg.Last() {
+		s.known(seg, row)
+		return
+	}
+	s.ingest(above(seg, seq), row)
+}
+
+// family is all logs of a device, a scope and a class: which of them are branches of
+// which, their names don't say.
+type family struct {
+	device crdt.Device
+	scope  crdt.Scope
+	class  crdt.Class
+}
+
+func familyOf(log crdt.LogID) family {
+	return family{log.Device, log.Scope, log.Class | crdt.ClassBranch}
+}
+
+// renamed are the families whose branches have changed between two views: what was held
+// under one name may be held under another now.
+func renamed(before, now View) map[family]bool {
+	changed := map[family]bool{}
+	note := func(one, other View) {
+		for scope, h := range one {
+			for log := range h.Heads {
+				if log.Class&crdt.ClassBranch != 0 && other[scope].Heads[log].Seq == 0 {
+					changed[familyOf(log)] = true
+				}
+			}
+		}
+	}
+	note(before, now)
+	note(now, before)
+	return changed
 }

@@ -49,7 +49,8 @@ func (h Holding) Owes(own crdt.Device) ([]identity.LogHead, bool) {
 	for _, log := range slices.SortedFunc(maps.Keys(standing), crdt.LogID.Compare) {
 		head := standing[log]
 		heads = append(heads, identity.LogHead{Log: log, Head: head})
-		if log.Device != own && !covers(said, log, head.Seq) {
+		others := log.Device != own || log.Class&crdt.ClassBranch != 0 // a copy's word is another's
+		if others && !covers(said, log, head.Seq) {
 			owes = true
 		}
 	}

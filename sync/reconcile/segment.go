@@ -62,6 +62,13 @@ func (s *Session) takeSegment(seg *wire.Segment) {
 		s.declineLog(seg, Refuse(Chain, "log %s, seq %d to %d", seg.Log, seg.First, seg.Last()), 0)
 		return
 	}
+	if s.goesOnFromTip(seg, entries[0]) {
+		return
+	}
+	if rows := s.view.branchRows(seg.Log); len(rows) > 0 {
+		s.takeForked(seg, entries[0], append([]crdt.LogID{seg.Log}, rows...))
+		return
+	}
 	held := s.head(seg.Log)
 	switch {
 	case seg.First > held.Seq+1:
@@ -70,14 +77,32 @@ func (s *Session) takeSegment(seg *wire.Segment) {
 		s.declineLog(seg, Refuse(Limit, "log %s: the scope has %d logs", seg.Log, MaxLogs), 0)
 	case seg.Last() < held.Seq:
 		at := []identity.LogHead{{Log: seg.Log, Head: seg.Seal.Head()}}
-		s.look(at, func() { s.known(seg) }, func() { s.branch(seg, entries[0].Prev) })
+		s.look(at, func() { s.known(seg, seg.Log) }, func() { s.branch(seg, entries[0].Prev, seg.Log) })
 	case before(seg, entries[0], held.Seq) != held.Hash:
-		s.branch(seg, entries[0].Prev)
-	case seg.Last() == held.Seq:
-		s.known(seg)
+		s.branch(seg, entries[0].Prev, seg.Log)
 	default:
-		s.ingest(above(seg, held.Seq))
+		s.goOn(seg, seg.Log, held.Seq)
 	}
+}
+
+// goesOnFromTip stores what goes on from a branch that was stored since the view was
+// read, and of which the name isn't known yet.
+func (s *Session) goesOnFromTip(seg *wire.Segment, first *crdt.Entry) bool {
+	for i, tip := range s.tips[seg.Log] {
+		if tip.Seq != seg.First-1 || tip.Hash != first.Prev {
+			continue
+		}
+		s.question(Ingest{Certificate: s.news(seg.Log.Device), Segment: seg}, func() {
+			if s.no != nil {
+				s.declineLog(seg, s.no, 0)
+				return
+			}
+			s.stale, s.in.other, s.parting.unread = true, true, true
+			s.tips[seg.Log][i] = seg.Seal.Head()
+		})
+		return true
+	}
+	return false
 }
 
 // vouched checks that the log's device may write in the scope, that this is its
@@ -131,33 +156,34 @@ func above(seg *wire.Segment, seq uint64) *wire.Segment {
 	return &wire.Segment{Log: seg.Log, First: seq + 1, Entries: seg.Entries[seq+1-seg.First:], Seal: seg.Seal, Salts: seg.Salts}
 }
 
-func (s *Session) ingest(seg *wire.Segment) {
+// ingest stores what goes on from a row: its log, or a branch of it.
+func (s *Session) ingest(seg *wire.Segment, row crdt.LogID) {
 	s.question(Ingest{Certificate: s.news(seg.Log.Device), Segment: seg}, func() {
 		if s.no != nil {
 			s.declineLog(seg, s.no, 0)
 			return
 		}
 		s.stale = true
-		if head := seg.Seal.Head(); head.Seq > s.head(seg.Log).Seq {
-			s.fresh[seg.Log], s.tags = head, nil
+		if head := seg.Seal.Head(); head.Seq > s.head(row).Seq {
+			s.fresh[row], s.tags = head, nil
 		}
-		s.known(seg)
+		s.known(seg, row)
 	})
 }
 
-// known notes that a segment of the peer's is held here.
-func (s *Session) known(seg *wire.Segment) {
+// known notes that a segment of the peer's is held here, of a row.
+func (s *Session) known(seg *wire.Segment, row crdt.LogID) {
 	delete(s.in.asked, seg.Log)
 	if s.in.owed == nil {
 		s.in.owed = map[crdt.LogID]uint64{}
 	}
-	s.in.owed[seg.Log] = max(s.in.owed[seg.Log], seg.Last())
+	s.in.owed[row] = max(s.in.owed[row], seg.Last())
 	if cert := s.certificate(seg.Log.Device); cert != (Hash{}) {
 		if _, told := s.out.told[seg.Log.Device]; !told {
 			s.out.told[seg.Log.Device] = cert
 		}
 	}
-	s.peerHolds(seg.Log, Known{seg.Last(), short(seg.Seal.Hash)})
+	s.peerHolds(row, Known{seg.Last(), short(seg.Seal.Hash)})
 }
 
 // declineLog refuses a segment. upTo is how far the log is taken.

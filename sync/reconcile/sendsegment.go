@@ -35,7 +35,7 @@ func (s *Session) Segment(seg *wire.Segment) {
 		s.out.plan = nil
 		return
 	}
-	if seg == nil || len(seg.Entries) == 0 || seg.First != a.After+1 && (a.After > 0 || a.Log.Class&crdt.ClassBranch == 0) {
+	if seg == nil || len(seg.Entries) == 0 || seg.First != a.After+1 && (seg.First < a.After+1 || a.Log.Class&crdt.ClassBranch == 0) {
 		s.Refuse(Refuse(Unavailable, "log %s: no segment above %d", a.Log, a.After))
 		return
 	}
@@ -46,8 +46,12 @@ func (s *Session) Segment(seg *wire.Segment) {
 	}
 	known := s.out.sent[a.Log]
 	_, again := s.out.wanted[a.Log]
-	if !again && known.Seq > 0 && known.Hash != (Hash{}) && known.Hash != short(first.Prev) {
-		s.probe(a.Log, known.Seq)
+	if !again && known.Seq > 0 && known.Hash != (Hash{}) && known.Hash != short(first.Prev) && seg.First == known.Seq+1 {
+		if s.parting.begins(a.Log) {
+			s.probe(a.Log, known.Seq)
+		} else {
+			s.partsAt(a.Log, 0)
+		}
 		return
 	}
 	exact := !again && !s.plain && !s.out.whole[a.Log] && a.Log == seg.Log && known.Seq > 0 && known.Seq == seg.First-1

@@ -22,10 +22,11 @@ type Session struct {
 	certs  int                 // how many were sent to this side
 
 	view  View
-	fresh map[crdt.LogID]crdt.Head // stored since the view was read
-	stale bool                     // something was
-	busy  bool                     // another frame waits to be read
-	tags  map[[4]byte]crdt.LogID   // of the view; nil: to be made
+	fresh map[crdt.LogID]crdt.Head   // stored since the view was read
+	tips  map[crdt.LogID][]crdt.Head // likewise, of branches by the log that they left
+	stale bool                       // something was
+	busy  bool                       // another frame waits to be read
+	tags  map[[4]byte]crdt.LogID     // of the view; nil: to be made
 
 	said      uint8        // the own first word: kindHello or kindResume
 	first     bool         // whether the peer's came
@@ -120,6 +121,7 @@ func open(config Config, view View) (*Session, error) {
 	s := &Session{
 		config: config, own: own, dir: dir, view: view, fresh: map[crdt.LogID]crdt.Head{}, held: map[crdt.LogID]Held{}, times: map[crdt.LogID]uint64{},
 		lanes: map[crdt.Scope]*lane{}, out: newSending(), content: newContent(),
+		parting: newParting(), tips: map[crdt.LogID][]crdt.Head{},
 	}
 	for i, scope := range config.Scopes {
 		h := view[scope]
@@ -199,8 +201,10 @@ func (s *Session) Met() bool { return s.met }
 func (s *Session) Changed(view View) {
 	before := s.view
 	s.view, s.stale, s.tags, s.out.plan, s.parting.unread = view, false, nil, nil, false
+	clear(s.tips)
+	others := renamed(before, view)
 	for log, h := range s.fresh {
-		if view[log.Scope].Heads[log].Seq >= h.Seq {
+		if view[log.Scope].Heads[log].Seq >= h.Seq || others[familyOf(log)] {
 			delete(s.fresh, log)
 		}
 	}
@@ -209,6 +213,10 @@ func (s *Session) Changed(view View) {
 	}
 	for _, scope := range s.scopes {
 		for log, h := range before[scope].Heads {
+			if others[familyOf(log)] {
+				clear(s.lanes[scope].due) // they may name what isn't called so any more
+				continue
+			}
 			if now := view[scope].Heads[log].Seq; now < h.Seq {
 				delete(s.fresh, log)
 				s.want(log, now+1, h.Seq)

@@ -12,7 +12,8 @@ import (
 // Log is what a replica needs of the node's logs. Its methods are called from
 // several goroutines at once. A call sees everything that was durable before it.
 type Log interface {
-	// Heads gives the sealed head of every log of the scope that is held, at
+	// Heads gives the sealed head of every log of the scope that is held, and of each
+	// branch of one that has forked (crdt.Forks, with nothing settled), at
 	// least one entry each, up to which nothing is missing; what is unsealed of the
 	// node's own is sealed first. A head goes back when a hole is found below it:
 	// then Ingest is given what was held there again. The map is the caller's.
@@ -35,7 +36,8 @@ type Log interface {
 	HashAt(log crdt.LogID, seq uint64) (crdt.Hash, bool, error)
 
 	// Receipts gives the receipts stored for the scope: one a signer, this
-	// node's own included.
+	// node's own included. One that names another branch of a log than the one that
+	// has the log's name here is left out: its signer held that one alone.
 	Receipts(scope crdt.Scope) ([]*identity.Receipt, error)
 
 	// StoreReceipt keeps a verified receipt durably, in place of the one that it

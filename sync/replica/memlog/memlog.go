@@ -361,10 +361,23 @@ func (n *Node) Receipts(scope crdt.Scope) ([]*identity.Receipt, error) {
 	defer n.mu.Unlock()
 	var all []*identity.Receipt
 	for _, r := range n.receipts[scope] {
-		all = append(all, r)
+		if !slices.ContainsFunc(r.Heads, n.parted) {
+			all = append(all, r)
+		}
 	}
 	slices.SortFunc(all, func(a, b *identity.Receipt) int { return bytes.Compare(a.Signer[:], b.Signer[:]) })
 	return all, nil
+}
+
+// parted says whether a head is of another branch than the one that has its name here.
+// n.mu is held.
+func (n *Node) parted(h identity.LogHead) bool {
+	l := n.logs[h.Log]
+	forked := false
+	for id := range n.logs {
+		forked = forked || id != h.Log && n.logs[id].of == h.Log
+	}
+	return forked && l != nil && h.Head.Seq > 0 && l.hashAt(h.Head.Seq) != h.Head.Hash
 }
 
 // StoreReceipt is replica.Log's. It refuses a receipt that names what isn't held.
@@ -385,7 +398,11 @@ func (n *Node) StoreReceipt(r *identity.Receipt) error {
 		bySigner = map[crdt.Device]*identity.Receipt{}
 		n.receipts[r.Scope] = bySigner
 	}
-	if reconcile.Newer(r, bySigner[r.Signer]) {
+	held := bySigner[r.Signer]
+	if held != nil && slices.ContainsFunc(held.Heads, n.parted) { // of another branch
+		held = nil
+	}
+	if reconcile.Newer(r, held) {
 		bySigner[r.Signer] = r
 		n.change()
 	}
