@@ -61,6 +61,10 @@ type Engine interface {
 	Late(ctx context.Context, cursor string, limit int) (items []engine.LateSave, next string, err error)
 	Dismiss(id string) error
 	Forks() ([]engine.Fork, error)
+	Refused(ctx context.Context, stuck []engine.Stuck, cursor string, limit int) (items []engine.Refused, next string, err error)
+	Hidden(ctx context.Context, cursor string, limit int) (items []engine.Refused, next string, err error)
+	WaitingRefused(stuck []engine.Stuck, limit int) (int, error)
+	Loads() ([]engine.Load, error)
 	Search(context.Context, engine.Query) (engine.Page, error)
 	KPIs(kpi.Month) (engine.KPIs, error)
 	Views() ([]engine.ViewState, error)

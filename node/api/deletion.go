@@ -103,7 +103,7 @@ func (s *server) readDeleted(ctx context.Context, c *schema.Collection, id crdt.
 }
 
 func (s *server) deletedOf(c *schema.Collection, d *engine.Deleted) recordAnswer {
-	r := recordOf(c, &d.View)
+	r := s.recordOf(c, &d.View)
 	r.Conflicts = nil // they are settled when it is restored
 	r.Deleted = s.deletionOf(d.Deletion)
 	return r

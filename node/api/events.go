@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -81,7 +82,7 @@ type stream struct {
 	control *http.ResponseController
 
 	position uint64
-	unsent   unsent
+	waiting  unsent
 }
 
 // run tells of changes until the reader goes, the session ends or the node closes.
@@ -128,26 +129,26 @@ func (t *stream) tell() bool {
 		return true
 	}
 	t.position = p
-	before := t.unsent
+	before := t.waiting
 	if err := t.noteUnsent(); err != nil {
 		return false
 	}
 	text := fmt.Sprintf("event: change\ndata: {\"position\":%d}\n\n", p)
-	if !same(before, t.unsent) {
+	if !same(before, t.waiting) {
 		text += "event: node\ndata: {}\n\n"
 	}
 	return t.send(text)
 }
 
 func (t *stream) noteUnsent() (err error) {
-	if t.unsent.Count, t.unsent.OldestMS, err = t.Engine.Unsent(); err != nil {
+	if t.waiting, err = t.unsent(); err != nil {
 		t.Log.Error("an event stream can't tell what is unsent", "error", err)
 	}
 	return err
 }
 
 func same(a, b unsent) bool {
-	return a.Count == b.Count && (a.OldestMS == nil) == (b.OldestMS == nil) && (a.OldestMS == nil || *a.OldestMS == *b.OldestMS)
+	return a.Count == b.Count && (a.OldestMS == nil) == (b.OldestMS == nil) && (a.OldestMS == nil || *a.OldestMS == *b.OldestMS) && slices.Equal(a.Carried, b.Carried)
 }
 
 // pause lets changes gather.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/auth"
+	"github.com/vungxa/vungxa/node/engine"
 )
 
 // listener reads an event stream line by line.
@@ -246,12 +247,13 @@ func TestEventsAreBounded(t *testing.T) {
 // draining is an engine of whose saves one is left unsent.
 type draining struct{ *busy }
 
-func (draining) Unsent() (int, *int64, error) { return 1, nil, nil }
+func (draining) Unsent() (int, *int64, error)  { return 1, nil, nil }
+func (draining) Loads() ([]engine.Load, error) { return nil, nil }
 
 func TestEventsTellThatLessIsUnsent(t *testing.T) {
 	e := draining{&busy{changed: make(chan struct{})}}
 	w := &paper{header: http.Header{}}
-	st := &stream{server: &server{Config: Config{Engine: e}}, w: w, control: http.NewResponseController(w), unsent: unsent{Count: 2}}
+	st := &stream{server: &server{Config: Config{Engine: e}}, w: w, control: http.NewResponseController(w), waiting: unsent{Count: 2}}
 	e.change()
 	if !st.tell() || !strings.Contains(w.text.String(), "event: node") {
 		t.Errorf("two unsent, then one: the stream says %q; want a node event", w.text.String())

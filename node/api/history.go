@@ -34,7 +34,7 @@ type saved struct {
 	EffectiveMS int64       `json:"effective_ms" doc:"The claim, held between what the device had heard of the province and the province's own time; 0: not believed."`
 	Witnessed   bool        `json:"witnessed" doc:"The province has committed it, so effective_ms is held by its time."`
 	Suspect     bool        `json:"suspect" doc:"Its clock was wrong."`
-	Tick        string      `json:"tick" enum:"here,office,province"`
+	Tick        string      `json:"tick" enum:"here,office,province,covered"`
 	Wrote       list[wrote] `json:"wrote"`
 }
 

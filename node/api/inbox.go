@@ -22,10 +22,11 @@ const countTo = 1000
 
 // inboxKinds are the kinds in the order in which the inbox tells them: first devices
 // that have to be looked at, then what is in no list.
-var inboxKinds = []string{"fork", "edited", "late", "conflict"}
+var inboxKinds = []string{"fork", "refused", "edited", "late", "conflict"}
 
 type inboxCounts struct {
 	Forks     int `json:"forks" doc:"Devices' logs of which two histories are held."`
+	Refused   int `json:"refused" doc:"Records with something that a peer doesn't take, or that the province's word hides."`
 	Edited    int `json:"edited" doc:"Records that were edited by someone who didn't know of their deletion."`
 	Late      int `json:"late" doc:"Saves about records that were deleted everywhere before."`
 	Conflicts int `json:"conflicts" doc:"Records in which a person has to settle a field."`
@@ -35,7 +36,7 @@ type inboxCounts struct {
 type inboxCountsOutput struct{ Body inboxCounts }
 
 type inboxInput struct {
-	Kind   string `query:"kind" enum:"fork,edited,late,conflict" doc:"Only this kind."`
+	Kind   string `query:"kind" enum:"fork,refused,edited,late,conflict" doc:"Only this kind."`
 	Cursor string `query:"cursor" maxLength:"4096" doc:"next of the page before."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"20"`
 }
@@ -46,8 +47,8 @@ type inboxAnswer struct {
 }
 
 type inboxItem struct {
-	Kind       string       `json:"kind" enum:"fork,edited,late,conflict"`
-	ID         string       `json:"id" doc:"Of a late one: what dismiss takes."`
+	Kind       string       `json:"kind" enum:"fork,refused,edited,late,conflict"`
+	ID         string       `json:"id" doc:"Of a late or a refused one: what dismiss takes."`
 	Collection string       `json:"collection"`
 	Record     string       `json:"record"`
 	Title      string       `json:"title" doc:"Empty where nothing is known of the record any more."`
@@ -59,7 +60,10 @@ type inboxItem struct {
 	AtMS       int64        `json:"at_ms" doc:"As its device's clock claimed; of a fork when this device noticed it; 0: not known any more."`
 	Deleted    *deletion    `json:"deleted,omitempty" doc:"Of an edited one: the deletion."`
 	Decided    bool         `json:"decided,omitempty" doc:"Of a fork: the province has said which history has the log's name."`
-	Wrote      list[Said]   `json:"wrote" doc:"Of a late one: what it says."`
+	Wrote      list[Said]   `json:"wrote" doc:"Of a late or a refused one: what it says."`
+	Why        *label       `json:"why,omitempty" doc:"Of a refused one: the reason."`
+	By         string       `json:"by,omitempty" doc:"Of a refused one: which machine doesn't take it; empty where the province's word hides it."`
+	Gone       bool         `json:"gone,omitempty" doc:"Of a refused one: its record isn't shown, so a new one is to be made of it."`
 }
 
 type inboxOutput struct{ Body inboxAnswer }
@@ -71,7 +75,7 @@ type dismissInput struct {
 func (s *server) registerInbox(api huma.API) {
 	add(s, api, s.signedIn(http.MethodGet, "/inbox/counts", "inbox-counts", "How much waits for a person."), s.inboxCounts)
 	add(s, api, s.signedIn(http.MethodGet, "/inbox", "inbox", "What waits for a person, kind by kind."), s.inbox)
-	op := s.signedIn(http.MethodPost, "/inbox/{id}/dismiss", "dismiss", "Take a late save off this device's list. The save itself stays.")
+	op := s.signedIn(http.MethodPost, "/inbox/{id}/dismiss", "dismiss", "Take a late save, or something refused, off this device's list. The save itself stays.")
 	add(s, api, op, s.dismiss)
 }
 
@@ -81,7 +85,12 @@ func (s *server) inboxCounts(context.Context, *struct{}) (*inboxCountsOutput, er
 		return nil, err
 	}
 	forks, err := s.Engine.Forks()
-	return &inboxCountsOutput{inboxCounts{min(len(forks), countTo), w.Edited, w.Late, w.Conflicts, countTo}}, err
+	if err != nil {
+		return nil, err
+	}
+	stuck, _ := s.stuck()
+	refused, err := s.Engine.WaitingRefused(stuck, countTo)
+	return &inboxCountsOutput{inboxCounts{min(len(forks), countTo), refused, w.Edited, w.Late, w.Conflicts, countTo}}, err
 }
 
 func (s *server) dismiss(_ context.Context, in *dismissInput) (*struct{}, error) {
@@ -105,6 +114,8 @@ func (s *server) sources(kind string) (all []func(context.Context, string, int) 
 		case kind != "" && kind != k:
 		case k == "fork":
 			all = append(all, s.forks)
+		case k == "refused":
+			all = append(all, s.refused, s.hidden)
 		case k == "edited":
 			all = append(all, s.edited)
 		case k == "late":

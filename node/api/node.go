@@ -21,9 +21,17 @@ type Info struct {
 	Commune  *Commune // nil at a province
 	ReadOnly bool
 	Peers    []Peer
+	Stuck    []Stuck // logs that a peer doesn't take
 
 	Protection Protection
 	Damage     Damage
+}
+
+// Stuck is a log that a peer doesn't take, and why.
+type Stuck struct {
+	engine.Stuck
+	Peer string // its name
+	Why  node.Text
 }
 
 // Damage is what of the store isn't as it was written, as far as is known.
@@ -122,6 +130,47 @@ type packRef struct {
 type unsent struct {
 	Count    int    `json:"count" doc:"Saves held here that the province is not known to have received."`
 	OldestMS *int64 `json:"oldest_ms"`
+	// Carried says who has some of them on the way.
+	Carried list[load] `json:"carried" doc:"Who has some of them on the way: a laptop that isn't connected now and has signed for them, a stick, a courier. None of it has arrived."`
+}
+
+// load is what a carrier has on the way.
+type load struct {
+	Name    string `json:"name"`
+	Count   int    `json:"count" doc:"Saves; of a record its values."`
+	SinceMS int64  `json:"since_ms" doc:"When a stick or a courier was given it; 0: unknown."`
+}
+
+// loadsOf leaves out who is connected: what such a laptop has is here as well.
+func (s *server) loadsOf(all []engine.Load) (out []load) {
+	if len(all) == 0 {
+		return nil
+	}
+	connected := map[string]bool{}
+	for _, p := range s.Node.Info().Peers {
+		connected[p.Device] = p.Connected
+	}
+	for _, l := range all {
+		name := l.Courier
+		if name == "" {
+			if connected[l.Device.String()] {
+				continue
+			}
+			name = s.Node.DeviceName(l.Device)
+		}
+		out = append(out, load{name, l.Count, l.SinceMS})
+	}
+	return out
+}
+
+// unsent reads what the province isn't known to have received.
+func (s *server) unsent() (u unsent, err error) {
+	if u.Count, u.OldestMS, err = s.Engine.Unsent(); err != nil || u.Count == 0 {
+		return u, err
+	}
+	loads, err := s.Engine.Loads()
+	u.Carried = s.loadsOf(loads)
+	return u, err
 }
 
 type nodeOutput struct{ Body nodeAnswer }
@@ -143,7 +192,7 @@ func (s *server) registerNode(api huma.API) {
 }
 
 func (s *server) node(context.Context, *struct{}) (*nodeOutput, error) {
-	count, oldest, err := s.Engine.Unsent()
+	waiting, err := s.unsent()
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +208,7 @@ func (s *server) node(context.Context, *struct{}) (*nodeOutput, error) {
 	return &nodeOutput{nodeAnswer{
 		Name: i.Name, Role: i.Role, Device: i.Device, Scope: i.Scope, Commune: optional[Commune]{i.Commune},
 		Demo: s.Lines != nil, ReadOnly: i.ReadOnly, Pack: packRef{p.ID, strconv.FormatUint(uint64(p.Version), 10)},
-		NowMS: s.Now().UnixMilli(), Peers: i.Peers, Unsent: unsent{count, oldest},
+		NowMS: s.Now().UnixMilli(), Peers: i.Peers, Unsent: waiting,
 		Protection: protection{i.Protection.Class, labelOf(i.Protection.Says), i.Protection.Damaged, i.Protection.Rotating},
 		Damage:     damage(i.Damage),
 		Views:      views,

@@ -56,7 +56,8 @@ type recordAnswer struct {
 	Values     map[string]any  `json:"values" doc:"Every field of the collection; null where it is missing."`
 	Flags      list[flag]      `json:"flags"`
 	Conflicts  list[string]    `json:"conflicts" doc:"Fields in which different values stand side by side."`
-	Tick       string          `json:"tick" enum:"here,office,province"`
+	Tick       string          `json:"tick" enum:"here,office,province,covered"`
+	Carried    list[load]      `json:"carried" doc:"Who has some of it on the way to the province. None of it has arrived."`
 	CreatedMS  int64           `json:"created_ms"`
 	UpdatedMS  int64           `json:"updated_ms"`
 	UpdatedBy  string          `json:"updated_by"`
@@ -86,7 +87,7 @@ type sibling struct {
 	DeviceName string `json:"device_name"`
 	AtMS       int64  `json:"at_ms" doc:"As its device's clock claimed."`
 	Shown      bool   `json:"shown"`
-	Tick       string `json:"tick" enum:"here,office,province"`
+	Tick       string `json:"tick" enum:"here,office,province,covered"`
 
 	EffectiveMS int64          `json:"effective_ms,omitempty" doc:"The claim, held between what the device had heard of the province and the province's own time; 0: not believed."`
 	Suspect     bool           `json:"suspect,omitempty" doc:"Its clock was wrong."`
@@ -113,6 +114,7 @@ type createInput struct {
 type changeBody struct {
 	Version string         `json:"version" minLength:"1" doc:"Of the record that the form was opened on: what came since is not overwritten."`
 	Values  map[string]any `json:"values"`
+	Again   bool           `json:"again,omitempty" doc:"Write what is named also where that stands already: for what is refused."`
 }
 
 type recordInput struct {
@@ -161,7 +163,7 @@ func (s *server) search(ctx context.Context, in *searchInput) (*pageOutput, erro
 	}
 	out := &pageOutput{pageAnswer{Total: page.Total, Next: orNull(page.Next), AsOfMS: page.AsOfMS}}
 	for _, v := range page.Items {
-		out.Body.Items = append(out.Body.Items, recordOf(c, v))
+		out.Body.Items = append(out.Body.Items, s.recordOf(c, v))
 	}
 	return out, nil
 }
@@ -247,7 +249,7 @@ func (s *server) change(ctx context.Context, in *changeInput) (*recordOutput, er
 	if err != nil {
 		return nil, err
 	}
-	return s.save(ctx, in.C, engine.Change{Record: &id, Seen: in.Body.Version}, in.Body.Values)
+	return s.save(ctx, in.C, engine.Change{Record: &id, Seen: in.Body.Version, Anew: in.Body.Again}, in.Body.Values)
 }
 
 func (s *server) save(ctx context.Context, collection string, change engine.Change, given map[string]any) (*recordOutput, error) {
@@ -296,7 +298,7 @@ func (s *server) read(ctx context.Context, c *schema.Collection, id crdt.RecordI
 	if err != nil {
 		return nil, err
 	}
-	out := &recordOutput{recordOf(c, v)}
+	out := &recordOutput{s.recordOf(c, v)}
 	if v.Edited {
 		d, err := s.Engine.DeletedRecord(ctx, c.ID, id)
 		if err != nil {
@@ -313,10 +315,10 @@ func (s *server) read(ctx context.Context, c *schema.Collection, id crdt.RecordI
 	return out, nil
 }
 
-func recordOf(c *schema.Collection, v *engine.View) recordAnswer {
+func (s *server) recordOf(c *schema.Collection, v *engine.View) recordAnswer {
 	r := recordAnswer{
 		ID: v.ID.String(), Collection: v.Collection, Version: v.Version, Title: titleOf(c, v.Values), Values: map[string]any{},
-		Conflicts: v.Conflicts, Damaged: v.Damaged, Edited: v.Edited, Tick: v.Tick.String(), CreatedMS: v.CreatedMS, UpdatedMS: v.UpdatedMS, UpdatedBy: v.UpdatedBy,
+		Conflicts: v.Conflicts, Damaged: v.Damaged, Edited: v.Edited, Tick: v.Tick.String(), Carried: s.loadsOf(v.Carried), CreatedMS: v.CreatedMS, UpdatedMS: v.UpdatedMS, UpdatedBy: v.UpdatedBy,
 	}
 	for _, f := range c.Fields {
 		r.Values[f.Name] = f.Present(v.Values[f.Name])

@@ -21,6 +21,7 @@ import (
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/api"
+	"github.com/vungxa/vungxa/node/engine"
 	"github.com/vungxa/vungxa/node/store/durable"
 	"github.com/vungxa/vungxa/sync/identity"
 )
@@ -175,6 +176,9 @@ func (d *Daemon) Info() api.Info {
 		for _, log := range slices.SortedFunc(maps.Keys(s.Held), crdt.LogID.Compare) { // one is said, the rest goes on
 			why := s.Held[log].Reason.VI
 			peer.WhyNot = &why
+			info.Stuck = append(info.Stuck, api.Stuck{
+				Stuck: engine.Stuck{Log: log, UpTo: s.Held[log].UpTo}, Peer: other.Name, Why: node.Text(s.Held[log].Reason),
+			})
 		}
 		info.Peers = append(info.Peers, peer)
 	}
@@ -203,6 +207,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	group.Go(func() error { return d.serveLines(ctx) })
 	group.Go(func() error { return d.findOffice(ctx) })
 	group.Go(func() error { return d.tend(ctx) })
+	group.Go(func() error { return d.leaveStuck(ctx) })
 	group.Go(func() error { return d.scrub(ctx) })
 	group.Go(func() error {
 		if err := d.http.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
