@@ -73,7 +73,7 @@ export function createApi({ baseUrl = '', fetch, language, onSignedOut }: ApiOpt
       run<Rec>(client.GET('/api/v0/collections/{c}/records/{id}', { params: { path: { c, id } } })),
     create: (c: string, values: Values) =>
       run<Rec>(client.POST('/api/v0/collections/{c}/records', { params: { path: { c } }, body: { values } })),
-    change: (c: string, id: string, body: { version: Rec['version']; values: Values }) =>
+    change: (c: string, id: string, body: { version: Rec['version']; values: Values; again?: boolean }) =>
       run<Rec>(client.PATCH('/api/v0/collections/{c}/records/{id}', { params: { path: { c, id } }, body })),
     remove: (c: string, id: string, version: Rec['version']) =>
       run<Rec>(client.POST('/api/v0/collections/{c}/records/{id}/delete', { params: { path: { c, id } }, body: { version } })),

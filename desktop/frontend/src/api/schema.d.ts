@@ -221,7 +221,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Take a late save off this device's list. The save itself stays. */
+        /** Take a late save, or something refused, off this device's list. The save itself stays. */
         post: operations["dismiss"];
         delete?: never;
         options?: never;
@@ -333,6 +333,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v0/sticks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Removable disks, and the devices that they can carry to. */
+        get: operations["sticks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v0/sticks/inspect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What lies on a stick; nothing is changed. */
+        post: operations["inspect-stick"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v0/sticks/swap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take in what a stick brings for this node, and write what its readers lack. */
+        post: operations["swap-stick"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -346,6 +397,8 @@ export interface components {
             siblings: components["schemas"]["Sibling"][];
         };
         ChangeBody: {
+            /** @description Write what is named also where that stands already: for what is refused. */
+            again?: boolean;
             values: {
                 [key: string]: unknown;
             };
@@ -571,6 +624,11 @@ export interface components {
              * @description Saves about records that were deleted everywhere before.
              */
             late: number;
+            /**
+             * Format: int64
+             * @description Records with something that a peer doesn't take, or that the province's word hides.
+             */
+            refused: number;
         };
         InboxItem: {
             /**
@@ -578,6 +636,8 @@ export interface components {
              * @description As its device's clock claimed; of a fork when this device noticed it; 0: not known any more.
              */
             at_ms: number;
+            /** @description Of a refused one: which machine doesn't take it; empty where the province's word hides it. */
+            by?: string;
             collection: string;
             /** @description Fields of a conflict. */
             conflicts: string[];
@@ -589,10 +649,12 @@ export interface components {
             deleted?: components["schemas"]["Deletion"];
             /** @description Empty of a conflict, which has several. */
             device_name: string;
-            /** @description Of a late one: what dismiss takes. */
+            /** @description Of a refused one: its record isn't shown, so a new one is to be made of it. */
+            gone?: boolean;
+            /** @description Of a late or a refused one: what dismiss takes. */
             id: string;
             /** @enum {string} */
-            kind: "fork" | "edited" | "late" | "conflict";
+            kind: "fork" | "refused" | "edited" | "late" | "conflict";
             /** @description Who wrote it; of several the newest. */
             officer: string;
             record: string;
@@ -600,7 +662,9 @@ export interface components {
             title: string;
             /** @description For restore and delete of an edited one. */
             version: string;
-            /** @description Of a late one: what it says. */
+            /** @description Of a refused one: the reason. */
+            why?: components["schemas"]["Label"];
+            /** @description Of a late or a refused one: what it says. */
             wrote: components["schemas"]["Said"][];
         };
         KpiSet: {
@@ -640,6 +704,19 @@ export interface components {
         };
         LineBody: {
             cut: boolean;
+        };
+        Load: {
+            /**
+             * Format: int64
+             * @description Saves; of a record its values.
+             */
+            count: number;
+            name: string;
+            /**
+             * Format: int64
+             * @description When a stick or a courier was given it; 0: unknown.
+             */
+            since_ms: number;
         };
         Node: {
             commune: components["schemas"]["Commune"] | null;
@@ -749,6 +826,8 @@ export interface components {
             says: components["schemas"]["Label"];
         };
         Record: {
+            /** @description Who has some of it on the way to the province. None of it has arrived. */
+            carried: components["schemas"]["Load"][];
             /** @description Not in lists. */
             cells?: {
                 [key: string]: components["schemas"]["Cell"];
@@ -767,7 +846,7 @@ export interface components {
             flags: components["schemas"]["Flag"][];
             id: string;
             /** @enum {string} */
-            tick: "here" | "office" | "province";
+            tick: "here" | "office" | "province" | "covered";
             title: string;
             updated_by: string;
             /** Format: int64 */
@@ -815,7 +894,7 @@ export interface components {
             /** @description Its clock was wrong. */
             suspect: boolean;
             /** @enum {string} */
-            tick: "here" | "office" | "province";
+            tick: "here" | "office" | "province" | "covered";
             /** @description The province has committed it, so effective_ms is held by its time. */
             witnessed: boolean;
             wrote: components["schemas"]["Wrote"][];
@@ -877,7 +956,7 @@ export interface components {
             /** @description Its clock was wrong. */
             suspect?: boolean;
             /** @enum {string} */
-            tick: "here" | "office" | "province";
+            tick: "here" | "office" | "province" | "covered";
             value: unknown;
         };
         SignInBody: {
@@ -903,7 +982,126 @@ export interface components {
                 [key: string]: string[];
             } | null;
         };
+        StickContents: {
+            files: components["schemas"]["StickFile"][];
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            free: number;
+            path: string;
+        };
+        StickFile: {
+            /** @description Name of the device that wrote it, where that can be read. */
+            by: string;
+            /**
+             * Format: int64
+             * @description Saves in it, by the word of the device that wrote it.
+             */
+            entries: number;
+            /** @description No part follows. */
+            last: boolean;
+            /**
+             * Format: int64
+             * @description By the clock of the machine that wrote it.
+             */
+            modified_ms: number;
+            name: string;
+            /**
+             * Format: int64
+             * @description From 1; 0: unknown.
+             */
+            part: number;
+            /**
+             * Format: int64
+             * @description 0: unknown.
+             */
+            readers: number;
+            /** @description Why something of it was not taken. */
+            refused: components["schemas"]["Label"][];
+            /** @description What that means, and what to do. */
+            says: components["schemas"]["Label"];
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
+            /** @enum {string} */
+            state: "ready" | "taken" | "waiting" | "no-room" | "refused" | "ours" | "arrived" | "foreign" | "partial" | "short" | "altered" | "unknown" | "irregular" | "stranger" | "unread";
+            /** @description Names of its readers, of one that was written here. */
+            to: string[];
+        };
+        StickInspectInputBody: {
+            path: string;
+        };
+        StickOrder: {
+            /** @description Write only what had no room on the last stick. */
+            go_on?: boolean;
+            path: string;
+            /** @description Devices to write for, beside those whose bundles are on it. */
+            to: string[];
+        };
+        StickPlace: {
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            free: number;
+            label: string;
+            path: string;
+        };
+        StickPlaces: {
+            /** @description The devices that can be written for. */
+            readers: components["schemas"]["StickReader"][];
+            /** @description This device's certificate names a key for bundles, so it can read them. */
+            ready: boolean;
+            sticks: components["schemas"]["StickPlace"][];
+        };
+        StickReader: {
+            /**
+             * Format: int64
+             * @description Saves that are on their way to it and not known to have arrived.
+             */
+            carried: number;
+            connected: boolean;
+            device: string;
+            /** @description Its certificate names a key for bundles. */
+            key: boolean;
+            name: string;
+            /** @enum {string} */
+            role: "box" | "laptop" | "province";
+        };
+        StickSwapped: {
+            /**
+             * Format: int64
+             * @description Saves that were taken in.
+             */
+            entries: number;
+            /** @description What the stick brought. */
+            files: components["schemas"]["StickFile"][];
+            path: string;
+            /**
+             * Format: int64
+             * @description Receipts that were.
+             */
+            receipts: number;
+            written: components["schemas"]["StickWritten"][];
+        };
+        StickWritten: {
+            /** Format: int64 */
+            bytes: number;
+            device: string;
+            /** Format: int64 */
+            entries: number;
+            files: string[];
+            /** @description There was no room for all. */
+            more: boolean;
+            name: string;
+            problem: components["schemas"]["Label"] | null;
+        };
         Unsent: {
+            /** @description Who has some of them on the way: a laptop that isn't connected now and has signed for them, a stick, a courier. None of it has arrived. */
+            carried: components["schemas"]["Load"][];
             /**
              * Format: int64
              * @description Saves held here that the province is not known to have received.
@@ -1363,7 +1561,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only this kind. */
-                kind?: "fork" | "edited" | "late" | "conflict";
+                kind?: "fork" | "refused" | "edited" | "late" | "conflict";
                 /** @description next of the page before. */
                 cursor?: string;
                 limit?: number;
@@ -1679,6 +1877,101 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sticks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StickPlaces"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "inspect-stick": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StickInspectInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StickContents"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "swap-stick": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StickOrder"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StickSwapped"];
+                };
             };
             /** @description A problem */
             default: {

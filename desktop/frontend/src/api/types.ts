@@ -33,6 +33,9 @@ export type Sibling = Omit<Schemas['Sibling'], 'value'> & { value: Value }
 export type Cell = { conflict: boolean; siblings: Sibling[] }
 export type Rec = Omit<Schemas['Record'], 'values' | 'cells'> & {
   values: Values
+/** The ticks that are searched by; a record that a checkpoint covers is among those that the province has. */
+export type SearchedTick = NonNullable<Schemas['SearchBody']['tick']>
+export type Load = Schemas['Load']
   cells?: Record<string, Cell>
 }
 export type Page = Omit<Schemas['Page'], 'items'> & { items: Rec[] }

@@ -16,7 +16,7 @@ import css from './inbox.module.css'
 
 type Props = { schema: Schema; item: InboxItem; readOnly: boolean }
 
-const icons = { fork: 'conflict', edited: 'trash', late: 'clock', conflict: 'conflict' } as const
+const icons = { fork: 'conflict', refused: 'warning', edited: 'trash', late: 'clock', conflict: 'conflict' } as const
 
 export function Item({ schema, item, readOnly }: Props) {
   const { t, label } = useWords()
@@ -32,7 +32,7 @@ export function Item({ schema, item, readOnly }: Props) {
         </span>
         <Sentence item={item} collection={collection} />
         {item.damaged === true && <p>{t('list.damaged')}</p>}
-        {item.kind === 'late' && <Content schema={schema} collection={collection} wrote={item.wrote} />}
+        {(item.kind === 'late' || item.kind === 'refused') && <Content schema={schema} collection={collection} wrote={item.wrote} />}
         <Actions item={item} collection={collection} readOnly={readOnly} />
       </div>
     </li>
@@ -60,6 +60,15 @@ function Sentence({ item, collection }: { item: InboxItem; collection: Collectio
     return (
       <p>
         {named}: {t('inbox.conflict', { fields: fields.join(', ') })}
+      </p>
+    )
+  }
+  if (item.kind === 'refused') {
+    const why = item.why === undefined ? '' : label(item.why)
+    return (
+      <p>
+        {item.title !== '' && <>{named}: </>}
+        {item.by === undefined ? t('inbox.hidden', { by, at: showMoment(item.at_ms), why }) : t('inbox.refused', { by, at: showMoment(item.at_ms), why, peer: item.by })}
       </p>
     )
   }
@@ -99,11 +108,12 @@ function focusHeading() {
 function Actions({ item, collection, readOnly }: { item: InboxItem; collection: Collection | undefined; readOnly: boolean }) {
   const { t } = useWords()
   if (item.kind === 'fork') return null // the province settles it
-  if (item.kind === 'late') return readOnly ? null : <LateActions item={item} collection={collection} />
+  if (item.kind === 'late' || (item.kind === 'refused' && item.gone === true)) return readOnly ? null : <LateActions item={item} collection={collection} />
   const to = paths.record(item.collection, item.record)
   const title = item.title === '' ? item.record : item.title
   return (
     <div className={css.actions}>
+      {item.kind === 'refused' && !readOnly && <RefusedActions item={item} title={title} status={collection?.status ?? null} />}
       {item.kind === 'edited' && !readOnly && item.damaged !== true && <EditedActions item={item} title={title} />}
       <Link to={to} className={css.open} aria-label={`${t(item.kind === 'conflict' && !readOnly ? 'inbox.settle' : 'inbox.open')}: ${title}`}>
         {t(item.kind === 'conflict' && !readOnly ? 'inbox.settle' : 'inbox.open')} <Icon name="right" size={12} />
@@ -136,12 +146,38 @@ function EditedActions({ item, title }: { item: InboxItem; title: string }) {
   )
 }
 
-function LateActions({ item, collection }: { item: InboxItem; collection: Collection | undefined }) {
+/** Opens the record's form with what wasn't taken; saving sends it again. */
+function RefusedActions({ item, title, status }: { item: InboxItem; title: string; status: string | null }) {
+  const { t } = useWords()
+  const dismiss = useDismiss(item)
+  // A step that the province has rejected is made again, if at all, by the record's own panel of steps.
+  const wrote = item.wrote.filter(({ what, field }) => (what === 'written' || what === 'added') && (item.by !== undefined || field !== status))
+  const again = wrote.flatMap(({ field }) => (field === undefined ? [] : [field]))
+  const resend = () => {
+    leavePrefill({ collection: item.collection, record: item.record, values: writtenValues(wrote), again })
+    navigate(paths.edit(item.collection, item.record))
+  }
+  return (
+    <>
+      {dismiss.isError && <ProblemNote error={dismiss.error} />}
+      {again.length > 0 && (
+        <Button size="compact-sm" onClick={resend} aria-label={`${t('inbox.resend')}: ${title}`}>
+          {t('inbox.resend')}
+        </Button>
+      )}
+      <Button size="compact-sm" variant="default" onClick={() => !dismiss.isPending && dismiss.mutate()} aria-label={`${t('inbox.dismiss')}: ${title}`}>
+        {t('inbox.dismiss')}
+      </Button>
+    </>
+  )
+}
+
+function useDismiss(item: InboxItem) {
   const { t } = useWords()
   const api = useApi()
   const client = useQueryClient()
   const notice = useNotice()
-  const dismiss = useMutation({
+  return useMutation({
     mutationFn: () => api.dismiss(item.id),
     onSuccess: () => {
       void client.invalidateQueries({ queryKey: ['inbox'] })
@@ -149,9 +185,14 @@ function LateActions({ item, collection }: { item: InboxItem; collection: Collec
       focusHeading()
     },
   })
-  const values = collection === undefined ? {} : writtenValues(item)
+}
+
+function LateActions({ item, collection }: { item: InboxItem; collection: Collection | undefined }) {
+  const { t } = useWords()
+  const dismiss = useDismiss(item)
+  const values = collection === undefined ? {} : writtenValues(item.wrote)
   const remake = () => {
-    leavePrefill({ collection: item.collection, values, late: item.id })
+    leavePrefill({ collection: item.collection, values, settles: item.id })
     navigate(paths.new(item.collection))
   }
   return (
@@ -169,7 +210,7 @@ function LateActions({ item, collection }: { item: InboxItem; collection: Collec
   )
 }
 
-function writtenValues(item: InboxItem): Values {
-  const written = item.wrote.filter((said) => said.what === 'written' && said.field !== undefined)
+function writtenValues(wrote: Said[]): Values {
+  const written = wrote.filter((said) => said.what === 'written' && said.field !== undefined)
   return Object.fromEntries(written.map((said) => [said.field ?? '', said.value ?? null]))
 }

@@ -3,12 +3,12 @@ import type { InboxCounts, InboxKind } from '../api/types'
 import { showCount } from '../format/number'
 import type { Language } from '../i18n'
 
-export const kinds: readonly InboxKind[] = ['fork', 'edited', 'late', 'conflict']
+export const kinds: readonly InboxKind[] = ['fork', 'refused', 'edited', 'late', 'conflict']
 
 export type Count = { count: number; more: boolean }
 
 export function countOf(counts: InboxCounts, kind: InboxKind): Count {
-  const count = { fork: counts.forks, edited: counts.edited, late: counts.late, conflict: counts.conflicts }[kind]
+  const count = { fork: counts.forks, refused: counts.refused, edited: counts.edited, late: counts.late, conflict: counts.conflicts }[kind]
   return { count, more: count >= counts.counted_to }
 }
 

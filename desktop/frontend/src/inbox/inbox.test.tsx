@@ -2,7 +2,7 @@ import { screen, waitFor } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
 import { describe, expect, it, vi } from 'vitest'
 import type { InboxItem } from '../api/types'
-import { NewPage } from '../record/RecordPage'
+import { NewPage, RecordPage } from '../record/RecordPage'
 import { boat, boats, nodeState, schema } from '../testing/pack'
 import { draw, fakeApi } from '../testing/render'
 import { InboxLink } from './InboxLink'
@@ -26,7 +26,7 @@ const edited = item('edited', { deleted: { officer: 'Lò Thị Hòa', device_nam
 const late = item('late', { title: '', wrote: [{ field: 'Ten', what: 'written', value: 'Sao Hôm' }, { field: 'NgayDen', what: 'written', value: '2026-11-03' }, { what: 'unread' }] })
 const conflict = item('conflict', { conflicts: ['BenDau'], device_name: '' })
 const fork = item('fork', { collection: '', record: '', title: '', officer: '', device_name: 'Hộp xã' })
-const counts = { forks: 1, edited: 1, late: 1, conflicts: 1000, counted_to: 1000 }
+const counts = { forks: 1, refused: 2, edited: 1, late: 1, conflicts: 1000, counted_to: 1000 }
 
 const page = <InboxPage schema={schema} />
 const inboxOf = (...items: InboxItem[]) => ({ inbox: vi.fn(() => Promise.resolve({ items, next: null })), inboxCounts: () => Promise.resolve(counts) })
@@ -76,6 +76,31 @@ describe('the inbox', () => {
     await waitFor(() => expect(dismiss).toHaveBeenCalledWith('late.1'))
   })
 
+  it('opens the form with what was refused, and sends it again as it is', async () => {
+    const why = { vi: 'Dấu niêm phong không đúng.', en: 'The seal is wrong.' }
+    const refused = item('refused', { why, by: 'Hộp xã', wrote: [{ field: 'BenDau', what: 'written', value: '02' }, { what: 'created' }] })
+    const change = vi.fn(() => Promise.resolve(boat()))
+    const api = fakeApi({ ...inboxOf(refused, item('refused', { id: 'refused.2', record: 'b2', why, gone: true, wrote: [{ field: 'Ten', what: 'written', value: 'Sao Hôm' }] })), change, record: () => Promise.resolve(boat({ BenDau: '02' })) })
+    const { unmount } = await draw(page, { api })
+    expect(await screen.findByText(/đã lưu lúc 23\/11\/2026 16:30, nhưng Hộp xã không nhận: Dấu niêm phong không đúng/)).toBeDefined()
+    expect(screen.getByRole('button', { name: 'Lập bản ghi mới từ nội dung này' })).toBeDefined()
+    await userEvent.click(screen.getByRole('button', { name: /^Sửa và gửi lại/ }))
+    expect(location.pathname).toBe('/c/boats/r/b1/edit')
+    unmount()
+    await draw(<RecordPage schema={schema} collection={boats} id="b1" editing />, { api })
+    expect(await screen.findByText(/sẽ được gửi lại như một lần lưu mới/)).toBeDefined()
+    await userEvent.keyboard('{Control>}{Enter}{/Control}')
+    await waitFor(() => expect(change).toHaveBeenCalledWith('boats', 'b1', { version: 'v1', values: { BenDau: '02' }, again: true }))
+  })
+
+  it('takes what is refused off the list', async () => {
+    const dismiss = vi.fn(() => Promise.resolve(undefined))
+    await draw(page, { api: fakeApi({ ...inboxOf(item('refused', { why: { vi: 'Máy đó đã bị thu hồi.', en: 'Revoked.' } })), dismiss }) })
+    await screen.findByText(/Máy đó đã bị thu hồi/)
+    await userEvent.click(screen.getByRole('button', { name: /^Đã xem/ }))
+    await waitFor(() => expect(dismiss).toHaveBeenCalledWith('refused.1'))
+  })
+
   it('asks for one kind, and for the pages of it', async () => {
     const inbox = vi.fn(({ cursor }: { cursor?: string }) => Promise.resolve({ items: [conflict], next: cursor === undefined ? 'p2' : null }))
     await draw(page, { api: fakeApi({ inbox, inboxCounts: () => Promise.resolve(counts) }) })
@@ -95,6 +120,6 @@ describe('the inbox', () => {
 
   it('shows in the header how much waits', async () => {
     await draw(<InboxLink />, { api: fakeApi({ inboxCounts: () => Promise.resolve({ ...counts, conflicts: 3 }) }) })
-    expect((await screen.findByRole('link', { name: /Việc cần xem/ })).textContent).toContain('6')
+    expect((await screen.findByRole('link', { name: /Việc cần xem/ })).textContent).toContain('8')
   })
 })

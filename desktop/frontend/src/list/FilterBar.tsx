@@ -2,7 +2,7 @@
 import { Button, Select } from '@mantine/core'
 import { useState } from 'react'
 import { useKpis, useNode } from '../api/queries'
-import type { Collection, Tick } from '../api/types'
+import type { Collection, SearchedTick } from '../api/types'
 import { officeMonth } from '../format/time'
 import { useWords } from '../i18n'
 import type { CollectionProps } from '../record/RecordPage'
@@ -83,7 +83,7 @@ function QuickFilters({ offered, state, set }: QuickProps) {
   )
 }
 
-function TickFilter({ tick, choose }: { tick: Tick | null; choose: (tick: Tick | null) => void }) {
+function TickFilter({ tick, choose }: { tick: SearchedTick | null; choose: (tick: SearchedTick | null) => void }) {
   const { t } = useWords()
   const data = ticks.map((value) => ({ value, label: t(`tick.${value}`) }))
   return (

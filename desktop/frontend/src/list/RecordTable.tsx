@@ -85,7 +85,7 @@ function Row({ schema, columns, record, onOpen }: RowProps) {
         <Cell key={field.name} schema={schema} field={field} record={record} link={i === 0 ? { to, opened } : null} />
       ))}
       <td>
-        <TickMark tick={record.tick} />
+        <TickMark tick={record.tick} carried={record.carried} />
       </td>
     </tr>
   )

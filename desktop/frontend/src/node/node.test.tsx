@@ -32,13 +32,13 @@ it('shows the lines that are down first where there are many', async () => {
 
 it('counts what waits and how long the oldest has, by the node’s clock', async () => {
   const api = fakeApi()
-  await draw(<Unsent unsent={{ count: 12, oldest_ms: nodeState.now_ms - 3 * 3_600_000 }} />, { api })
-  expect(await screen.findByText('cũ nhất 3 giờ')).toBeDefined()
+  await draw(<Unsent unsent={{ count: 12, oldest_ms: nodeState.now_ms - 3 * 86_400_000, carried: [{ name: 'Máy của Páo', count: 9, since_ms: 0 }] }} />, { api })
+  expect(await screen.findByText('chưa gửi lâu nhất: 3 ngày · đang mang đi: 9')).toBeDefined()
   expect(screen.getByText('Chưa tới tỉnh: 12')).toBeDefined()
 })
 
 it('speaks of this device alone when nothing waits', async () => {
-  await draw(<Unsent unsent={{ count: 0, oldest_ms: null }} />)
+  await draw(<Unsent unsent={{ count: 0, oldest_ms: null, carried: [] }} />)
   expect(screen.getByText('Chưa tới tỉnh: 0')).toBeDefined()
   expect(screen.getByText('lần lưu có ở máy này')).toBeDefined()
 })

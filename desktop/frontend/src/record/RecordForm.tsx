@@ -18,16 +18,18 @@ type Props = {
   collection: Collection
   /** The record as it is now; null for a new one. The form keeps what it was opened on. */
   record: Rec | null
-  /** What a new record's form has typed in it from the start. */
+  /** What the form has typed in it from the start. */
   initial?: Values | undefined
+  /** Fields that are saved again even as they are: what was saved of them wasn't taken. */
+  again?: string[] | undefined
   onSaved: (record: Rec) => void
   onCancel: () => void
 }
 
-export function RecordForm({ schema, collection, record, initial, onSaved, onCancel }: Props) {
+export function RecordForm({ schema, collection, record, initial, again, onSaved, onCancel }: Props) {
   const { t } = useWords()
   const [openedOn] = useState(record)
-  const form = useRecordForm(schema, collection, openedOn, onSaved, initial)
+  const form = useRecordForm(schema, collection, openedOn, onSaved, initial, again)
   const guard = useLeaveGuard(form.dirty)
   const field = useLastField()
   useFormKeys(form.submit, onCancel)

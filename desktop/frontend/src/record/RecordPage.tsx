@@ -10,6 +10,7 @@ import { useShortcuts } from '../app/shortcuts'
 import { useWords } from '../i18n'
 import { Heading } from '../ui/Heading'
 import { Icon } from '../ui/icons'
+import { Note } from '../ui/Note'
 import { ProblemNote } from '../ui/ProblemNote'
 import { Reading } from '../ui/Reading'
 import { DeleteButton } from './Deletion'
@@ -24,7 +25,7 @@ function useSaved() {
   const { t } = useWords()
   const notice = useNotice()
   return (record: Rec) => {
-    notice(t('record.saved'), record.tick === 'province' ? undefined : t('record.savedLater'))
+    notice(t('record.saved'), record.tick === 'province' || record.tick === 'covered' ? undefined : t('record.savedLater'))
     navigate(paths.record(record.collection, record.id), { replace: true, unguarded: true })
   }
 }
@@ -38,7 +39,7 @@ export function NewPage({ schema, collection }: CollectionProps) {
   const onSaved = (record: Rec) => {
     saved(record)
     // What fails here stays in the inbox, where it can be taken off again.
-    if (prefill !== null) void api.dismiss(prefill.late).catch(() => undefined)
+    if (prefill?.settles !== undefined) void api.dismiss(prefill.settles).catch(() => undefined)
   }
   return (
     <Frame collection={collection} title={title} focus={false}>
@@ -68,13 +69,29 @@ export function RecordPage({ schema, collection, id, editing }: RecordPageProps)
   if (editing && !readOnly && !deleted)
     return (
       <Frame collection={collection} title={`${t('record.edit')}: ${record.data.title}`} focus={false}>
-        <RecordForm key={id} schema={schema} collection={collection} record={record.data} onSaved={onSaved} onCancel={() => navigate(here)} />
+        <EditForm key={id} schema={schema} collection={collection} record={record.data} onSaved={onSaved} onCancel={() => navigate(here)} />
       </Frame>
     )
   return (
     <Frame collection={collection} title={record.data.title} action={readOnly || deleted ? undefined : <Actions edit={edit} record={record.data} />}>
       <RecordView schema={schema} collection={collection} record={record.data} readOnly={readOnly} />
     </Frame>
+  )
+}
+
+/** The form of a record, with what wasn't taken of it where the inbox sent the officer here. */
+function EditForm(props: CollectionProps & { record: Rec; onSaved: (record: Rec) => void; onCancel: () => void }) {
+  const { t } = useWords()
+  const [prefill] = useState(() => takePrefill(props.collection.id, props.record.id))
+  return (
+    <>
+      {prefill !== null && (
+        <Note tone="wait" title={t('inbox.resend')}>
+          {t('inbox.resending')}
+        </Note>
+      )}
+      <RecordForm {...props} initial={prefill?.values} again={prefill?.again} />
+    </>
   )
 }
 

@@ -77,7 +77,7 @@ function Ticks({ record }: { record: Rec }) {
   return (
     <section className={css.card} aria-label={t('tick.title')} data-tick={record.tick}>
       <h2>{t('tick.title')}</h2>
-      <TickSteps tick={record.tick} />
+      <TickSteps tick={record.tick} carried={record.carried} />
     </section>
   )
 }

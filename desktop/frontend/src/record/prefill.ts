@@ -1,12 +1,15 @@
-// What a new record's form begins with, handed over from the inbox. In memory only, and taken once: no
+// What a form begins with, handed over from the inbox. In memory only, and taken once: no
 // address and no storage of the browser holds it.
 import type { Values } from '../api/types'
 
 export type Prefill = {
   collection: string
   values: Values
-  /** The late save that the new record settles. */
-  late: string
+  /** What of the inbox a new record settles. */
+  settles?: string
+  /** The record that is to be saved again, and the fields of it that weren't taken. */
+  record?: string
+  again?: string[]
 }
 
 let waiting: Prefill | null = null
@@ -15,8 +18,8 @@ export function leavePrefill(prefill: Prefill): void {
   waiting = prefill
 }
 
-export function takePrefill(collection: string): Prefill | null {
+export function takePrefill(collection: string, record?: string): Prefill | null {
   const taken = waiting
   waiting = null
-  return taken?.collection === collection ? taken : null
+  return taken?.collection === collection && taken.record === record ? taken : null
 }

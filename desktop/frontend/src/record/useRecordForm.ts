@@ -24,7 +24,7 @@ export type FormState = {
 }
 
 /** `record` is what the form was opened on (null for a new one); later versions don't touch it. */
-export function useRecordForm(schema: Schema, collection: Collection, record: Rec | null, onSaved: (record: Rec) => void, initial: Values = {}): FormState {
+export function useRecordForm(schema: Schema, collection: Collection, record: Rec | null, onSaved: (record: Rec) => void, initial: Values = {}, again: string[] = []): FormState {
   const { t } = useWords()
   const api = useApi()
   const accept = useAcceptRecord()
@@ -39,7 +39,7 @@ export function useRecordForm(schema: Schema, collection: Collection, record: Re
     mutationFn: (values: Values) =>
       opened.record === null
         ? api.create(collection.id, values)
-        : api.change(collection.id, opened.record.id, { version: opened.record.version, values }),
+        : api.change(collection.id, opened.record.id, { version: opened.record.version, values, ...(again.length > 0 ? { again: true } : {}) }),
     onSuccess: (saved) => {
       accept(saved)
       onSaved(saved)
@@ -64,8 +64,8 @@ export function useRecordForm(schema: Schema, collection: Collection, record: Re
     if (save.isPending) return
     save.reset()
     setOthers([])
-    if (opened.record !== null && !dirty) return setNothingChanged(true)
-    const reading = opened.record === null ? readNew(schema, collection, draft) : readChanges(schema, collection, opened.draft, draft)
+    if (opened.record !== null && !dirty && again.length === 0) return setNothingChanged(true)
+    const reading = opened.record === null ? readNew(schema, collection, draft) : readChanges(schema, collection, opened.draft, draft, again)
     const found = complaintTexts(reading.complaints, t)
     setErrors(found)
     if (Object.keys(found).length > 0) return setFailures((n) => n + 1)

@@ -30,9 +30,9 @@ export function readNew(schema: Schema, collection: Collection, draft: Draft): D
   return { values: Object.fromEntries(filled), complaints }
 }
 
-/** Reads an edit: only what was changed travels, so that nothing unseen is overwritten. */
-export function readChanges(schema: Schema, collection: Collection, opened: Draft, draft: Draft): DraftReading {
-  return readFields(schema, collection, draft, changedFields(opened, draft))
+/** Reads an edit: only what was changed travels, and what is to be sent again, so that nothing unseen is overwritten. */
+export function readChanges(schema: Schema, collection: Collection, opened: Draft, draft: Draft, again: string[] = []): DraftReading {
+  return readFields(schema, collection, draft, [...changedFields(opened, draft), ...again])
 }
 
 function readFields(schema: Schema, collection: Collection, draft: Draft, names: string[]): DraftReading {

@@ -1,5 +1,5 @@
 // A list's conditions as a person sets them, and as the node is asked.
-import type { Collection, Field, Filter, Schema, Search, Tick } from '../api/types'
+import type { Collection, Field, Filter, Schema, Search, SearchedTick } from '../api/types'
 import { parseDate } from '../format/time'
 import { isClosed, listOf } from './fields'
 
@@ -14,7 +14,7 @@ export type ListState = {
   text: string
   conditions: Record<string, Condition>
   quick: QuickFilter[]
-  tick: Tick | null
+  tick: SearchedTick | null
   /** The deleted records instead of those that are shown; nothing else narrows them. */
   deleted: boolean
   sort: { field: string; desc: boolean }
