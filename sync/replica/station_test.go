@@ -2,6 +2,7 @@ package replica_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -69,6 +70,7 @@ type station struct {
 	ingest replica.Ingest // nil: the node's
 	retry  time.Duration  // the longest; 0: 60 s
 	files  *shelf         // attachments; nil: none
+	meets  func(ed25519.PublicKey) (replica.Peer, bool)
 
 	r    *replica.Replica
 	stop context.CancelFunc
@@ -157,7 +159,7 @@ func (s *station) start() {
 		Root:  identity.Public(root), Certificate: s.node.Certificate, Directory: s.node.Directory,
 		Scopes: s.node.Claims.Scopes, Peers: s.peers,
 		Log: &keeper{Node: s.node, kept: &s.kept}, Ingest: ingest, Sign: s.node.Sign, Hear: s, Notes: s, Carrier: s.net.host(s.name, s.node.Claims.PeerKey),
-		Now: time.Now, Rand: rand.NewChaCha8([32]byte{1}), RetryMax: s.retry,
+		Now: time.Now, Rand: rand.NewChaCha8([32]byte{1}), RetryMax: s.retry, Meets: s.meets,
 	})
 	if err != nil {
 		s.t.Fatal(err)
