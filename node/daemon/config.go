@@ -31,6 +31,9 @@ type Config struct {
 	Commune *Commune     `json:"commune,omitempty"` // a commune's node: which
 	HTTP    string       `json:"http"`              // host:port of the page, loopback
 	Sync    string       `json:"sync"`              // host:port for other nodes
+	// Thin is the host:port (UDP) of the thin link, for lines that are slow and far; ""
+	// doesn't listen on it.
+	Thin string `json:"thin,omitempty"`
 	// MDNSOff keeps the node from announcing itself on the local network, and from
 	// looking for the office's other devices there. One whose Sync is loopback never does.
 	MDNSOff   bool      `json:"mdns_off,omitempty"`
@@ -53,6 +56,7 @@ type Commune struct {
 type Peer struct {
 	Device  string `json:"device"`
 	Address string `json:"address,omitempty"`
+	Thin    string `json:"thin,omitempty"` // its host:port on the thin link: instead, or when Address can't be reached
 }
 
 // Officer is someone who may sign in at a node.

@@ -33,6 +33,7 @@ import (
 	"github.com/vungxa/vungxa/sync/hub"
 	"github.com/vungxa/vungxa/sync/identity"
 	"github.com/vungxa/vungxa/sync/link"
+	"github.com/vungxa/vungxa/sync/link/thin"
 	"github.com/vungxa/vungxa/sync/replica"
 )
 
@@ -62,7 +63,8 @@ type Daemon struct {
 	travels  *files
 	engine   *engine.Engine
 	host     *link.Host
-	hub      *hub.Hub // nil but on a hub
+	thin     *thin.Host // nil without
+	hub      *hub.Hub   // nil but on a hub
 	replica  *replica.Replica
 	sticks   *bundle.Bundles
 	auth     *auth.Auth
@@ -91,6 +93,7 @@ func New(dir string, opts Options) (*Daemon, error) {
 		d.openAttachments,
 		d.openEngine,
 		d.listenSync,
+		d.listenThin,
 		d.openHub,
 		d.openReplica,
 		d.openSticks,

@@ -80,10 +80,12 @@ func (c *Conn) tryRead() ([]byte, error) {
 	if ok {
 		return frame, nil
 	}
-	if over, err := c.line.Over(); over && err != nil {
-		return nil, fmt.Errorf("thin: read: %w", err)
-	} else if over || ended {
+	over, err := c.line.Over()
+	if ended || over && err == nil {
 		return nil, io.EOF
+	}
+	if over {
+		return nil, fmt.Errorf("thin: read: %w", err)
 	}
 	return nil, nil
 }
