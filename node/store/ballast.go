@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/vungxa/vungxa/node/store/durable"
@@ -90,6 +91,11 @@ const replaceSlack = 64 << 10
 func DiskFull(err error) bool {
 	const windowsDiskFull = syscall.Errno(112) // ERROR_DISK_FULL
 	return errors.Is(err, syscall.ENOSPC) || runtime.GOOS == "windows" && errors.Is(err, windowsDiskFull)
+}
+
+// noBlock is DiskFull, also of what Badger says: it passes some causes on as words.
+func noBlock(err error) bool {
+	return DiskFull(err) || strings.Contains(err.Error(), syscall.ENOSPC.Error())
 }
 
 // writeZeros writes zeros to a file of which no blocks can be had otherwise.

@@ -1,9 +1,12 @@
 package store
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/vungxa/vungxa/node"
@@ -47,5 +50,19 @@ func TestADamagedCurrentOnAFullDisk(t *testing.T) {
 		other.leave()
 		s = open(t, dir)
 		holds(t, s, "a")
+	}
+}
+
+// Whatever on the way meets the disk's last block, whoever opens a store is told that it
+// is the disk, and not to repair.
+func TestOpeningMeetsTheLastBlock(t *testing.T) {
+	o := testOptions()
+	o.Room = func(string) (Room, error) { return Room{}, syscall.ENOSPC }
+	_, plain := Open(t.TempDir(), o)
+	badgers := errors.New("Cannot write pid file err: " + syscall.ENOSPC.Error()) // as Badger wraps it
+	for name, err := range map[string]error{"a file of the store's": plain, "Badger": openError("store", badgers)} {
+		if said := fmt.Sprint(err); node.CodeOf(err) != node.Unavailable || !strings.Contains(said, "the disk is full") || strings.Contains(said, "repair") {
+			t.Errorf("%s: %v; want the sentence about the disk", name, err)
+		}
 	}
 }

@@ -83,6 +83,9 @@ func openAs(dir string, opts Options) (*Store, error) {
 		heads: map[crdt.LogID]crdt.Head{},
 	}
 	if err := s.open(); err != nil {
+		if noBlock(err) && node.CodeOf(err) == node.Internal {
+			err = noRoomToOpen(dir, err)
+		}
 		return nil, errors.Join(err, s.abandon())
 	}
 	return s, nil
@@ -314,6 +317,9 @@ func tryAgain(open func(badger.Options) (*badger.DB, error), o badger.Options) (
 func openError(dir string, err error) error {
 	if strings.Contains(err.Error(), "Cannot acquire directory lock") {
 		return taken(dir, err)
+	}
+	if noBlock(err) {
+		return noRoomToOpen(dir, err)
 	}
 	return node.Errorf(node.Damaged,
 		"Không mở được kho dữ liệu %s: %w. Hãy dùng `vungxa repair`, hoặc khôi phục từ bản sao lưu.",
