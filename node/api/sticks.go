@@ -74,6 +74,7 @@ type StickFile struct {
 type StickOrder struct {
 	Path string   `json:"path" minLength:"1" maxLength:"4096"`
 	To   []string `json:"to" maxItems:"64" nullable:"false" doc:"Devices to write for, beside those whose bundles are on it."`
+	GoOn bool     `json:"go_on,omitempty" doc:"Write only what had no room on the last stick."`
 }
 
 // StickSwapped is what came of it.

@@ -123,7 +123,7 @@ func (d *Daemon) SwapStick(ctx context.Context, o api.StickOrder) (out api.Stick
 		return out, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	both, err := d.sticks.Swap(ctx, s, to)
+	both, err := d.sticks.Swap(ctx, s, to, o.GoOn)
 	if err != nil {
 		return out, stickTrouble(err)
 	}

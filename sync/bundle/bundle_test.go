@@ -161,7 +161,7 @@ func (d *desk) swap(s *bundle.Stick, to ...*desk) bundle.Both {
 	for _, r := range to {
 		devices = append(devices, r.Claims.Device)
 	}
-	out, err := d.b.Swap(context.Background(), s, devices)
+	out, err := d.b.Swap(context.Background(), s, devices, false)
 	must(d.t, err)
 	for _, err := range out.Failed {
 		d.t.Fatal(err)

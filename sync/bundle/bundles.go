@@ -539,7 +539,8 @@ type Both struct {
 // Swap takes in what is for this device, then writes the answers to those who wrote it,
 // and what each of the others lacks: one bundle for each. It stops at the first trouble
 // of this node; a stick that is full or can't be written on is told for each reader.
-func (b *Bundles) Swap(ctx context.Context, s *Stick, to []crdt.Device) (out Both, err error) {
+// after: what is written goes on where the last stick was full.
+func (b *Bundles) Swap(ctx context.Context, s *Stick, to []crdt.Device, after bool) (out Both, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	out.Exported, out.Failed = map[crdt.Device]Exported{}, map[crdt.Device]error{}
@@ -556,7 +557,7 @@ func (b *Bundles) Swap(ctx context.Context, s *Stick, to []crdt.Device) (out Bot
 		if err := ctx.Err(); err != nil {
 			return out, err
 		}
-		done, err := b.export(ctx, s, Order{To: []crdt.Device{d}, Answer: out.Answers[d]})
+		done, err := b.export(ctx, s, Order{To: []crdt.Device{d}, After: after, Answer: out.Answers[d]})
 		out.Exported[d] = done
 		if err != nil {
 			out.Failed[d] = err

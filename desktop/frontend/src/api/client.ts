@@ -3,7 +3,7 @@ import createClient, { type Middleware } from 'openapi-fetch'
 import { asProblem, Problem, problemFrom } from './problem'
 import type { paths } from './schema'
 import { readSession } from './session'
-import type { DeletedPage, History, Inbox, InboxCounts, InboxKind, Kpis, NodeState, Officer, Page, Rec, Schema, Search, Session, SignedIn, Values } from './types'
+import type { DeletedPage, History, Inbox, InboxCounts, InboxKind, Kpis, NodeState, Officer, Page, Rec, Schema, Search, Session, SignedIn, StickContents, StickOrder, StickPlaces, StickSwapped, Values } from './types'
 
 export type ApiOptions = {
   baseUrl?: string
@@ -87,6 +87,9 @@ export function createApi({ baseUrl = '', fetch, language, onSignedOut }: ApiOpt
     inbox: (query: { kind?: InboxKind; cursor?: string }) => run<Inbox>(client.GET('/api/v0/inbox', { params: { query } })),
     dismiss: (id: string) => run<undefined>(client.POST('/api/v0/inbox/{id}/dismiss', { params: { path: { id } } })),
     kpis: (month: string, signal?: AbortSignal) => run<Kpis>(client.GET('/api/v0/kpis', { params: { query: { month } }, ...until(signal) })),
+    sticks: () => run<StickPlaces>(client.GET('/api/v0/sticks')),
+    stick: (path: string) => run<StickContents>(client.POST('/api/v0/sticks/inspect', { body: { path } })),
+    swapStick: (body: StickOrder) => run<StickSwapped>(client.POST('/api/v0/sticks/swap', { body })),
     cutLine: (device: string, cut: boolean) =>
       run<undefined>(client.POST('/api/v0/demo/lines/{device}', { params: { path: { device } }, body: { cut } })),
   }

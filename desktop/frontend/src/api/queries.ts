@@ -3,7 +3,7 @@
 import { keepPreviousData, QueryClient, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { createContext, useContext } from 'react'
 import type { Api } from './client'
-import type { InboxKind, Rec, Search } from './types'
+import type { InboxKind, Rec, Search, StickOrder } from './types'
 
 const ApiContext = createContext<Api | null>(null)
 export const ApiProvider = ApiContext.Provider
@@ -29,6 +29,28 @@ const minuteMs = 60_000
 export function useNode() {
   const api = useApi()
   return useQuery({ queryKey: ['node'], queryFn: api.node, refetchInterval: minuteMs })
+}
+
+/** What is plugged in is looked for while the page is open. */
+const plugMs = 3_000
+
+export function useSticks() {
+  const api = useApi()
+  return useQuery({ queryKey: ['sticks'], queryFn: api.sticks, refetchInterval: plugMs })
+}
+
+export function useStick(path: string) {
+  const api = useApi()
+  return useQuery({ queryKey: ['sticks', 'one', path], queryFn: () => api.stick(path), placeholderData: keepPreviousData })
+}
+
+export function useSwapStick() {
+  const api = useApi()
+  const client = useQueryClient()
+  return useMutation({
+    mutationFn: (order: StickOrder) => api.swapStick(order),
+    onSettled: () => client.invalidateQueries(),
+  })
 }
 
 export function useSchema() {

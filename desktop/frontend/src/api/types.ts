@@ -15,6 +15,13 @@ export type SignedIn = Schemas['SignedIn']
 export type Session = Schemas['Session']
 export type NodeState = Schemas['Node']
 export type Peer = Schemas['Peer']
+export type StickPlace = Schemas['StickPlace']
+export type StickPlaces = Schemas['StickPlaces']
+export type StickReader = Schemas['StickReader']
+export type StickContents = Schemas['StickContents']
+export type StickFile = Schemas['StickFile']
+export type StickOrder = Schemas['StickOrder']
+export type StickSwapped = Schemas['StickSwapped']
 export type Schema = Schemas['Schema']
 export type Collection = Schemas['Collection']
 export type Field = Schemas['Field']
@@ -26,6 +33,9 @@ export type Figure = Schemas['Figure']
 export type CoveredDevice = Schemas['CoveredDevice']
 export type Flag = Schemas['Flag']
 export type Tick = Schemas['Record']['tick']
+/** The ticks that are searched by; a record that a checkpoint covers is among those that the province has. */
+export type SearchedTick = NonNullable<Schemas['SearchBody']['tick']>
+export type Load = Schemas['Load']
 
 export type Filter = Omit<Schemas['Filter'], 'value'> & { value?: string | number | boolean }
 export type Search = Omit<Schemas['SearchBody'], 'filters'> & { filters?: Filter[] }
@@ -33,9 +43,6 @@ export type Sibling = Omit<Schemas['Sibling'], 'value'> & { value: Value }
 export type Cell = { conflict: boolean; siblings: Sibling[] }
 export type Rec = Omit<Schemas['Record'], 'values' | 'cells'> & {
   values: Values
-/** The ticks that are searched by; a record that a checkpoint covers is among those that the province has. */
-export type SearchedTick = NonNullable<Schemas['SearchBody']['tick']>
-export type Load = Schemas['Load']
   cells?: Record<string, Cell>
 }
 export type Page = Omit<Schemas['Page'], 'items'> & { items: Rec[] }

@@ -15,6 +15,7 @@ function useSections(route: Route): Section[] {
   return [
     ...collections.map((c) => ({ to: paths.list(c.id), label: label(c.label), current: c.id === shown })),
     { to: paths.kpi, label: t('app.kpi'), current: route.page === 'kpi' },
+    { to: paths.stick, label: t('app.stick'), current: route.page === 'stick' },
     ...(demo ? [{ to: paths.demo, label: t('app.demo'), current: route.page === 'demo' }] : []),
   ]
 }

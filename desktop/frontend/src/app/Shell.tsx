@@ -7,6 +7,7 @@ import { InboxPage } from '../inbox/InboxPage'
 import { ListPage } from '../list/ListPage'
 import { useWords } from '../i18n'
 import { DemoPage } from '../node/DemoPage'
+import { StickPage } from '../node/StickPage'
 import { NewPage, RecordPage } from '../record/RecordPage'
 import { Heading } from '../ui/Heading'
 import { Note } from '../ui/Note'
@@ -62,6 +63,7 @@ function RoutedPage({ route }: { route: Route }) {
   const schema = useSchema()
   const node = useNode()
   if (route.page === 'kpi') return <KpiPage />
+  if (route.page === 'stick') return <StickPage />
   if (route.page === 'demo' && node.data?.demo === true) return <DemoPage />
   if (schema.isError) return <ProblemNote error={schema.error} />
   if (schema.data === undefined) return <Reading />

@@ -8,6 +8,7 @@ export type Route =
   | { page: 'record'; collection: string; id: string; editing: boolean }
   | { page: 'kpi' }
   | { page: 'inbox' }
+  | { page: 'stick' }
   | { page: 'demo' }
   | { page: 'home' }
   | { page: 'unknown' }
@@ -16,6 +17,7 @@ export const paths = {
   home: '/',
   kpi: '/kpi',
   inbox: '/inbox',
+  stick: '/stick',
   demo: '/demo',
   list: (collection: string) => `/c/${encodeURIComponent(collection)}`,
   new: (collection: string) => `/c/${encodeURIComponent(collection)}/new`,
@@ -26,7 +28,7 @@ export const paths = {
 export function parsePath(pathname: string): Route {
   const [first, collection, action, id, mode, ...rest] = pathname.split('/').filter(Boolean).map(decode)
   if (first === undefined) return { page: 'home' }
-  if (collection === undefined && (first === 'kpi' || first === 'inbox' || first === 'demo')) return { page: first }
+  if (collection === undefined && (first === 'kpi' || first === 'inbox' || first === 'stick' || first === 'demo')) return { page: first }
   if (first !== 'c' || collection === undefined || rest.length > 0) return { page: 'unknown' }
   if (action === undefined) return { page: 'list', collection }
   if (action === 'new' && id === undefined) return { page: 'new', collection }

@@ -2,12 +2,15 @@
 import { inboxEn } from './inbox'
 import type { vi } from './vi'
 
+import { stickEn } from './stick'
+
 export const en: typeof vi = {
   app: {
     name: 'Vùng Xa',
     skip: 'Skip to the main content',
     menu: 'Sections',
     kpi: 'KPIs',
+    stick: 'Carry by USB',
     demo: 'Demo',
     help: 'Help and shortcuts',
     language: 'Language',
@@ -75,16 +78,16 @@ export const en: typeof vi = {
     here: 'saved here',
     office: 'at the office',
     province: 'received by the province',
-    hereHint: 'Written durably on this device. No other device has given a receipt yet.',
-    officeHint: 'The office’s box has signed a receipt. The province has not.',
-    provinceHint: 'The province signed a receipt after its commit.',
     covered: 'sealed by the province',
     carried: 'on the way',
     carriedBy: 'On the way, not arrived: {{who}}.',
+    hereHint: 'Written durably on this device. No other device has given a receipt yet.',
+    officeHint: 'The office’s box has signed a receipt. The province has not.',
+    provinceHint: 'The province signed a receipt after its commit.',
+    coveredHint: 'Covered by a checkpoint of the province, which most of its machines have signed.',
     notYet: 'not yet',
     done: 'done',
   },
-    coveredHint: 'Covered by a checkpoint of the province, which most of its machines have signed.',
   list: {
     total: 'Records: {{total}}',
     asOf: 'as of {{at}}',
@@ -290,6 +293,7 @@ export const en: typeof vi = {
     self: 'this device',
     short: { received: 'Received', resolved: 'Resolved', open: 'Open', overdue: 'Overdue', on_time: 'On time' },
   },
+  stick: stickEn,
   demo: {
     title: 'Demo: cut and restore lines',
     explain: 'Cut a line to see that work goes on: saving still works, the unsent count grows, and everything goes out by itself when the line is back.',

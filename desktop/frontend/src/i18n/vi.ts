@@ -1,5 +1,6 @@
 // Vietnamese words of the page. en.ts holds the same keys; a test compares them.
 import { inboxVi } from './inbox'
+import { stickVi } from './stick'
 
 export const vi = {
   app: {
@@ -7,6 +8,7 @@ export const vi = {
     skip: 'Bỏ qua, tới nội dung chính',
     menu: 'Các mục',
     kpi: 'Chỉ số',
+    stick: 'Mang bằng USB',
     demo: 'Trình diễn',
     help: 'Trợ giúp và phím tắt',
     language: 'Ngôn ngữ',
@@ -74,17 +76,17 @@ export const vi = {
     here: 'đã lưu tại đây',
     office: 'đã tới cơ quan',
     province: 'tỉnh đã nhận',
-    hereHint: 'Đã ghi chắc chắn trên máy này. Chưa có biên nhận của máy nào khác.',
-    officeHint: 'Hộp của cơ quan đã ký biên nhận. Tỉnh chưa ký.',
-    provinceHint: 'Tỉnh đã ký biên nhận sau khi ghi chắc chắn vào sổ của tỉnh.',
-    notYet: 'chưa',
     covered: 'tỉnh đã chốt',
     carried: 'đang mang đi',
     carriedBy: 'Đang mang đi, chưa tới nơi: {{who}}.',
+    hereHint: 'Đã ghi chắc chắn trên máy này. Chưa có biên nhận của máy nào khác.',
+    officeHint: 'Hộp của cơ quan đã ký biên nhận. Tỉnh chưa ký.',
+    provinceHint: 'Tỉnh đã ký biên nhận sau khi ghi chắc chắn vào sổ của tỉnh.',
+    coveredHint: 'Nằm trong một điểm chốt của tỉnh: phần lớn các máy của tỉnh đã ký.',
+    notYet: 'chưa',
     done: 'xong',
   },
   list: {
-    coveredHint: 'Nằm trong một điểm chốt của tỉnh: phần lớn các máy của tỉnh đã ký.',
     total: 'Có {{total}} bản ghi',
     asOf: 'tính đến {{at}}',
     new: 'Thêm mới',
@@ -289,6 +291,7 @@ export const vi = {
     self: 'chính máy này',
     short: { received: 'Tiếp nhận', resolved: 'Giải quyết', open: 'Đang mở', overdue: 'Quá hạn', on_time: 'Đúng hạn' },
   },
+  stick: stickVi,
   demo: {
     title: 'Trình diễn: cắt và nối đường truyền',
     explain: 'Cắt một đường để thấy mọi việc vẫn chạy: lưu vẫn được, số chưa gửi tăng lên, rồi tự gửi khi nối lại.',

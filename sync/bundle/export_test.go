@@ -1,0 +1,47 @@
+package bundle
+
+import (
+	"crypto/ecdh"
+	"crypto/hpke"
+
+	"github.com/vungxa/vungxa/crdt/wire"
+)
+
+// Sizes of the outside, for tests.
+const (
+	HeadSize = headSize
+	MoreSize = moreSize
+)
+
+// Resealed is what a reader could do: seal what is inside, its signature too, for others.
+func Resealed(raw []byte, key *ecdh.PrivateKey, readers []*ecdh.PublicKey) ([]byte, error) {
+	s, err := Parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	private, err := hpke.NewDHKEMPrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := s.decrypt(private)
+	if err != nil {
+		return nil, err
+	}
+	head, aead, err := sealHead(readers, len(plain)+tagSize)
+	if err != nil {
+		return nil, err
+	}
+	return aead.Seal(head, make([]byte, aead.NonceSize()), plain, head), nil
+}
+
+// DecodeBody reads what is inside, and writes what it read as the same bytes.
+func DecodeBody(b []byte) {
+	var m body
+	if wire.Unmarshal(b, maxBody, &m) != nil {
+		return
+	}
+	again, err := wire.Marshal(m)
+	if err != nil || string(again) != string(b) {
+		panic("read, and written differently")
+	}
+}
