@@ -117,8 +117,14 @@ func TestCheckpointsNeverGoBack(t *testing.T) {
 func TestNewHubEpoch(t *testing.T) {
 	h := newHub(t)
 	l := testLog(0)
-	first := h.next(aTime, func(c *Checkpoint) { c.Heads = []Pin{{l, 3, Hash{3}}}; witness(l, 3, aTime)(c) })
+	step := Dot{Log: l, Seq: 9}
+	first := h.next(aTime, func(c *Checkpoint) {
+		c.Heads, c.Lapsed = []Pin{{l, 3, Hash{3}}}, []Device{{8}}
+		c.Verdicts = []Verdict{{Dot: step, Ruling: Confirmed, Index: 99}}
+		witness(l, 3, aTime)(c)
+	})
 	h.next(aTime+1, func(c *Checkpoint) { c.Heads = []Pin{{l, 5, Hash{5}}}; c.Lapsed = []Device{{7}} })
+	h.next(aTime+1, func(c *Checkpoint) { c.Heads = []Pin{{testLog(2), 1, Hash{1}}} })
 	c := &Checkpoint{Scope: testScope, At: Cite{2, 1}, Prev: checkpointHash(first), TimeMS: aTime + 2, Heads: []Pin{{testLog(1), 1, Hash{1}}}}
 	if err := h.authority.Apply(c, checkpointHash(c)); err != nil {
 		t.Fatal(err)
@@ -136,18 +142,29 @@ func TestNewHubEpoch(t *testing.T) {
 	if head, ok := a.headAt(l, a.said(Cite{1, 2})); !ok || head.Seq != 5 {
 		t.Errorf("at the second: %v, %v", head, ok)
 	}
-	if _, ok := a.headAt(l, a.said(Cite{1, 3})); ok {
+	if head, ok := a.headAt(l, a.said(Cite{1, 3})); !ok || head.Seq != 5 {
+		t.Errorf("at the third, which is void and doesn't name the log: %v, %v", head, ok)
+	}
+	if _, ok := a.headAt(l, a.said(Cite{1, 4})); ok {
 		t.Error("a checkpoint that never was held something")
 	}
-	if a.Lapsed[Device{7}] || a.Newest != c.At || a.Effective(Write{Dot: Dot{Log: l, Seq: 2}}).UntilMS != aTime {
+	if _, ok := a.headAt(testLog(3), a.said(first.At)); ok {
+		t.Error("a checkpoint held a log that none has named")
+	}
+	if !a.Lapsed[Device{8}] || a.Lapsed[Device{7}] || a.Newest != c.At || a.Effective(Write{Dot: Dot{Log: l, Seq: 2}}).UntilMS != aTime {
 		t.Error("what was said before is forgotten, or what is void is not")
 	}
-	c = &Checkpoint{Scope: testScope, At: Cite{2, 2}, Prev: checkpointHash(c), TimeMS: aTime + 3, Heads: []Pin{{l, 4, Hash{4}}}}
+	// A new epoch counts the cluster's entries from where its backup ended.
+	c = &Checkpoint{Scope: testScope, At: Cite{2, 2}, Prev: checkpointHash(c), TimeMS: aTime + 3, Heads: []Pin{{l, 4, Hash{4}}},
+		Verdicts: []Verdict{{Dot: step, Ruling: Rejected, Index: 7}}}
 	if err := a.Apply(c, checkpointHash(c)); err != nil {
 		t.Errorf("a head that the restored hub holds less of: %v", err)
 	}
 	if head, ok := a.Head(l); !ok || head.Seq != 4 {
 		t.Errorf("proved again: %v, %v", head, ok)
+	}
+	if a.Hides(Write{Dot: step}) != RejectedBy {
+		t.Error("a verdict of the old epoch stands against the new one's, for its higher index")
 	}
 	if got := a.Committed(l); !slices.Equal(got, []Head{{3, Hash{3}}, {4, Hash{4}}}) || (*Authority)(nil).Committed(l) != nil {
 		t.Errorf("committed %v", got)
