@@ -113,7 +113,7 @@ story: build bin/testsum ## the whole loop in a real browser
 
 # ---- beyond `make test`
 
-.PHONY: fuzz bench bench-peers powercut kill9 bitflips crdt-million crdt-explore mutate write-api machines
+.PHONY: fuzz bench bench-peers powercut kill9 bitflips crdt-million crdt-explore mutate cuts write-api machines
 FUZZTIME ?= 30s
 fuzz: ## fuzz each decoder for FUZZTIME (30s)
 	@$(WORKSHOP)/fuzz.sh $(FUZZTIME)
@@ -137,6 +137,10 @@ powercut: ## cut the power N times (100) from SEED: of a store, and a sixth each
 
 kill9: ## kill province, box and laptop at random N times (100), from SEED
 	@go test -count=1 -timeout 0 -run '^TestKill9$$' -v ./node/systemtest -kills $(N) -seed $(SEED)
+
+CUTS ?= 10000
+cuts: ## cut the line between two devices CUTS times (10000) at random
+	@go test -count=1 -timeout 0 -run '^TestRandomCuts$$' -v ./sync/reconcile -cuts $(CUTS)
 
 machines: ## read a kept backup on other kinds of machine, under qemu (Debian: qemu-user)
 	@go test -count=1 -v -run '^TestOtherMachines$$' ./node/store/backup -machines

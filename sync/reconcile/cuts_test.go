@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
+	"sync/atomic"
 	"testing"
 
 	"github.com/vungxa/vungxa/crdt"
@@ -34,7 +36,7 @@ func newOffice(t check, seed int) *office {
 	hangUp(a, b)
 	for i, size := range []int{10, 5000, 200, 9000} {
 		for _, n := range []*memlog.Node{o.laptop, o.box} {
-			if _, err := n.Save(scope, crdt.Class(1+i%3), noise(seed+i, size)); err != nil {
+			if _, err := n.SaveValue(scope, crdt.Class(1+i%3), []byte(noise(seed+i, size))); err != nil {
 				t.Fatalf("save: %v", err)
 			}
 		}
@@ -115,30 +117,51 @@ func TestCutAfterEveryFrame(t *testing.T) {
 }
 
 // Cuts at random, one after the other, until all has come: nothing is lost, and no
-// cut costs more than a frame.
+// cut costs more than a frame. `make cuts` tries 10,000.
 func TestRandomCuts(t *testing.T) {
-	cuts := 0
-	for seed := 0; cuts < *campaign; seed++ {
-		r := rand.New(rand.NewPCG(uint64(seed), 5))
-		whole := newOffice(t, seed)
-		want, frames := whole.talk(t, never)
-		o := newOffice(t, seed)
-		came, tries := 0, 0
-		for ; tries < 200; tries++ {
-			n := 1 + r.IntN(frames)
-			some, crossed := o.talk(t, n)
-			came += some
-			if crossed < n {
-				break
-			}
-			cuts++
+	var cuts, seeds, contacts, twice atomic.Int64
+	t.Run("all", func(t *testing.T) {
+		for range runtime.GOMAXPROCS(0) {
+			t.Run("", func(t *testing.T) {
+				t.Parallel()
+				for cuts.Load() < int64(*campaign) {
+					seed := int(seeds.Add(1)) - 1
+					n, again := cutUntilWhole(t, seed)
+					cuts.Add(int64(n))
+					contacts.Add(int64(n) + 1)
+					twice.Add(int64(again))
+				}
+			})
 		}
-		same(t, o.laptop, o.box)
-		if limit := want + tries*reconcile.MaxFrame; came > limit {
-			t.Errorf("seed %d: %d bytes of items came in %d contacts; at most %d", seed, came, tries+1, limit)
+	})
+	t.Logf("%d cuts in %d histories and %d contacts; %d bytes of items came twice, %d a cut",
+		cuts.Load(), seeds.Load(), contacts.Load(), twice.Load(), twice.Load()/max(cuts.Load(), 1))
+}
+
+// cutUntilWhole cuts an office's line until all has come, and says how often, and how
+// many bytes of items came again.
+func cutUntilWhole(t *testing.T, seed int) (cuts, again int) {
+	r := rand.New(rand.NewPCG(uint64(seed), 5))
+	whole := newOffice(t, seed)
+	want, frames := whole.talk(t, never)
+	o := newOffice(t, seed)
+	came := 0
+	for ; cuts < 200; cuts++ {
+		n := 1 + r.IntN(frames)
+		if r.IntN(4) > 0 { // mostly soon
+			n = 1 + r.IntN(6)
+		}
+		some, crossed := o.talk(t, n)
+		came += some
+		if crossed < n {
+			break
 		}
 	}
-	t.Logf("%d cuts", cuts)
+	same(t, whole.laptop, o.laptop, o.box)
+	if limit := want + cuts*reconcile.MaxFrame; came > limit || cuts == 200 {
+		t.Errorf("seed %d: %d bytes of items came in %d contacts; at most %d", seed, came, cuts+1, limit)
+	}
+	return cuts, max(came-want, 0)
 }
 
 // Frames that are damaged, cut short, repeated, swapped, or of another session: the

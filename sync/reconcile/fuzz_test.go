@@ -10,24 +10,38 @@ import (
 	"github.com/vungxa/vungxa/sync/reconcile"
 )
 
-// What is read as a message is written as the same bytes again, but for elements
-// that a later program adds; and costs memory in proportion to its length.
+// costs fails when a decoder allocates more than some times what it was given.
+func costs(t *testing.T, input []byte, decode func()) {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	decode()
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 64<<10+256*uint64(len(input)) {
+		t.Fatalf("%d bytes allocated for %d", n, len(input))
+	}
+}
+
+// What is read as a message, of a frame or of an item in parts, is written as the same
+// bytes again, but for elements that a later program adds; and costs memory in
+// proportion to its length.
 func FuzzDecode(f *testing.F) {
 	for _, frame := range conversation(f) {
 		f.Add(frame)
 		f.Add(reconcile.Longer(frame))
 	}
+	f.Add(reconcile.HeadsFrame(scope, manyHeads(300)))
+	for _, n := range []byte{0x9a, 0x9b} { // arrays, and byte strings, that claim to be giant
+		f.Add([]byte{0x83, 21, 0, n, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+		f.Add([]byte{0x82, 16, n - 0x40, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+	}
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		if len(frame) > reconcile.MaxFrame {
+		if len(frame) > reconcile.MaxItem {
 			return
 		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		again, ok := reconcile.Decode(frame)
-		runtime.ReadMemStats(&after)
-		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
-			t.Fatalf("%d bytes allocated for a frame of %d", n, len(frame))
-		}
+		var again []byte
+		var ok bool
+		costs(t, frame, func() { again, ok = reconcile.Decode(frame) })
 		if ok && !bytes.Equal(again, frame) && (len(again) >= len(frame) || !bytes.Equal(again[1:], frame[1:len(again)])) {
 			t.Fatalf("read, but written differently:\n%x\n%x", frame, again)
 		}
@@ -42,6 +56,8 @@ func FuzzMemory(f *testing.F) {
 		f.Add(k.memory)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		costs(t, b, func() { _, _ = reconcile.DecodeMemory(b) })
+		costs(t, b, func() { _, _ = reconcile.DecodeStaged(b) })
 		if m, err := reconcile.DecodeMemory(b); err == nil {
 			if _, err := m.Encode(); err != nil {
 				t.Fatalf("read, and not written: %v", err)
@@ -98,4 +114,14 @@ func conversation(t check) (frames [][]byte) {
 	return append(frames, refusal, reconcile.Frame(1, 1, [16]byte{1}, 2, 3, 1), reconcile.Frame(6, []any{0, [16]byte{1}, [8]byte{1}, 2}, 1, 0),
 		reconcile.Frame(8, []any{0, [16]byte{1}, [8]byte{1}, 2}, []any{[]any{1, [16]byte{1}}}), reconcile.Frame(10, [32]byte{1}, 0),
 		reconcile.Frame(11, 1, [16]byte{1}, 9, 3), reconcile.Frame(7, 11, "", "", "", []byte{}, 0), reconcile.Frame(12, 0))
+}
+
+// manyHeads is what is held of so many logs.
+func manyHeads(n int) reconcile.Holding {
+	h := reconcile.Holding{Heads: map[crdt.LogID]crdt.Head{}}
+	for i := range n {
+		log := crdt.LogID{Device: crdt.Device{byte(i), byte(i >> 8)}, Incarnation: crdt.Incarnation{1}, Scope: scope, Class: crdt.ClassRecords}
+		h.Heads[log] = crdt.Head{Seq: uint64(i) + 1, Hash: crdt.Hash{byte(i)}}
+	}
+	return h
 }

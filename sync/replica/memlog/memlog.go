@@ -98,8 +98,14 @@ func (n *Node) Log(scope crdt.Scope, class crdt.Class) crdt.LogID {
 
 // Save appends one entry that writes a text, and gives its place.
 func (n *Node) Save(scope crdt.Scope, class crdt.Class, text string) (crdt.Pos, error) {
+	return n.SaveValue(scope, class, text)
+}
+
+// SaveValue is Save of whatever CBOR has a form for. A long byte string costs little to
+// pack and unpack, where a long text costs some milliseconds.
+func (n *Node) SaveValue(scope crdt.Scope, class crdt.Class, v any) (crdt.Pos, error) {
 	id := n.Log(scope, class)
-	value, err := wire.Marshal(text)
+	value, err := wire.Marshal(v)
 	if err != nil {
 		return crdt.Pos{}, err
 	}
