@@ -18,6 +18,7 @@ type owed struct {
 	names       bool             // a fork is held whose entries haven't all their names
 	staged      []*staged        // written down, and not wholly applied
 	orders      bool             // to erase, which were given and may not be carried out
+	paying      bool             // it is being done: saves that go between the pieces leave it alone
 	some        atomic.Bool      // any of it
 }
 
@@ -75,7 +76,14 @@ func (e *Engine) settle() error {
 // payOwed does what has to be done before anything else is written. The caller holds
 // e.write.
 func (e *Engine) payOwed() error {
-	defer e.owed.note()
+	if e.owed.paying {
+		return nil
+	}
+	e.owed.paying = true
+	defer func() {
+		e.owed.paying = false
+		e.owed.note()
+	}()
 	return firstError(e.obeyCheckpoints, e.giveNames, e.completeStaged)
 }
 

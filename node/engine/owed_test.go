@@ -236,3 +236,30 @@ func TestANewIncarnationOnAFullDisk(t *testing.T) {
 		t.Errorf("after the next start it writes %v; want %v, which was stored with the first transaction", again, now)
 	}
 }
+
+// A snapshot that goes past entries which are written down and not wholly applied comes
+// after them: else they would be in the way of everything that is saved later.
+func TestASnapshotComesAfterWhatIsOwed(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, hub := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "hub", identity.RoleHub, others)
+	s := longSegment(newForger(t, testScope))
+	hub.ingest(s)
+	d := &filling{}
+	d.looks.Store(never)
+	box.openOn(d)
+	d.looks.Store(4)
+	if err := box.take(s)[0]; err == nil || len(box.owed.staged) == 0 {
+		t.Fatalf("%d are left: %v", len(box.owed.staged), err)
+	}
+	d.looks.Store(never)
+	if err := box.Store.Tend(); err != nil {
+		t.Fatal(err)
+	}
+	records, floor := hub.snapshotOf()
+	box.install(records, floor)
+	box.create(map[string]any{"subject": "Sau bản chụp"})
+	box.sound()
+	if n := box.search(Query{}).Total; n != 4*crdt.MaxRecords+1 {
+		t.Errorf("%d records", n)
+	}
+}

@@ -96,6 +96,7 @@ func (f *forks) settleAs(written crdt.LogID, settled []crdt.Hash) {
 // the last transaction. From then on now is what the engine reads by. The caller holds
 // e.write.
 func (e *Engine) rename(old, now authorities, last func(*store.Tx) error) error {
+	e.owed.names = false
 	err := e.renameAll(old, now, last)
 	e.owed.names = err != nil
 	e.owed.note()

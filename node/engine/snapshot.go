@@ -72,6 +72,9 @@ func (s *snapshot) begin() error {
 	e := s.engine
 	e.write.Lock()
 	defer e.write.Unlock()
+	if err := e.payOwed(); err != nil {
+		return err
+	}
 	s.erased = e.erased.size()
 	return e.cfg.Store.Update(func(tx *store.Tx) error {
 		if err := s.fits(tx); err != nil {
@@ -370,6 +373,9 @@ func (s *snapshot) finish(ctx context.Context) error {
 	}
 	e.write.Lock()
 	defer e.write.Unlock()
+	if err := e.payOwed(); err != nil { // or it would be below the floor when its turn comes
+		return err
+	}
 	pieces, _, err := s.left()
 	if err != nil {
 		return err

@@ -59,13 +59,16 @@ func (w *writeLock) rest() {
 }
 
 // lockToSave locks for a save: between the pieces of a renaming, if the save doesn't
-// write what that touches.
+// write what that touches, and nothing is written down that comes before it.
 func (e *Engine) lockToSave(s Save) error {
 	e.write.lockBeside()
 	if !e.write.shared {
 		return nil
 	}
-	apart, err := e.apart(s)
+	apart, err := len(e.owed.staged) == 0, error(nil)
+	if apart {
+		apart, err = e.apart(s)
+	}
 	if err == nil && apart {
 		return nil
 	}
