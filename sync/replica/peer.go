@@ -114,6 +114,7 @@ func (r *Replica) tend(ctx context.Context, p *peer) {
 			_ = p.incoming.Close() // nobody is left to hear of it
 		}
 	}()
+	r.recallLine(p)
 	for ctx.Err() == nil {
 		conn, cut := p.take()
 		switch {
@@ -138,7 +139,7 @@ func (p *peer) take() (conn Conn, cut bool) {
 func (p *peer) wait(now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.notBefore.Sub(now)
+	return max(p.notBefore.Sub(now), p.Terms.opens(now))
 }
 
 // pause waits until it is time to call, or something happens.
@@ -190,8 +191,12 @@ func (r *Replica) call(ctx context.Context, p *peer) {
 func (r *Replica) failed(p *peer, why reconcile.Text, err error) {
 	p.mu.Lock()
 	p.failures++
+	failures := p.failures
 	p.notBefore = r.cfg.Now().Add(r.delay(p.failures))
 	p.mu.Unlock()
+	if failures&(failures-1) == 0 { // each doubling: a wait that stays the same is not written again
+		r.keepLine(p)
+	}
 	r.cfg.Logger.Info("no session with a peer", "peer", p.Device, "error", err)
 	r.note(p, false, why, fmt.Sprint(err))
 }
@@ -200,8 +205,13 @@ func (r *Replica) failed(p *peer, why reconcile.Text, err error) {
 // nothing has failed.
 func (r *Replica) spent(p *peer, why reconcile.Text) {
 	p.mu.Lock()
-	p.failures, p.notBefore = 0, r.cfg.Now().Add(r.cfg.RetryMax)
+	rest := r.cfg.RetryMax
+	if p.Terms.Rest > 0 {
+		rest = p.Terms.Rest
+	}
+	p.failures, p.notBefore = 0, r.cfg.Now().Add(rest)
 	p.mu.Unlock()
+	r.keepLine(p)
 	r.note(p, false, why, "")
 }
 

@@ -57,6 +57,7 @@ type Peer struct {
 	PeerKey ed25519.PublicKey
 	Address string // where to call it; "": it calls
 	Cut     bool   // the operator has cut the line
+	Terms   Terms  // what the operator allows on it
 }
 
 // Replica keeps in touch with the peers of its Config while Run runs.
@@ -116,6 +117,9 @@ func (r *Replica) add(p Peer) error {
 		return fmt.Errorf("replica: peer %s is this device itself; take it off the list", p.Device)
 	case r.peer(p.Device) != nil || r.byKey(p.PeerKey) != nil:
 		return fmt.Errorf("replica: peer %s: it or its key is on the list twice", p.Device)
+	}
+	if err := p.Terms.check(); err != nil {
+		return fmt.Errorf("replica: peer %s: %w", p.Device, err)
 	}
 	r.listing.Lock()
 	defer r.listing.Unlock()
@@ -229,7 +233,7 @@ func (r *Replica) Kick() {
 type State struct {
 	Peer
 	Connected     bool   // a session runs
-	LastContactMS *int64 // when the peer last said anything, since the start
+	LastContactMS *int64 // when the peer last said anything, or was there when the line was cut here
 	// Why says why there is no session, and Detail where that came from: a place,
 	// in English, for who administers the machine.
 	Why    reconcile.Text

@@ -50,6 +50,7 @@ type drive struct {
 	held              int              // how many logs the peer doesn't take
 	kept              []byte           // the memory as it was written last
 	keep              <-chan time.Time // when it is written again
+	overtime          bool             // the time of the contact is used
 	own               error            // what went wrong on this node
 }
 
@@ -64,7 +65,9 @@ const (
 func (r *Replica) hold(ctx context.Context, p *peer, conn Conn) {
 	ctx, cancel := p.begin(ctx)
 	defer cancel(nil)
+	begun := r.cfg.Now()
 	err := r.session(ctx, p, conn)
+	r.ended(ctx, p, begun)
 	var refusal *reconcile.Refusal
 	switch {
 	case ctx.Err() != nil:
@@ -115,7 +118,7 @@ func (d *drive) open(ctx context.Context) error {
 	config := reconcile.Config{
 		Root: d.r.cfg.Root, Own: d.r.cfg.Certificate, Scopes: d.r.cfg.Scopes,
 		PeerKey: d.conn.PeerKey(), Peer: d.p.Device, Known: d.r.cfg.Directory.Certificate,
-		Cut: d.r.cfg.Cut, Window: d.conn.Window(), Budget: d.r.cfg.Budget,
+		Cut: d.r.cfg.Cut, Window: d.conn.Window(), Budget: d.r.allowance(d.p),
 	}
 	d.recall(&config)
 	if d.s, err = reconcile.New(config, seen.view); err != nil {
@@ -207,7 +210,7 @@ func (d *drive) loop(ctx context.Context) error {
 				d.trouble(err)
 			}
 		case <-spent:
-			d.s.Late()
+			spent = d.late()
 		case <-limit.C:
 			return late
 		case <-ended:
@@ -365,8 +368,21 @@ func (d *drive) trouble(err error) {
 
 // timer tells when the time of the contact is used; nil: never.
 func (d *drive) timer() <-chan time.Time {
-	if d.r.cfg.Time <= 0 {
+	limit := d.r.limit(d.p)
+	if limit < 0 {
 		return nil
 	}
-	return time.After(d.r.cfg.Time)
+	return time.After(limit)
+}
+
+// late lets only what is urgent go on, for as long again; then, and where the hours are
+// over, it ends the session.
+func (d *drive) late() <-chan time.Time {
+	if d.overtime || d.p.Terms.opens(d.r.cfg.Now()) > 0 {
+		d.s.Refuse(reconcile.Refuse(reconcile.Budget, "time"))
+		return nil
+	}
+	d.overtime = true
+	d.s.Late()
+	return d.timer()
 }
