@@ -7,15 +7,22 @@ import (
 
 // SyncOptions say what Sync measures.
 type SyncOptions struct {
-	Dir     string   // on the disk that the nodes use; a temporary directory is made in it
-	Records int      // of the first exchange
-	Lines   []string // which of SyncLines; none: all
-	Up      string   // file with the trace of the drive's line up; "": no drive
-	Down    string   // and down
-	Seed    uint64   // of losses and of the records
-	Now     func() time.Time
-	Skipped func(what, why string) // told of what isn't measured
+	Dir      string   // on the disk that the nodes use; a temporary directory is made in it
+	Records  int      // of the first exchange
+	Carriers []string // which of libp2p and thin; none: all
+	Lines    []string // which of SyncLines; none: all
+	Up       string   // file with the trace of the drive's line up; "": no drive
+	Down     string   // and down
+	Seed     uint64   // of losses and of the records
+	Now      func() time.Time
+	Skipped  func(what, why string) // told of what isn't measured
 }
+
+// Names of the carriers.
+const (
+	carrierLibp2p = "libp2p"
+	carrierThin   = "thin"
+)
 
 // Names of the lines that Sync measures on. The ruler has a round trip of half a second and
 // no other fault: on it time is told in round trips.

@@ -20,15 +20,12 @@ type syncCase struct {
 	line line.Both
 }
 
-// carrier is a way for two nodes to meet.
-type carrier struct {
-	name    string
-	measure func(context.Context, *syncRun, syncCase) error
-}
-
-// carriers are those that are measured, each on each line. Over libp2p the program
+// carriers are ways for two nodes to meet. Each is measured on each line: the program
 // itself runs, twice, at the ends of an emulated line, in real time.
-var carriers = []carrier{{"libp2p", overLibp2p}}
+var carriers = []struct {
+	name    string
+	measure func(ctx context.Context, r *syncRun, carrier string, on syncCase) error
+}{{carrierLibp2p, overProgram}, {carrierThin, overProgram}}
 
 // syncRun is one run of Sync.
 type syncRun struct {
@@ -60,8 +57,11 @@ func Sync(ctx context.Context, o SyncOptions, report Report) (err error) {
 		return err
 	}
 	for _, c := range carriers {
+		if len(r.Carriers) > 0 && !slices.Contains(r.Carriers, c.name) {
+			continue
+		}
 		for _, on := range cases {
-			err := c.measure(ctx, r, on)
+			err := c.measure(ctx, r, c.name, on)
 			if errors.Is(err, linetest.ErrMissing) {
 				r.Skipped(c.name+"/"+on.name, err.Error())
 				continue
@@ -124,6 +124,9 @@ type cost struct {
 // tell reports a cost.
 func (r *syncRun) tell(carrier string, on syncCase, what string, c cost, limit *float64) {
 	name := carrier + "/" + on.name + "/" + what + "/"
+	if carrier != carrierThin {
+		limit = nil // the budgets are the thin link's
+	}
 	if on.name == lineRuler {
 		r.report(Figure{Name: name + "round_trips", Value: c.took.Seconds() / rulerRoundTrip.Seconds(), Unit: "round trips"})
 		return

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 // meeting is a box at one end of an emulated line and a province at the other.
 type meeting struct {
 	run      *syncRun
+	carrier  string
 	on       syncCase
 	line     *linetest.Emulator
 	dir      string
@@ -31,14 +33,14 @@ type meeting struct {
 	measured uint64 // so far: each measurement has losses of its own
 }
 
-// overLibp2p measures on one line.
-func overLibp2p(ctx context.Context, r *syncRun, on syncCase) (err error) {
+// overProgram measures on one line with the program itself, twice.
+func overProgram(ctx context.Context, r *syncRun, carrier string, on syncCase) (err error) {
 	e, err := linetest.New(r.Now)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
-	m := &meeting{run: r, on: on, line: e, dir: filepath.Join(r.dir, "small")}
+	m := &meeting{run: r, carrier: carrier, on: on, line: e, dir: filepath.Join(r.dir, "small")}
 	if err := m.small(ctx); err != nil {
 		return err
 	}
@@ -52,7 +54,7 @@ func overLibp2p(ctx context.Context, r *syncRun, on syncCase) (err error) {
 // small measures what is small: two nodes that have nothing at first.
 func (m *meeting) small(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, m.stop()) }()
-	if err := demo.Provision(m.dir, rand.Reader); err != nil {
+	if err := errors.Join(os.RemoveAll(m.dir), demo.Provision(m.dir, rand.Reader)); err != nil {
 		return err
 	}
 	if err := m.begin(ctx); err != nil {
@@ -89,7 +91,7 @@ func (m *meeting) minute(ctx context.Context, _ []*edited) error {
 	}
 	c := m.since(up, down)
 	c.took = m.run.Now().Sub(began)
-	m.run.tell("libp2p", m.on, "idle_resumed", c, nil)
+	m.run.tell(m.carrier, m.on, "idle_resumed", c, nil)
 	return nil
 }
 
@@ -248,7 +250,11 @@ func (m *meeting) address() error {
 		if err != nil {
 			return err
 		}
-		config.HTTP, config.Sync = "127.0.0.1:8700", net.JoinHostPort(c.end.Address, syncPort)
+		own := net.JoinHostPort(c.end.Address, syncPort)
+		config.HTTP, config.Sync, config.MDNSOff = "127.0.0.1:8700", own, true
+		if m.carrier == carrierThin {
+			config.Thin, c.peer.Address, c.peer.Thin = own, "", c.peer.Address
+		}
 		config.Peers = []daemon.Peer{c.peer}
 		if err := config.Write(filepath.Join(m.dir, name)); err != nil {
 			return err
@@ -364,7 +370,7 @@ func (m *meeting) measure(ctx context.Context, what string, limit *float64, do f
 	}
 	c := m.since(up, down)
 	c.took = ended.Sub(began)
-	m.run.tell("libp2p", m.on, what, c, limit)
+	m.run.tell(m.carrier, m.on, what, c, limit)
 	return nil
 }
 
