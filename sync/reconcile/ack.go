@@ -74,6 +74,23 @@ func (s *Session) acknowledge() {
 	s.add(frame)
 }
 
+// drop forgets what was staged of an item that nobody will finish: both hold the same,
+// so it came some other way. Else every contact would begin by telling of it. It says
+// whether there was anything to do.
+func (s *Session) drop() bool {
+	if !s.met || !s.first || s.in.taking {
+		return false
+	}
+	for lane := range laneContent {
+		if in := &s.in.lanes[lane]; in.kept > 0 && !in.open {
+			*in = incoming{}
+			s.question(Stage{Staged{Lane: uint8(lane)}}, nil)
+			return true
+		}
+	}
+	return false
+}
+
 // counted notes that the peer is told how many items were taken. What came of
 // unfinished ones still has to be acknowledged.
 func (s *Session) counted() {

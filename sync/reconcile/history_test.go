@@ -236,6 +236,23 @@ func (w *world) ticked(at, signer *memlog.Node, receipts []*identity.Receipt, p 
 	w.t.Fatalf("%s has no receipt of %s for log %s, seq %d", at.Claims.Name, signer.Claims.Name, p.Log, p.Seq)
 }
 
+// What is saved between the first word and the peer's is sent, though that says that
+// both hold the same: they did.
+func TestASaveBeforeThePeersFirstWord(t *testing.T) {
+	laptop, box := newNode(t, "laptop", identity.RoleLaptop), newNode(t, "box", identity.RoleBox)
+	save(t, laptop, crdt.ClassRecords, 1)
+	d := disk{}
+	x, y := resume(t, d, laptop, box)
+	settle(t, x, y)
+	x.remember(x.s.Memory()) // and then the power goes
+	y.remember(y.s.Memory())
+	x, y = resume(t, d, laptop, box)
+	save(t, laptop, crdt.ClassRecords, 1)
+	x.notice()
+	settle(t, x, y)
+	same(t, laptop, box)
+}
+
 // Whatever happens to three nodes and their lines, in the end all hold the same,
 // everyone knows who holds what, and nothing that was acknowledged is lost.
 func TestHistories(t *testing.T) {

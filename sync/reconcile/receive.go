@@ -253,7 +253,7 @@ func (s *Session) takeResume(m *resume) {
 	s.theirs = word{valid: true, digest: m.Digest, more: m.More == 1}
 	remembered := s.settleDoubts(m.Took)
 	switch {
-	case m.Digest == s.ours.digest && s.out.count == 0:
+	case m.Digest == s.ours.digest && s.out.count == 0 && (!s.moved || m.Digest == s.digest()):
 		s.same()
 	case !remembered: // one of the two has a memory of another time
 		s.informed, s.stated, s.out.heads = false, true, headsAll

@@ -96,6 +96,7 @@ func (s *Session) fill() {
 			s.acknowledge()
 		case s.nextFrame():
 		case s.speak():
+		case s.drop():
 		case s.seek():
 		default:
 			return

@@ -25,6 +25,7 @@ type Session struct {
 	fresh map[crdt.LogID]crdt.Head   // stored since the view was read
 	tips  map[crdt.LogID][]crdt.Head // likewise, of branches by the log that they left
 	stale bool                       // something was
+	moved bool                       // the view is another one than at the first word
 	busy  bool                       // another frame waits to be read
 	tags  map[[4]byte]crdt.LogID     // of the view; nil: to be made
 
@@ -201,6 +202,7 @@ func (s *Session) Met() bool { return s.met }
 func (s *Session) Changed(view View) {
 	before := s.view
 	s.view, s.stale, s.tags, s.out.plan, s.parting.unread = view, false, nil, nil, false
+	s.moved = true
 	clear(s.tips)
 	others := renamed(before, view)
 	for log, h := range s.fresh {
