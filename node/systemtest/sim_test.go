@@ -1,0 +1,36 @@
+//go:build linux
+
+package systemtest
+
+import (
+	"flag"
+	"fmt"
+	"testing"
+
+	"github.com/vungxa/vungxa/sync/simtest"
+)
+
+var (
+	simSeeds = flag.Uint64("sim", 1, "how many histories are played on engines, from -seed on")
+	simTell  = flag.Bool("tell", false, "tell what happens in them")
+)
+
+// TestHistories plays histories of sync/simtest on engines: whatever happens to
+// machines, lines and people, what must hold does, and in the end the records of all
+// are the same, nothing that was acknowledged is missing, what a person has to settle
+// is in the inbox, and the figures are those of the records.
+func TestHistories(t *testing.T) {
+	for n := range *simSeeds {
+		t.Run(fmt.Sprint("seed ", *seed+n), func(t *testing.T) {
+			o := simtest.Options{Seed: *seed + n, Days: 2, Small: true, Maker: newEngines(t)}
+			if *simTell {
+				o.Tell = func(s string) { t.Log(s) }
+			}
+			result, err := simtest.Run(o)
+			t.Log(result)
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
