@@ -57,6 +57,7 @@ type Peer struct {
 	Device  string `json:"device"`
 	Address string `json:"address,omitempty"`
 	Thin    string `json:"thin,omitempty"` // its host:port on the thin link: instead, or when Address can't be reached
+	Terms   *Terms `json:"terms,omitempty"`
 }
 
 // Officer is someone who may sign in at a node.

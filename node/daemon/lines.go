@@ -100,7 +100,8 @@ func (d *Daemon) replicaConfig(peers []replica.Peer, carrier replica.Carrier) re
 		Scopes: d.self.config.Scopes, Peers: peers,
 		Log: d.engine, Ingest: d.ingest, Sign: d.receipt, Hear: d.engine, Notes: d.engine, Files: d.travels, Carrier: carrier, Meets: d.meets,
 		Cut: func(log crdt.LogID) (uint64, bool) { return d.engine.Authority(log.Scope).Cut(log) },
-		Now: d.opts.Now, Rand: d.opts.Rand, Logger: d.opts.Log, RetryMax: retryMax,
+		Now: func() time.Time { return d.opts.Now().In(d.Pack().Zone()) }, // hours of a line are the office's
+		Rand: d.opts.Rand, Logger: d.opts.Log, RetryMax: retryMax,
 	}
 }
 
@@ -124,8 +125,12 @@ func (d *Daemon) peers() ([]replica.Peer, error) {
 		if err != nil {
 			return nil, err
 		}
+		terms, err := p.Terms.terms()
+		if err != nil {
+			return nil, err
+		}
 		peers = append(peers, replica.Peer{
-			Device: device, PeerKey: claims.PeerKey, Address: p.address(), Cut: string(cut) == "cut",
+			Device: device, PeerKey: claims.PeerKey, Address: p.address(), Cut: string(cut) == "cut", Terms: terms,
 		})
 	}
 	return peers, nil

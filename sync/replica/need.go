@@ -75,7 +75,7 @@ type Notes interface {
 	// Note gives what is kept of a peer under a name; nil: nothing.
 	Note(peer crdt.Device, name string) ([]byte, error)
 	// PutNote keeps it durably and sealed, in place of what was kept; empty: nothing
-	// is kept any more. It is at most a little over 1 MiB, under one of seven names.
+	// is kept any more. It is at most a little over 1 MiB, under one of eight names.
 	PutNote(peer crdt.Device, name string, value []byte) error
 }
 
