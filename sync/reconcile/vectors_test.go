@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"flag"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -41,6 +43,37 @@ func TestVectors(t *testing.T) {
 	}
 	if got != want {
 		t.Errorf("%s has other vectors; if the format was meant to change, run with -update. Now:\n%s", protocol, want)
+	}
+}
+
+// testdata/second.py was written from PROTOCOL.md and shares nothing with this package: it
+// reads the vectors and comes to the same names and digests. It notices what is wrong.
+func TestSecondReader(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("SKIPPED: there is no python3 here, so the second reader didn't check the vectors")
+	}
+	spec, err := os.ReadFile(protocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), python, "testdata/second.py", protocol).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "all agree") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+	for _, wrong := range [][2]string{{"\n  86010150", "\n  86010151"}, {"\n  841144", "\n  841145"}, {"\n  83040250cf", "\n  83040250ce"}} {
+		spoilt := filepath.Join(t.TempDir(), "spoilt.md")
+		text := strings.Replace(string(spec), wrong[0], wrong[1], 1)
+		if text == string(spec) {
+			t.Fatalf("no vector begins with %s", wrong[0][3:])
+		}
+		if err := os.WriteFile(spoilt, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.CommandContext(t.Context(), python, "testdata/second.py", spoilt).CombinedOutput(); err == nil {
+			t.Errorf("%s in the place of %s is read: %s", wrong[1][3:], wrong[0][3:], out)
+		}
 	}
 }
 
