@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/vungxa/vungxa/crdt"
@@ -309,6 +310,77 @@ func TestBothBranchesTravel(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// testPackNewer has a field and a collection more.
+var testPackNewer = strings.NewReplacer(
+	"version: 1", "version: 2", "source, note]}]", "source, note, hamlet]}]", "    checks:\n",
+	"      - {id: 9, name: hamlet, label: {vi: Thôn, en: Hamlet}, type: text, kind: assign, policy: lww, search: true}\n    checks:\n",
+).Replace(testPack) + `
+  - id: visits
+    label: {vi: Lượt đến, en: Visits}
+    title: subject
+    columns: [subject]
+    sort: {field: subject, desc: true}
+    sections: [{label: {vi: Chung, en: General}, fields: [subject]}]
+    fields:
+      - {id: 1, name: subject, label: {vi: Việc, en: Subject}, type: text, required: true, kind: assign, policy: lww, search: true, sortable: true}
+`
+
+// What a newer pack writes goes through a node with the older one, which knows neither the
+// field nor the collection: kept, passed on, signed for, and shown once that node has the
+// newer pack too. What that node writes meanwhile takes nothing of it away.
+func TestANewerPackIsKeptAndForwarded(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	begin := func(name string, role identity.Role, pack string) *peer {
+		p := newPeer(t, name, role, t.TempDir(), others)
+		p.openWith(pack)
+		t.Cleanup(p.close)
+		return p
+	}
+	w := newTown(t)
+	laptop := w.join("laptop", begin("laptop", identity.RoleLaptop, testPackNewer))
+	box := w.join("box", begin("box", identity.RoleBox, testPack))
+	hub := w.join("hub", begin("hub", identity.RoleHub, testPackNewer))
+	id := laptop.create(map[string]any{"subject": "Việc", "hamlet": "Thôn Đông"})
+	if _, err := laptop.Save(t.Context(), Save{
+		Officer: "a", Class: crdt.ClassRecords, Changes: []Change{{Collection: "visits", Values: map[string]any{"subject": "Lượt một"}}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.meet(laptop, box, toTheEnd)
+	if v := box.get(id).Values; v["subject"] != "Việc" || v["hamlet"] != nil {
+		t.Errorf("the older pack shows %v", v)
+	}
+	box.edit(id, "", map[string]any{"note": "bằng gói cũ"})
+	for range 2 {
+		w.meet(box, hub, toTheEnd)
+		w.meet(laptop, box, toTheEnd)
+	}
+	box.close()
+	box.openWith(testPackNewer)
+	box.settle()
+	for _, n := range w.nodes {
+		if v := n.get(id).Values; v["hamlet"] != "Thôn Đông" || v["note"] != "bằng gói cũ" {
+			t.Errorf("%s shows %v", n.place, v)
+		}
+		if page, err := n.Search(t.Context(), Query{Collection: "visits", Limit: 5}); err != nil || page.Total != 1 {
+			t.Errorf("%s shows %d visits, %v", n.place, page.Total, err)
+		}
+		if page := n.search(Query{Text: "dong"}); page.Total != 1 {
+			t.Errorf("%s finds %d records by the newer field", n.place, page.Total)
+		}
+		if n.stateHash() != laptop.stateHash() {
+			t.Errorf("%s shows something else than the laptop", n.place)
+		}
+		n.sound()
+	}
+	if received, err := laptop.Receipts(testScope); err != nil || len(received) < 2 {
+		t.Errorf("the laptop holds %d receipts, %v; want the box's and the hub's", len(received), err)
+	}
+	if sent := w.meet(laptop, box, toTheEnd); sent != [2]int{23, 23} {
+		t.Errorf("an idle contact is %d bytes; want 23 and 23", sent)
 	}
 }
 
