@@ -165,6 +165,15 @@ func (d *Daemon) openStore() error {
 // addStored lets a directory know the certificates that came over the lines.
 func (d *Daemon) addStored(directory *identity.Directory) error {
 	return d.store.View(func(tx *store.Tx) error {
+		err := tx.Locals(engine.KindGroup, func(name string, cert []byte) error {
+			if _, err := directory.AddGroup(cert); err != nil {
+				return fmt.Errorf("stored certificate of a hub's group %s: %w", name, err)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
 		return tx.Locals("certificate", func(name string, cert []byte) error {
 			if _, err := directory.Add(cert); err != nil {
 				return fmt.Errorf("stored certificate %s: %w", name, err)

@@ -98,7 +98,7 @@ func (d *Daemon) replicaConfig(peers []replica.Peer, carrier replica.Carrier) re
 	return replica.Config{
 		Root: d.self.authority, Certificate: d.self.certificate, Directory: d.self.directory,
 		Scopes: d.self.config.Scopes, Peers: peers,
-		Log: d.engine, Ingest: d.ingest, Sign: d.receipt, Hear: d.engine, Notes: d.engine, Files: d.travels, Carrier: carrier, Meets: d.meets,
+		Log: d.engine, Ingest: d.ingest, Sign: d.receipt, Hear: d.engine, Notes: d.engine, Files: d.travels, Checkpoints: decided{d}, Carrier: carrier, Meets: d.meets,
 		Cut:  func(log crdt.LogID) (uint64, bool) { return d.engine.Authority(log.Scope).Cut(log) },
 		Now:  func() time.Time { return d.opts.Now().In(d.Pack().Zone()) }, // hours of a line are the office's
 		Rand: d.opts.Rand, Logger: d.opts.Log, RetryMax: retryMax,

@@ -45,6 +45,7 @@ type Holding struct {
 	Heads      map[crdt.LogID]crdt.Head // sealed heads of at least one entry
 	Receipts   []*identity.Receipt      // verified, one a signer, own included
 	Checkpoint Checkpoint               // the newest
+	Group      []byte                   // the certificate of the hub's group that counts; nil: none
 }
 
 // Checkpoint names a checkpoint; the zero one is none.
@@ -93,6 +94,7 @@ type Ingest struct {
 type Keep struct {
 	Certificate []byte
 	Receipt     *identity.Receipt
+	Group       []byte // the verified certificate of a hub's group; nil: none
 }
 
 // Stage wants what has come of an item on a lane kept durably until more of it has,

@@ -119,6 +119,9 @@ func NewWriting(config Config, view View, w Writing) (*Session, error) {
 	if m == nil && w.From == nil || w.Heads || w.Answer.Wrong || w.Answer.Unread > 0 {
 		s.out.heads = headsAll
 	}
+	for _, scope := range s.scopes {
+		s.out.chainless[scope] = w.From != nil // an earlier part has them
+	}
 	for log, k := range w.From {
 		if k.Seq > s.out.sent[log].Seq {
 			s.out.sent[log] = k
@@ -236,6 +239,8 @@ func lesser(a, b *Memory) *Memory {
 			m.Certificates[d] = h
 		}
 	}
+	m.Decided = maps.Clone(a.Decided)
+	maps.DeleteFunc(m.Decided, func(scope crdt.Scope, d Decided) bool { return b.Decided[scope] != d })
 	m.Base = maps.Clone(a.Base)
 	maps.DeleteFunc(m.Base, func(scope crdt.Scope, r *identity.Receipt) bool {
 		other := b.Base[scope]

@@ -113,6 +113,7 @@ func (s *scopeHeads) check() error {
 		return fmt.Errorf("%d logs, %d receipts", logs, len(s.Receipts))
 	}
 	return errors.Join(
+		s.Checkpoint.check(),
 		rising(s.Devices, func(a, b deviceHeads) int { return slices.Compare(a.Device[:], b.Device[:]) }),
 		rising(s.Receipts, func(a, b receiptWeight) int { return slices.Compare(a.Signer[:], b.Signer[:]) }),
 	)

@@ -18,7 +18,7 @@ var kindNames = map[uint8]string{
 	kindHello: "hello", kindResume: "resume", kindPart: "part", kindAck: "ack", kindLevel: "level", kindRefuse: "refuse",
 	kindWant: "want", kindRefused: "refused", kindProbe: "probe", kindFound: "found", kindGet: "get", kindStaged: "staged",
 	kindWhole: "whole", kindSegment: "segment", kindAfter: "after", kindReceipt: "receipt", kindDelta: "delta",
-	kindCertificate: "cert", kindHeads: "heads", kindCheckpoint: "checkpoint", kindContent: "content",
+	kindCertificate: "cert", kindHeads: "heads", kindCheckpoint: "checkpoint", kindContent: "content", kindGroup: "group", kindHave: "have",
 }
 
 // Parse says what a frame says.

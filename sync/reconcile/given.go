@@ -26,6 +26,7 @@ func (s *Session) peerTook(it *item) {
 	if it.row.Seq > s.out.given[it.row.Log].Seq {
 		s.out.given[it.row.Log] = it.row.Known
 	}
+	it.onto(s.out.decidedSure)
 	if r := it.receipt; r != nil && r.Signer == s.own.Device {
 		s.lanes[r.Scope].sure = r
 	}
@@ -76,7 +77,9 @@ func (s *Session) unsend(of crdt.LogID) (rows []crdt.LogID) {
 func (s *Session) rebuildSent() {
 	o := &s.out
 	o.sent, o.plan = maps.Clone(o.given), nil
+	o.decided = maps.Clone(o.decidedSure)
 	for _, it := range o.flight {
+		it.onto(o.decided)
 		if it.row.Seq > o.sent[it.row.Log].Seq {
 			o.sent[it.row.Log] = it.row.Known
 		}

@@ -61,7 +61,11 @@ func (s *Session) standing(scope crdt.Scope, asPeer bool) scopeHeads {
 		}
 	}
 	m := s.rows(scope, rows, weights)
-	m.Checkpoint = named{Epoch: h.Checkpoint.At.Epoch, Index: h.Checkpoint.At.Index, Hash: short(h.Checkpoint.Hash)}
+	now := s.decided(scope)
+	if _, held := s.held[authority(scope)]; held && asPeer {
+		now.Named = s.out.decidedSure[scope].Named
+	}
+	m.Checkpoint = now.state()
 	return m
 }
 
@@ -139,6 +143,7 @@ func (s *Session) takeHeads(m *heads) {
 		return
 	}
 	s.out.given, s.out.told = map[crdt.LogID]Known{}, map[crdt.Device]Hash{}
+	clear(s.out.decidedSure)
 	s.out.doubt, s.out.plan = nil, nil
 	for _, scope := range s.scopes {
 		clear(s.lanes[scope].given)
@@ -165,6 +170,7 @@ func (s *Session) takeHeads(m *heads) {
 func (s *Session) statedRows(m *heads) {
 	for _, sc := range m.Scopes {
 		scope := crdt.Scope(sc.Scope)
+		s.out.decidedSure[scope] = sc.Checkpoint.decided()
 		for _, d := range sc.Devices {
 			if d.Certificate != (Hash{}) {
 				s.out.told[d.Device] = d.Certificate

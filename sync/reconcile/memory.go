@@ -22,6 +22,7 @@ type Memory struct {
 	Receipts               map[crdt.Scope]map[crdt.Device]uint64
 	Certificates           map[crdt.Device]Hash
 	Base                   map[crdt.Scope]*identity.Receipt // own receipts that the peer has
+	Decided                map[crdt.Scope]Decided           // the newest checkpoints that the peer has
 	Held                   map[crdt.LogID]Held
 	Took, Count, Acked     uint64 // items since both said hello: taken, sent, known to be taken
 	Doubt                  []Doubt
@@ -100,6 +101,8 @@ func (s *Session) remember(m *Memory) {
 	maps.Copy(s.out.given, m.Given)
 	maps.Copy(s.out.told, m.Certificates)
 	maps.Copy(s.out.unfinished, m.Unfinished)
+	maps.Copy(s.out.decidedSure, m.Decided)
+	maps.Copy(s.out.decided, m.Decided)
 	for scope, weights := range m.Receipts {
 		if l := s.lanes[scope]; l != nil {
 			maps.Copy(l.given, weights)
@@ -175,6 +178,7 @@ func (s *Session) Memory() *Memory {
 			m.Base[scope] = l.sure
 		}
 	}
+	m.Decided = maps.Clone(s.out.decidedSure)
 	m.Carried = maps.Clone(m.Carried)
 	maps.DeleteFunc(m.Carried, func(log crdt.LogID, k Known) bool { return s.out.given[log].Seq >= k.Seq })
 	m.Took += s.in.done

@@ -14,7 +14,7 @@ import (
 // MaxMemory is the size of an encoded memory in bytes.
 const MaxMemory = 1 << 20
 
-const memoryFormat = 1
+const memoryFormat = 2
 
 // The bytes of a memory are a node's own business. They are canonical CBOR, so that
 // equal memories are equal bytes.
@@ -36,6 +36,14 @@ type wireMemory struct {
 	Doubt        []wireDoubt
 	Unfinished   []wireSpan
 	Carried      []wireKnown
+	Decided      []wireDecided
+}
+
+type wireDecided struct {
+	_           struct{} `cbor:",toarray"`
+	Scope       crdt.Scope
+	Hash, Group Hash
+	At          [2]uint64
 }
 
 type wireLog struct {
@@ -119,6 +127,10 @@ func (m *Memory) Encode() ([]byte, error) {
 		}
 	}
 	w.Given, w.Carried = wireGiven(m.Given), wireGiven(m.Carried)
+	for _, scope := range slices.Sorted(maps.Keys(m.Decided)) {
+		d := m.Decided[scope]
+		w.Decided = append(w.Decided, wireDecided{Scope: scope, Hash: d.Hash, Group: d.Group, At: [2]uint64{d.At.Epoch, d.At.Index}})
+	}
 	for _, scope := range slices.Sorted(maps.Keys(m.Receipts)) {
 		for _, d := range sortedDevices(m.Receipts[scope]) {
 			w.Receipts = append(w.Receipts, wireWeight{Scope: scope, Signer: d, Entries: m.Receipts[scope][d]})
@@ -192,7 +204,10 @@ func DecodeMemory(b []byte) (*Memory, error) {
 		CounterBack: w.Flags&flagCounterBack != 0, Forgotten: w.Flags&flagForgotten != 0,
 		Peer: w.Peer, Own: w.Own, Scopes: w.Scopes, Given: givenOf(w.Given), Carried: givenOf(w.Carried),
 		Receipts: map[crdt.Scope]map[crdt.Device]uint64{}, Certificates: map[crdt.Device]Hash{}, Base: map[crdt.Scope]*identity.Receipt{},
-		Held: map[crdt.LogID]Held{}, Unfinished: map[uint8]Span{},
+		Held: map[crdt.LogID]Held{}, Unfinished: map[uint8]Span{}, Decided: map[crdt.Scope]Decided{},
+	}
+	for _, d := range w.Decided {
+		m.Decided[d.Scope] = Decided{Named: Named{At: crdt.Cite{Epoch: d.At[0], Index: d.At[1]}, Hash: d.Hash}, Group: d.Group}
 	}
 	for _, r := range w.Receipts {
 		if m.Receipts[r.Scope] == nil {

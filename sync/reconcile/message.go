@@ -65,6 +65,7 @@ const (
 	kindHeads       uint8 = 21
 	kindCheckpoint  uint8 = 22
 	kindContent     uint8 = 23
+	kindGroup       uint8 = 24
 
 	kindsKnown = 64  // unknown kinds below are refused
 	kindsItems = 96  // unknown kinds from here on count as items
@@ -226,8 +227,8 @@ type whole struct {
 	Scope uint
 }
 
-// carrier holds an item that another package specifies: a segment or a checkpoint
-// (crdt/wire), a device certificate or a receipt (sync/identity).
+// carrier holds an item that another package specifies: a segment (crdt/wire), a
+// certificate, a receipt or a chain of checkpoints (sync/identity).
 type carrier struct {
 	_    struct{} `cbor:",toarray"`
 	Kind uint8
@@ -277,6 +278,7 @@ type named struct {
 	Epoch uint64
 	Index uint64
 	Hash  Hash
+	Group []byte // the hash of the group's certificate; empty: none
 }
 
 type deviceHeads struct {
@@ -416,7 +418,7 @@ func blank(kind uint8, b []byte) message {
 		return &heads{}
 	case kindContent:
 		return &chunk{}
-	case kindSegment, kindReceipt, kindCertificate, kindCheckpoint:
+	case kindSegment, kindReceipt, kindCertificate, kindCheckpoint, kindGroup:
 		return &carrier{}
 	}
 	return nil

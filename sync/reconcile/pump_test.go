@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -73,13 +74,17 @@ func holding(t check, n *memlog.Node, scope crdt.Scope) reconcile.Holding {
 	if err != nil {
 		t.Fatalf("receipts: %v", err)
 	}
-	return reconcile.Holding{Heads: heads, Receipts: receipts}
+	newest, err := n.Newest(scope)
+	if err != nil {
+		t.Fatalf("checkpoint: %v", err)
+	}
+	return reconcile.Holding{Heads: heads, Receipts: receipts, Checkpoint: newest, Group: n.Directory.GroupCertificate(scope)}
 }
 
 func config(n, peer *memlog.Node) reconcile.Config {
 	return reconcile.Config{
 		Root: identity.Public(root), Own: n.Certificate, Scopes: n.Claims.Scopes,
-		PeerKey: peer.Claims.PeerKey, Peer: peer.Claims.Device, Known: n.Directory.Certificate,
+		PeerKey: peer.Claims.PeerKey, Peer: peer.Claims.Device, Known: n.Directory.Certificate, Cut: n.Ended,
 	}
 }
 
@@ -111,10 +116,11 @@ type end struct {
 	kept    *kept            // nil: nothing is
 	dirty   bool             // something was stored since the last view
 	window  int
-	aloof   bool     // it stores nothing, and says that it did
-	noForks bool     // its store keeps one branch of a log
-	files   *files   // attachments; nil: none
-	in      [][]byte // frames on their way here
+	aloof   bool            // it stores nothing, and says that it did
+	forged  *identity.Chain // what it sends of checkpoints
+	noForks bool            // its store keeps one branch of a log
+	files   *files          // attachments; nil: none
+	in      [][]byte        // frames on their way here
 	far     *end
 	seen    <-chan struct{} // closed when the node has changed since its last view
 	closed  bool
@@ -272,6 +278,22 @@ func (e *end) work() bool {
 		salt, err := e.node.Salt(a.At.Log, wire.Span(a.At.Seq))
 		e.must(err)
 		e.s.Based(entry, salt)
+	case reconcile.Chained:
+		chain, err := e.node.Chain(a.Scope, a.After, a.Max)
+		e.must(err)
+		if e.forged != nil {
+			chain = e.forged
+		}
+		e.s.Chain(chain)
+	case reconcile.Believe:
+		var refusal *reconcile.Refusal
+		err := e.node.Believe(context.Background(), a)
+		if e.dirty = true; errors.As(err, &refusal) {
+			e.s.Declined(refusal)
+			break
+		}
+		e.must(err)
+		e.s.Stored()
 	case reconcile.Ingest, reconcile.Keep:
 		e.dirty = true
 		if i, ok := a.(reconcile.Ingest); ok && e.noForks && e.parts(i.Segment) {
@@ -329,6 +351,9 @@ func (e *end) store(a reconcile.Action) error {
 		e.certify(a.Certificate)
 		if a.Receipt != nil {
 			e.must(e.node.StoreReceipt(a.Receipt))
+		}
+		if a.Group != nil {
+			e.must(e.node.StoreGroup(a.Group))
 		}
 	case reconcile.Stage:
 		if e.kept != nil {

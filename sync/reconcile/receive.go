@@ -151,6 +151,10 @@ func (s *Session) came(m message, size int) {
 			s.takeReceipt(m.Item)
 		case kindCertificate:
 			s.takeCertificate(m.Item)
+		case kindGroup:
+			s.takeGroup(m.Item)
+		case kindCheckpoint:
+			s.takeCheckpoint(m.Item)
 		}
 	}
 }
@@ -335,6 +339,11 @@ func (s *Session) takeRefused(m *refused) {
 	}
 	log, ok := s.resolve(m.Of)
 	if !ok || s.head(log).Seq == 0 {
+		return
+	}
+	if log == authority(log.Scope) {
+		s.out.decided[log.Scope] = s.out.decidedSure[log.Scope]
+		s.holdBack(log, r, 0)
 		return
 	}
 	rows := s.unsend(log)

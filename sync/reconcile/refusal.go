@@ -30,6 +30,7 @@ const (
 	Ended       Code = 18 // an entry past the cut that ended its device's logs
 	Budget      Code = 19 // the contact has used what the operator allows it
 	Missing     Code = 20 // an attachment that the refuser doesn't hold
+	Unproven    Code = 21 // a checkpoint that most of the hub's group haven't signed
 )
 
 // Text is what a person reads, in both languages.
@@ -57,6 +58,7 @@ var texts = map[Code]Text{
 	Ended:       {"Thiết bị ghi mục này đã bị thu hồi trước đó; mục này không được nhận.", "The device that wrote this entry was revoked before it; the entry is not taken."},
 	Budget:      {"Đã dùng hết hạn mức dữ liệu hoặc thời gian của lần kết nối này; phần còn lại sẽ gửi ở lần sau.", "This contact has used up the data or time that it is allowed; the rest is sent at the next one."},
 	Missing:     {"Máy này không giữ tệp đính kèm được hỏi.", "This machine does not hold the attachment asked for."},
+	Unproven:    {"Điểm kiểm tra không mang chữ ký của đa số máy chủ trong cụm hiện nay nên không được tin.", "The checkpoint isn't signed by most machines of the hub's present group, so it is not believed."},
 	Unavailable: {"Máy chưa đọc hoặc lưu được dữ liệu lúc này; sẽ tự thử lại.", "The machine can't read or store data just now; it will try again by itself."},
 }
 

@@ -15,6 +15,9 @@ type sending struct {
 	sent  map[crdt.LogID]Known // ... or will once it has taken what was sent
 	told  map[crdt.Device]Hash // the certificate that it has of a device
 
+	decidedSure, decided map[crdt.Scope]Decided // the same of checkpoints
+	chainless            map[crdt.Scope]bool    // there is no chain that the peer would believe
+
 	toldAgain map[crdt.Device]bool // certificates that it turned out not to have
 
 	doubt []Doubt // sent in the last session, and perhaps not taken
@@ -35,6 +38,7 @@ type sending struct {
 func newSending() sending {
 	return sending{
 		given: map[crdt.LogID]Known{}, sent: map[crdt.LogID]Known{}, told: map[crdt.Device]Hash{}, toldAgain: map[crdt.Device]bool{},
+		decidedSure: map[crdt.Scope]Decided{}, decided: map[crdt.Scope]Decided{}, chainless: map[crdt.Scope]bool{},
 		unfinished: map[uint8]Span{}, wanted: map[crdt.LogID]Span{}, whole: map[crdt.LogID]bool{},
 	}
 }
@@ -56,6 +60,7 @@ type item struct {
 	before  uint64      // the weight of the one that the peer had
 	device  crdt.Device // of a certificate
 	cert    Hash
+	decided map[crdt.Scope]Decided // of checkpoints, and of a group's certificate
 }
 
 // Row is a log and how far it goes.
@@ -80,6 +85,8 @@ func (o *sending) inFlight() (n int) {
 // plan is what the peer lacks.
 type plan struct {
 	logs     [Lanes][]crdt.LogID // the most urgent first
+	groups   []crdt.Scope        // whose hub's group the peer doesn't know
+	chains   []crdt.Scope        // of which it lacks checkpoints
 	devices  []crdt.Device       // whose certificate the peer has in an older form
 	receipts []*identity.Receipt
 	weighed  bool // receipts is up to date
@@ -176,7 +183,7 @@ func (s *Session) due(lane int) bool {
 	case len(p.logs[lane]) > 0:
 		return true
 	case lane == laneControl:
-		return s.out.heads > 0 || len(p.devices) > 0 || len(s.receiptsDue()) > 0
+		return s.out.heads > 0 || len(p.groups)+len(p.chains)+len(p.devices) > 0 || len(s.receiptsDue()) > 0
 	case lane == laneContent:
 		return len(s.content.asked) > 0
 	}
@@ -212,6 +219,12 @@ func (s *Session) planned() *plan {
 	}
 	p := &plan{}
 	for _, scope := range s.scopes {
+		if s.lacksGroup(scope) {
+			p.groups = append(p.groups, scope)
+		}
+		if s.lacksCheckpoint(scope) {
+			p.chains = append(p.chains, scope)
+		}
 		for log := range s.view[scope].Heads {
 			if s.lacks(log) {
 				lane := log.Class & 3
@@ -259,6 +272,10 @@ func (s *Session) begin(lane int) {
 	}
 	p := s.planned()
 	switch {
+	case lane == laneControl && len(p.groups) > 0:
+		s.sendGroup(p.groups[0])
+	case lane == laneControl && len(p.chains) > 0:
+		s.askChain(p.chains[0])
 	case lane == laneControl && len(p.devices) > 0:
 		d := p.devices[0]
 		p.devices = p.devices[1:]
@@ -404,6 +421,9 @@ func (s *Session) sentWhole(it *item) {
 		}
 	case it.cert != (Hash{}):
 		o.told[it.device] = it.cert
+	case it.decided != nil:
+		it.onto(o.decided)
+		o.plan = nil
 	}
 	s.replan(it)
 }

@@ -144,6 +144,7 @@ func open(config Config, view View) (*Session, error) {
 	if len(config.Scopes) == 0 {
 		return nil, errors.New("session: no scope to share")
 	}
+	s.learnGroups()
 	return s, nil
 }
 
@@ -203,6 +204,8 @@ func (s *Session) Changed(view View) {
 	before := s.view
 	s.view, s.stale, s.tags, s.out.plan, s.parting.unread = view, false, nil, nil, false
 	s.moved = true
+	s.learnGroups()
+	s.decidedAnew(before)
 	clear(s.tips)
 	others := renamed(before, view)
 	for log, h := range s.fresh {
@@ -393,6 +396,9 @@ func (s *Session) news(d crdt.Device) []byte {
 
 // head is how far a log is held.
 func (s *Session) head(log crdt.LogID) crdt.Head {
+	if c := s.view[log.Scope].Checkpoint; log == authority(log.Scope) {
+		return crdt.Head{Seq: c.At.Index, Hash: c.Hash}
+	}
 	held := s.view[log.Scope].Heads[log]
 	if f := s.fresh[log]; f.Seq > held.Seq {
 		return f
@@ -418,6 +424,11 @@ func (s *Session) same() {
 	s.out.doubt, s.out.plan = nil, nil
 	for _, scope := range s.scopes {
 		l, h := s.lanes[scope], s.view[scope]
+		now := s.decided(scope)
+		if _, held := s.held[authority(scope)]; held {
+			now.Named = s.out.decidedSure[scope].Named
+		}
+		s.out.decided[scope], s.out.decidedSure[scope] = now, now
 		for log, head := range h.Heads {
 			if s.held[log].Code == 0 {
 				s.out.given[log] = Known{head.Seq, short(head.Hash)}

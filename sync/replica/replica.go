@@ -24,14 +24,15 @@ type Config struct {
 	Scopes      []crdt.Scope // to share, each covered by the certificate
 	Peers       []Peer
 
-	Log     Log
-	Ingest  Ingest
-	Sign    Sign
-	Hear    Hear
-	Carrier Carrier
-	Notes   Notes                                   // nil: every session begins anew
-	Files   Files                                   // nil: attachments stay where they are
-	Cut     func(crdt.LogID) (seq uint64, cut bool) // where devices' cuts end their logs; nil: nowhere
+	Log         Log
+	Ingest      Ingest
+	Sign        Sign
+	Hear        Hear
+	Carrier     Carrier
+	Notes       Notes                                   // nil: every session begins anew
+	Files       Files                                   // nil: attachments stay where they are
+	Checkpoints Checkpoints                             // nil: none is taken or passed on
+	Cut         func(crdt.LogID) (seq uint64, cut bool) // where devices' cuts end their logs; nil: nowhere
 	// Meets says of a device that isn't among Peers and calls, or is found nearby, whether
 	// it is a peer too; nil: none is.
 	Meets func(ed25519.PublicKey) (Peer, bool)
@@ -315,6 +316,9 @@ func (r *Replica) holding(ctx context.Context, scope crdt.Scope, sign bool) (h r
 		return h, false, err
 	}
 	if h.Receipts, err = r.cfg.Log.Receipts(scope); err != nil {
+		return h, false, err
+	}
+	if err := r.decided(scope, &h); err != nil {
 		return h, false, err
 	}
 	heads, owed := h.Owes(r.own)

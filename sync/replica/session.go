@@ -246,6 +246,8 @@ func (d *drive) act(ctx context.Context) error {
 			d.store(a)
 		case reconcile.Stage:
 			d.answer(d.stage(a.Staged), d.s.Kept)
+		case reconcile.Chained, reconcile.Believe:
+			d.decide(ctx, a)
 		case reconcile.Seek, reconcile.Fetch, reconcile.Append:
 			d.content(a)
 		case reconcile.Close:
@@ -300,7 +302,7 @@ func (d *drive) ingest(ctx context.Context, a reconcile.Ingest) {
 }
 
 func (d *drive) store(a reconcile.Keep) {
-	err := d.certify(a.Certificate)
+	err := errors.Join(d.certify(a.Certificate), d.keepGroup(a.Group))
 	if err != nil || a.Receipt == nil {
 		d.stored(err, d.p.Device)
 		return

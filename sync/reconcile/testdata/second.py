@@ -92,7 +92,7 @@ def grown(v):
 
 HASH = octets(16)
 SCOPE = tuple_of(
-    text(32), tuple_of(number, number, HASH),
+    text(32), tuple_of(number, number, HASH, lambda v: octets(16)(v) or v == b""),
     rows(tuple_of(octets(16), HASH, rows(tuple_of(octets(8), number, number, HASH)))),
     rows(tuple_of(octets(16), number)))
 
@@ -109,6 +109,8 @@ KINDS = {
     "delta": (19, number, number, number, grown, octets(64)),
     "cert": (20, any_bytes),
     "heads": (21, number, rows(SCOPE)),
+    "checkpoint": (22, any_bytes),
+    "group": (24, any_bytes),
 }
 
 

@@ -40,6 +40,7 @@ type Node struct {
 	stamp       crdt.Stamp
 	index       uint64
 	changed     chan struct{}
+	decisions   map[crdt.Scope]*decisions
 }
 
 // log is a chain, or the rest of one that has left it: hashes[i] is the chain hash of

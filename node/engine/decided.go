@@ -1,0 +1,129 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/node"
+	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/sync/identity"
+	"github.com/vungxa/vungxa/sync/reconcile"
+)
+
+// Kinds of local items that were given to this node by others: the certificates of hub
+// groups, by their hash; and who has signed a checkpoint, by its name (checkpointName),
+// so that it can be passed on.
+const (
+	KindGroup  = "group"
+	KindSigned = "checkpointsigned"
+)
+
+type storedSignatures struct {
+	_          struct{} `cbor:",toarray"`
+	Epoch      uint64
+	Signatures []identity.MemberSignature
+}
+
+// StoreGroup keeps the verified certificate of a hub's group.
+func (e *Engine) StoreGroup(cert []byte) error {
+	name := sha256.Sum256(cert)
+	err := e.StoreLocal(KindGroup, hex.EncodeToString(name[:]), cert)
+	if err == nil {
+		e.announce()
+	}
+	return err
+}
+
+// Newest names the newest checkpoint that is held of a scope; zero: none.
+func (e *Engine) Newest(scope crdt.Scope) (reconcile.Checkpoint, error) {
+	a := e.Authority(scope)
+	if a == nil {
+		return reconcile.Checkpoint{}, nil
+	}
+	return reconcile.Checkpoint{At: a.Newest, Hash: a.Hash()}, nil
+}
+
+// Believe obeys checkpoints whose signatures were verified, and keeps who has signed the
+// last. What doesn't fit what is held is a *reconcile.Refusal.
+func (e *Engine) Believe(b reconcile.Believe) error {
+	last := b.Checkpoints[len(b.Checkpoints)-1]
+	signed, err := wire.Marshal(storedSignatures{Epoch: b.Chain.Epoch, Signatures: b.Chain.Signatures})
+	if err == nil {
+		err = e.StoreLocal(KindSigned, checkpointName(last), signed)
+	}
+	if err != nil {
+		return fmt.Errorf("keep who has signed a checkpoint: %w", err)
+	}
+	for i, c := range b.Checkpoints {
+		if err := e.ApplyCheckpoint(c, b.Hashes[i]); err != nil {
+			return unfit(err)
+		}
+	}
+	return nil
+}
+
+// unfit is why a checkpoint isn't taken, in the protocol's words.
+func unfit(err error) error {
+	switch {
+	case node.CodeOf(err) == node.Conflict:
+		return reconcile.Refuse(reconcile.Fork, "%v", err)
+	case errors.Is(err, crdt.ErrOrder), errors.Is(err, crdt.ErrCheckpoint):
+		return reconcile.Refuse(reconcile.Chain, "%v", err)
+	}
+	return err
+}
+
+// Chain gives the checkpoints of a scope after one that somebody holds, signed by most of
+// a group, in at most so many bytes; nil: there are none.
+func (e *Engine) Chain(g *identity.Group, scope crdt.Scope, after reconcile.Named, most int) (*identity.Chain, error) {
+	a := e.Authority(scope)
+	if a == nil {
+		return nil, nil
+	}
+	held, err := e.signed(scope)
+	if err != nil {
+		return nil, err
+	}
+	find := func(b [16]byte) (crdt.Hash, bool) {
+		for h := range held {
+			if [16]byte(h[:16]) == b {
+				return h, true
+			}
+		}
+		return crdt.Hash{}, false
+	}
+	return identity.ChainTo(g, scope, a.Hash(), after.Hash, most, func(h crdt.Hash) *identity.Signed { return held[h] }, find), nil
+}
+
+// signed is the checkpoints held of a scope as they travel. One that was made otherwise
+// than from its bytes can't be passed on.
+func (e *Engine) signed(scope crdt.Scope) (map[crdt.Hash]*identity.Signed, error) {
+	held := map[crdt.Hash]*identity.Signed{}
+	err := e.cfg.Store.View(func(tx *store.Tx) error {
+		return tx.Locals(localCheckpoint, func(name string, b []byte) error {
+			var s storedCheckpoint
+			if err := wire.Unmarshal(b, store.MaxValue, &s); err != nil {
+				return node.Errorf(node.Damaged, "Điểm kiểm tra %s đã lưu bị hỏng: %w", "the stored checkpoint %s is damaged: %w", name, err)
+			}
+			if s.Checkpoint.Scope != scope {
+				return nil
+			}
+			body, err := wire.EncodeCheckpoint(&s.Checkpoint)
+			if err != nil || wire.CheckpointHash(body) != s.Hash {
+				return nil
+			}
+			by := storedSignatures{}
+			raw, err := tx.Local(KindSigned, name)
+			if err == nil && raw != nil {
+				err = wire.Unmarshal(raw, identity.MaxChain, &by)
+			}
+			held[s.Hash] = &identity.Signed{Bytes: body, Prev: s.Checkpoint.Prev, Epoch: by.Epoch, Signatures: by.Signatures}
+			return err
+		})
+	})
+	return held, err
+}
