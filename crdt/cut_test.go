@@ -243,6 +243,37 @@ func TestAdoptedEntryIsRestedOn(t *testing.T) {
 	}
 }
 
+// Whoever had seen what lies past a cut had seen what was adopted below it: of the
+// adopted entries that they replaced none comes back beside theirs.
+func TestSeenPastAdoptedEntries(t *testing.T) {
+	d, e := newDesk(t, 0, "A"), newDesk(t, 1, "B")
+	for i, text := range []string{"một", "hai", "ba", "bốn", "năm"} {
+		e.receive(d.write(aTime+int64(i), text))
+	}
+	e.write(aTime+9, "sáu")
+	h := newHub(t)
+	h.next(aTime+10, cutting(Subject{Kind: SubjectDevice, Device: d.log.Device}, pinAt(d, d.log, 1)))
+	want(t, e.read(h.authority, LWW), "sáu")
+	h.next(aTime+10, func(c *Checkpoint) {
+		for _, seq := range []uint64{2, 3} {
+			ruling(Dot{Log: d.log, Seq: seq}, Adopted)(c)
+		}
+		ruling(Dot{Log: e.log, Seq: 9}, Adopted)(c) // of another log, which is not cut
+	})
+	for range 20 { // in any order of a map
+		if got := h.authority.upTo(Pos{d.log, 5}); got != (Pos{d.log, 3}) {
+			t.Fatalf("up to %d of the log counts; want 3, the last that was adopted", got.Seq)
+		}
+	}
+	want(t, e.read(h.authority, LWW), "sáu")
+	for i := range 2 { // with one taken back the other is as far as anyone can have seen
+		h.next(aTime+11, ruling(Dot{Log: d.log, Seq: 3 - uint64(i)}, Rejected))
+		if got, last := h.authority.upTo(Pos{d.log, 5}).Seq, uint64(2-i); got != last {
+			t.Errorf("up to %d of the log counts; want %d", got, last)
+		}
+	}
+}
+
 // A device's cut gives back nothing that honest officers have replaced or deleted,
 // having seen it, whether what lies past the cut was received or not.
 func TestCutUndoesNoHonestOverwriting(t *testing.T) {
