@@ -33,9 +33,9 @@ func TestOffice(t *testing.T) {
 	c := newCommune(t)
 	c.box.end, c.laptop.end = lan.A, lan.B
 	for _, p := range []*place{c.box, c.laptop} {
-		c.must(p.configure(func(cfg *daemon.Config) {
+		c.reconfigure(p, func(cfg *daemon.Config) {
 			cfg.Peers, cfg.Sync, cfg.HTTP = nil, "0.0.0.0:8703", "127.0.0.1:8700"
-		}))
+		})
 	}
 	c.run(c.box, c.laptop)
 	made, err := c.laptop.page.create("dossiers", values{
@@ -65,16 +65,6 @@ func TestOffice(t *testing.T) {
 		return err
 	})
 	c.stop(c.box, c.laptop)
-}
-
-// configure changes a node's configuration while it doesn't run.
-func (p *place) configure(change func(*daemon.Config)) error {
-	c, err := daemon.ReadConfig(p.dir)
-	if err != nil {
-		return err
-	}
-	change(c)
-	return c.Write(p.dir)
 }
 
 // begin starts the node's process where the node is.

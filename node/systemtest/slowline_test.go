@@ -36,13 +36,13 @@ func TestSlowLine(t *testing.T) {
 	c.box.end, c.province.end = e.A, e.B
 	const port = "8703"
 	for _, p := range []*place{c.box, c.province} {
-		c.must(p.configure(func(cfg *daemon.Config) {
+		c.reconfigure(p, func(cfg *daemon.Config) {
 			cfg.HTTP, cfg.Sync, cfg.MDNSOff = "127.0.0.1:8700", net.JoinHostPort(p.end.Address, port), true
 			cfg.Peers = cfg.Peers[:1] // of the box the province, of the province the box
 			if p == c.box {
 				cfg.Peers[0].Address = net.JoinHostPort(e.B.Address, port)
 			}
-		}))
+		})
 	}
 	c.run(c.province, c.box)
 	eventually(t, "a connection", c.connected)
