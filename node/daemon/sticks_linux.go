@@ -7,8 +7,16 @@ import (
 	"github.com/vungxa/vungxa/node/api"
 )
 
-// mountedUnder are the places where desktops and people mount what is plugged in.
-var mountedUnder = []string{"/media/", "/run/media/", "/mnt"}
+// mounted says whether a mount point is where desktops and people mount what is
+// plugged in: /media/USER/NAME, /media/NAME, /run/media/USER/NAME, /mnt, /mnt/NAME.
+func mounted(path string) bool {
+	for under, deepest := range map[string]int{"/media/": 2, "/run/media/": 2, "/mnt/": 1} {
+		if rest, ok := strings.CutPrefix(path, under); ok && strings.Count(rest, "/") < deepest {
+			return true
+		}
+	}
+	return path == "/mnt"
+}
 
 // removable are the disks that are mounted there, by the kernel's list.
 func removable() (all []api.StickPlace) {
@@ -24,13 +32,11 @@ func removable() (all []api.StickPlace) {
 			continue
 		}
 		path := plain.Replace(fields[1])
-		for _, under := range mountedUnder {
-			if strings.HasPrefix(path, under) {
-				if p, ok := stickPlace(path); ok {
-					all = append(all, p)
-				}
-				break
-			}
+		if !mounted(path) {
+			continue
+		}
+		if p, ok := stickPlace(path); ok {
+			all = append(all, p)
 		}
 	}
 	return all

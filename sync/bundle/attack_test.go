@@ -302,10 +302,9 @@ func TestFullStick(t *testing.T) {
 
 // Whatever is read, is told apart without a panic, and costs memory by its length.
 func FuzzOpen(f *testing.F) {
-	t := &testing.T{}
 	key := keyOf(f, "hub")
-	n := newDesk(t, "hub", identity.RoleHub)
-	office := newDesk(t, "laptop", identity.RoleLaptop)
+	n := newDesk(f, "hub", identity.RoleHub)
+	office := newDesk(f, "laptop", identity.RoleLaptop)
 	_, err := n.Directory.Add(office.Certificate)
 	must(f, err)
 	raw, err := bundle.Seal(&bundle.Content{By: office.Claims.Device, Scopes: []crdt.Scope{scope}, Messages: [][]byte{{0x81, 0}}}, []*ecdh.PublicKey{key.PublicKey(), keyOf(f, "x").PublicKey()}, office.sign)

@@ -29,7 +29,7 @@ var root = memlog.Key("authority")
 // desk is a node that meets others by stick alone.
 type desk struct {
 	*memlog.Node
-	t   *testing.T
+	t   testing.TB
 	r   *replica.Replica
 	b   *bundle.Bundles
 	cut func(crdt.LogID) (uint64, bool)
@@ -53,7 +53,7 @@ func (d *desk) PutNote(peer crdt.Device, name string, value []byte) error {
 	return nil
 }
 
-func newDesk(t *testing.T, name string, role identity.Role, scopes ...crdt.Scope) *desk {
+func newDesk(t testing.TB, name string, role identity.Role, scopes ...crdt.Scope) *desk {
 	t.Helper()
 	if len(scopes) == 0 {
 		scopes = []crdt.Scope{scope}
@@ -275,7 +275,7 @@ func TestSeveralSticks(t *testing.T) {
 	for i, d := range all {
 		out := province.imports(d.s)
 		last := i == len(all)-1
-		if want := []bundle.State{bundle.Waiting, bundle.Taken}[flag(last)]; out.Files[0].State != want {
+		if want := []bundle.State{bundle.Waiting, bundle.Taken}[oneIf(last)]; out.Files[0].State != want {
 			t.Fatalf("stick %d: %+v", i, out.Files)
 		}
 		if !last && out.Entries > 0 || last && out.Entries != 300 {
@@ -290,7 +290,7 @@ func TestSeveralSticks(t *testing.T) {
 	}
 }
 
-func flag(b bool) int {
+func oneIf(b bool) int {
 	if b {
 		return 1
 	}
