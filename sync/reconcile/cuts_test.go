@@ -164,7 +164,7 @@ func cutUntilWhole(t *testing.T, seed int) (cuts, again int) {
 	return cuts, max(came-want, 0)
 }
 
-// Frames that are damaged, cut short, repeated, swapped, or of another session: the
+// Frames that are damaged, cut short, repeated, swapped, missing, too long, or of another session: the
 // session ends or goes on, nothing is stored that wasn't saved, and the next one has
 // all that is right.
 func TestWrongFrames(t *testing.T) {
@@ -174,6 +174,7 @@ func TestWrongFrames(t *testing.T) {
 	a.hook = func(f []byte) { replay = append(replay, f) }
 	settle(t, a, b)
 	want := fmt.Sprint(heads(t, first.box))
+	var late []byte // comes after the next frame
 	wrongs := map[string]func(r *rand.Rand, f []byte) [][]byte{
 		"damaged": func(r *rand.Rand, f []byte) [][]byte {
 			c := bytes.Clone(f)
@@ -184,6 +185,7 @@ func TestWrongFrames(t *testing.T) {
 		"twice":     func(_ *rand.Rand, f []byte) [][]byte { return [][]byte{f, f} },
 		"missing":   func(*rand.Rand, []byte) [][]byte { return nil },
 		"replayed":  func(r *rand.Rand, f []byte) [][]byte { return [][]byte{replay[r.IntN(len(replay))], f} },
+		"swapped":   func(_ *rand.Rand, f []byte) [][]byte { late = f; return nil },
 		"too long": func(_ *rand.Rand, f []byte) [][]byte {
 			return [][]byte{append(bytes.Clone(f), make([]byte, reconcile.MaxFrame)...)}
 		},
@@ -195,7 +197,13 @@ func TestWrongFrames(t *testing.T) {
 				o := newOffice(t, 2)
 				a, b := resume(t, o.disk, o.laptop, o.box)
 				at := r.IntN(len(replay))
+				late = nil
 				b.spoil = func(f []byte) [][]byte {
+					if late != nil {
+						both := [][]byte{f, late}
+						late = nil
+						return both
+					}
 					if at--; at != -1 {
 						return [][]byte{f}
 					}

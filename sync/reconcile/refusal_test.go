@@ -195,6 +195,26 @@ var violations = []attempt{
 		b.sendSegment(b.segment(b.laptop, 2, nil))
 	}},
 	{"more taken than was sent", reconcile.Order, func(b *bench) { b.greet(); b.feed(reconcile.Frame(3, 99, []any{})) }},
+	{"a list of four billion", reconcile.Malformed, func(b *bench) {
+		b.greet()
+		b.feed([]byte{0x83, 21, 0, 0x9a, 0xff, 0xff, 0xff, 0xff})
+	}},
+	{"bytes without end", reconcile.Malformed, func(b *bench) {
+		b.greet()
+		b.feed([]byte{0x82, 16, 0x5b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+	}},
+	{"lists in lists", reconcile.Malformed, func(b *bench) {
+		b.greet()
+		b.feed(append([]byte{0x82, 16}, bytes.Repeat([]byte{0x81}, 1000)...))
+	}},
+	{"a part of a gigabyte", reconcile.Malformed, func(b *bench) {
+		b.greet()
+		b.feed(reconcile.Frame(2, 1, []byte{1}, 1<<30, [16]byte{1}, 0))
+	}},
+	{"an attachment of a terabyte", reconcile.Malformed, func(b *bench) {
+		b.greet()
+		b.feed(reconcile.Frame(23, [32]byte{1}, 0, 1<<40, []byte{1}))
+	}},
 	{"a part of nothing", reconcile.Order, func(b *bench) { b.greet(); b.feed(reconcile.Frame(2, 1, []byte{1})) }},
 	{"a part that goes on with what is not there", reconcile.Order, func(b *bench) {
 		b.greet()
@@ -331,6 +351,18 @@ var declines = []attempt{
 		b.greet()
 		b.cert(n)
 		b.sendReceipt(b.receipt(n, func(r *identity.Receipt) { r.Heads = nil }))
+	}},
+	{"a certificate of an older epoch", reconcile.Scope, func(b *bench) {
+		n := newNode(b, "moved", identity.RoleLaptop)
+		newer := n.Claims
+		newer.Epoch, newer.ID, newer.Scopes = n.Claims.Epoch+1, [16]byte{9}, []crdt.Scope{"c/99999"}
+		cert, err := identity.Issue(root, newer)
+		b.must(err)
+		b.must(b.box.StoreCertificate(cert))
+		save(b, n, crdt.ClassRecords, 1)
+		b.greet()
+		b.cert(n)
+		b.sendSegment(b.segment(n, 0, nil))
 	}},
 	{"a receipt by a device without a certificate", reconcile.Certificate, func(b *bench) {
 		n := newNode(b, "unknown", identity.RoleLaptop)
