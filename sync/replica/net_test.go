@@ -24,6 +24,7 @@ type network struct {
 	loss   *rand.Rand // cuts a connection at about one frame in odds; nil: never
 	odds   int
 	window int
+	rate   int // bytes a second that a line takes; 0: any number
 }
 
 func newNetwork() *network {
@@ -143,6 +144,9 @@ func (c *conn) WriteFrames(frames [][]byte) error {
 
 func (c *conn) writeFrame(f []byte) error {
 	time.Sleep(time.Millisecond) // virtual: the line takes its time
+	if c.net.rate > 0 {
+		time.Sleep(time.Duration(len(f)) * time.Second / time.Duration(c.net.rate))
+	}
 	if c.net.unlucky() {
 		c.lose()
 	}
