@@ -113,7 +113,7 @@ story: build bin/testsum ## the whole loop in a real browser
 
 # ---- beyond `make test`
 
-.PHONY: fuzz bench bench-peers powercut kill9 bitflips crdt-million crdt-explore mutate cuts write-api machines
+.PHONY: fuzz bench bench-sync bench-peers powercut kill9 bitflips crdt-million crdt-explore mutate cuts write-api machines
 FUZZTIME ?= 30s
 fuzz: ## fuzz each decoder for FUZZTIME (30s)
 	@$(WORKSHOP)/fuzz.sh $(FUZZTIME)
@@ -121,6 +121,9 @@ fuzz: ## fuzz each decoder for FUZZTIME (30s)
 bench: build ## measure this machine: the Go benchmarks, a save, a figure, a start
 	@go test -run '^$$' -bench . -benchmem $$(git grep -lE '^func Benchmark' -- '*_test.go' | xargs -n 1 dirname | sort -u | sed 's|^|./|')
 	@for what in save kpi start; do ./bin/vungxa bench $$what; done
+
+bench-sync: build ## what meeting costs on LAN, 2G, satellite and a drive (UP, DOWN: its traces); needs root, takes 45 minutes
+	@./bin/vungxa bench sync $(if $(UP),--up $(UP) --down $(DOWN))
 
 # A module and a package.json of their own, so that nothing of them is in the product.
 PEERS := deploy/peers
