@@ -9,7 +9,8 @@ import (
 )
 
 // unsentBytes is how much the kernel holds of a connection that it has not sent yet.
-// More would be in front of what is urgent: at 64 kbit/s this is two seconds.
+// More would be in front of what is urgent: at 64 kbit/s this is two seconds. What yamux
+// holds (up to a stream's window) comes on top.
 const unsentBytes = 16 << 10
 
 // congestion is a congestion control that goes by the line's rate and doesn't take
