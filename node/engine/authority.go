@@ -250,7 +250,7 @@ func (e *Engine) mayFlip(r *crdt.Record, c *crdt.Checkpoint, reach crdt.Reach) b
 // reached is the places of the records that a checkpoint may change, sorted.
 func (e *Engine) reached(tx *store.Tx, scope crdt.Scope, reach crdt.Reach) ([]string, error) {
 	places := map[string]bool{}
-	err := tx.Logs(func(l store.Log) error {
+	err := e.logs(tx, func(l store.Log) error {
 		if l.ID.Scope != scope {
 			return nil
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/store"
 	"github.com/vungxa/vungxa/sync/identity"
 )
@@ -110,4 +111,55 @@ func TestAHoleInAForkedLogIsFilled(t *testing.T) {
 		}
 		laptop.sound()
 	}
+}
+
+// A part of a branch that a crash has left is no history yet: nothing is told of it or
+// counted, no record is made of it, and when the branch comes again it is whole.
+func TestAPartOfABranchSaysNothing(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box := testEngine(t, "box", identity.RoleBox, others)
+	box.create(map[string]any{"subject": "Chung"})
+	box.receipt()
+	twin := box.twin()
+	box.create(map[string]any{"subject": "một"})
+	for i := range 70 { // more than one transaction stores
+		twin.create(map[string]any{"subject": fmt.Sprint("hai ", i)})
+	}
+	laptop := testEngine(t, "laptop", identity.RoleLaptop, others)
+	laptop.take(pieces(box)...)
+	told := func() string {
+		n, _, err := laptop.Unsent()
+		devices, derr := laptop.Devices()
+		forks, ferr := laptop.Forks()
+		if err := errors.Join(err, derr, ferr); err != nil || len(devices) != 1 {
+			t.Fatal(len(devices), err)
+		}
+		return fmt.Sprint(n, devices[0].Entries, devices[0].Forked, *devices[0].NewestEntryMS, forks, laptop.stateHash())
+	}
+	branch, before, d := pieces(twin), told(), &filling{}
+	for _, stored := range []int64{1, 2} { // where the branch begins, and its first entries
+		d.looks.Store(never)
+		laptop.openOn(d)
+		d.looks.Store(stored)
+		if err := laptop.take(branch...)[0]; node.CodeOf(err) != node.ReadOnly {
+			t.Fatalf("cut off after %d: %v", stored, err)
+		}
+		d.looks.Store(never)
+		laptop.openOn(d)
+		if now := told(); now != before {
+			t.Errorf("cut off after %d: told %s; want %s", stored, now, before)
+		}
+		laptop.sound()
+		if err := laptop.Recompute(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if now := told(); now != before {
+			t.Errorf("cut off after %d, made anew: told %s; want %s", stored, now, before)
+		}
+	}
+	laptop.take(branch...)
+	if n := laptop.search(Query{}).Total; n != 72 {
+		t.Errorf("%d records", n)
+	}
+	laptop.sound()
 }

@@ -142,7 +142,7 @@ func (e *Engine) Loads() (loads []Load, err error) {
 		return nil, nil
 	}
 	err = e.cfg.Store.View(func(tx *store.Tx) error {
-		return tx.Logs(func(l store.Log) error {
+		return e.logs(tx, func(l store.Log) error {
 			name := e.authorities().forks.nameAt(l.ID, l.Head.Seq)
 			e.state.Lock()
 			from := max(e.received(identity.RoleHub, name), base(l))

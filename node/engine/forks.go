@@ -144,6 +144,18 @@ func (f *forks) settle(tx *store.Tx, said map[crdt.Scope]*crdt.Authority) error 
 	return nil
 }
 
+// logs calls f with the logs that are held. A branch of which a crash has left a part is
+// passed over: nothing is said of it until it comes again and has a name.
+func (e *Engine) logs(tx *store.Tx, f func(store.Log) error) error {
+	forks := e.authorities().forks
+	return tx.Logs(func(l store.Log) error {
+		if _, named := forks.written(l.ID); isBranch(l.ID) && !named {
+			return nil
+		}
+		return f(l)
+	})
+}
+
 // logAt finds the state of a log: as a transaction sees it, or as a batch does.
 type logAt func(crdt.LogID) (*store.Log, error)
 

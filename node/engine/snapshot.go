@@ -354,7 +354,7 @@ type piece struct {
 // left is what is still to be merged.
 func (s *snapshot) left() (pieces []piece, entries uint64, err error) {
 	err = s.engine.cfg.Store.View(func(tx *store.Tx) error {
-		return tx.Logs(func(l store.Log) error {
+		return s.engine.logs(tx, func(l store.Log) error {
 			p := piece{l.ID, max(s.floor[l.ID].Head.Seq, s.done[l.ID], base(l)) + 1, l.Head.Seq}
 			if p.from <= p.to {
 				pieces, entries = append(pieces, p), entries+p.to-p.from+1

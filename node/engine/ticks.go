@@ -248,7 +248,7 @@ func (e *Engine) recordTick(r *crdt.Record) Tick {
 // tick has written. Which those of a damaged entry are, the history tells.
 func (e *Engine) below(tx *store.Tx, collection string, tick Tick, f func(crdt.RecordID)) error {
 	lost := map[crdt.Pos]bool{}
-	err := tx.Logs(func(l store.Log) error {
+	err := e.logs(tx, func(l store.Log) error {
 		forks := e.authorities().forks
 		for seq := l.Head.Seq; seq > base(l) && e.tick(crdt.Pos{Log: forks.nameAt(l.ID, seq), Seq: seq}) < tick; seq-- {
 			entry, err := e.entry(tx, l, seq)
@@ -297,7 +297,7 @@ func (e *Engine) Unsent() (n int, oldestMS *int64, err error) {
 		return 0, nil, nil
 	}
 	err = e.cfg.Store.View(func(tx *store.Tx) error {
-		return tx.Logs(func(l store.Log) error {
+		return e.logs(tx, func(l store.Log) error {
 			e.state.Lock()
 			received := max(e.received(identity.RoleHub, e.authorities().forks.nameAt(l.ID, l.Head.Seq)), base(l))
 			e.state.Unlock()
@@ -396,7 +396,7 @@ func (e *Engine) Devices() ([]Device, error) {
 	}
 	e.state.Unlock()
 	err := e.cfg.Store.View(func(tx *store.Tx) error {
-		return tx.Logs(func(l store.Log) error {
+		return e.logs(tx, func(l store.Log) error {
 			d := get(l.ID.Device)
 			d.Entries += l.Head.Seq - base(l)
 			d.Forked = d.Forked || isBranch(l.ID)

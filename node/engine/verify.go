@@ -116,7 +116,7 @@ func firstError(steps ...func() error) error {
 
 func (v *verifier) logs() error {
 	var logs []store.Log
-	err := v.tx.Logs(func(l store.Log) error {
+	err := v.engine.logs(v.tx, func(l store.Log) error {
 		logs = append(logs, l)
 		v.dropped = v.dropped || l.Dropped.Seq > base(l)
 		return nil
