@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
@@ -105,6 +106,9 @@ func (e *Engine) signed(scope crdt.Scope) (map[crdt.Hash]*identity.Signed, error
 	held := map[crdt.Hash]*identity.Signed{}
 	err := e.cfg.Store.View(func(tx *store.Tx) error {
 		return tx.Locals(localCheckpoint, func(name string, b []byte) error {
+			if !strings.HasPrefix(name, string(scope)+"/") {
+				return nil
+			}
 			var s storedCheckpoint
 			if err := wire.Unmarshal(b, store.MaxValue, &s); err != nil {
 				return node.Errorf(node.Damaged, "Điểm kiểm tra %s đã lưu bị hỏng: %w", "the stored checkpoint %s is damaged: %w", name, err)

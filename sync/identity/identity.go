@@ -12,6 +12,9 @@
 // It has no expiry date, because a device may be away for a year with no clock
 // that anyone trusts: it carries an epoch of its authority instead.
 //
+// A Group names the members of a hub's cluster: what most of them have signed, a Chain of
+// checkpoints, is believed.
+//
 // A Directory is what one node believes: the pinned authority key and the
 // certificates it has accepted under it. A Receipt is a device's signed statement
 // of the heads that it holds durably; a record's ticks come from receipts.
