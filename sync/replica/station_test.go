@@ -156,7 +156,7 @@ func (s *station) start() {
 	var err error
 	s.r, err = replica.New(replica.Config{
 		Files: files, Checkpoints: s.node,
-		Root:  identity.Public(root), Certificate: s.node.Certificate, Directory: s.node.Directory,
+		Root: identity.Public(root), Certificate: s.node.Certificate, Directory: s.node.Directory,
 		Scopes: s.node.Claims.Scopes, Peers: s.peers,
 		Log: &keeper{Node: s.node, kept: &s.kept}, Ingest: ingest, Sign: s.node.Sign, Hear: s, Notes: s, Carrier: s.net.host(s.name, s.node.Claims.PeerKey),
 		Now: time.Now, Rand: rand.NewChaCha8([32]byte{1}), RetryMax: s.retry, Meets: s.meets,
