@@ -113,7 +113,7 @@ story: build bin/testsum ## the whole loop in a real browser
 
 # ---- beyond `make test`
 
-.PHONY: fuzz bench bench-sync bench-peers powercut kill9 bitflips crdt-million crdt-explore mutate cuts write-api machines
+.PHONY: fuzz bench bench-sync bench-peers sim planted powercut kill9 bitflips crdt-million crdt-explore mutate cuts write-api machines
 FUZZTIME ?= 30s
 fuzz: ## fuzz each decoder for FUZZTIME (30s)
 	@$(WORKSHOP)/fuzz.sh $(FUZZTIME)
@@ -135,11 +135,23 @@ bench-peers: ## the store's work on bbolt and SQLite (RECORDS), the wire's on Au
 
 N ?= 100
 SEED ?= 1
+SEEDS ?= 100
+sim: ## play SEEDS (100) histories from SEED, and a tenth as many on engines
+	@go test -count=1 -timeout 0 -run '^Test(Histories|RecordedLines)$$' -v ./sync/simtest -seed $(SEED) -seeds $(SEEDS)
+	@go test -count=1 -timeout 0 -run '^TestHistories$$' -v ./node/systemtest -seed $(SEED) -sim $$((($(SEEDS) + 9) / 10)) -days 2
+
+planted: ## plant faults in protocol, replica, engine and store, one at a time, and say who notices
+	@go run ./deploy/cmd/planted -seeds 4 -tests sync/simtest/testdata/planted.txt
+
 powercut: ## cut the power N times (100) from SEED: of a store, and a sixth each under a province and a laptop at work; needs root
 	@go test -count=1 -timeout 0 -run '^TestPowerCut' -v ./node/systemtest -powercuts $(N) -seed $(SEED)
 
 kill9: ## kill province, box and laptop at random N times (100), from SEED
 	@go test -count=1 -timeout 0 -run '^TestKill9$$' -v ./node/systemtest -kills $(N) -seed $(SEED)
+
+LAPSED ?= 10000
+lapsed: ## let a device come back after a year with LAPSED saves (10000)
+	@go test -count=1 -timeout 0 -run '^TestALapsed' -v ./node/engine -lapsed.saves $(LAPSED)
 
 CUTS ?= 10000
 cuts: ## cut the line between two devices CUTS times (10000) at random

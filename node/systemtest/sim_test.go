@@ -12,6 +12,7 @@ import (
 
 var (
 	simSeeds = flag.Uint64("sim", 1, "how many histories are played on engines, from -seed on")
+	simDays  = flag.Int("days", 1, "how many virtual days each has")
 	simTell  = flag.Bool("tell", false, "tell what happens in them")
 )
 
@@ -22,7 +23,7 @@ var (
 func TestHistories(t *testing.T) {
 	for n := range *simSeeds {
 		t.Run(fmt.Sprint("seed ", *seed+n), func(t *testing.T) {
-			o := simtest.Options{Seed: *seed + n, Days: 2, Small: true, Maker: newEngines(t)}
+			o := simtest.Options{Seed: *seed + n, Days: *simDays, Small: true, Maker: newEngines(t)}
 			if *simTell {
 				o.Tell = func(s string) { t.Log(s) }
 			}

@@ -1,16 +1,20 @@
 package simtest_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
+	"github.com/vungxa/vungxa/sync/linetest/line"
 	"github.com/vungxa/vungxa/sync/simtest"
 )
 
 var (
 	seed  = flag.Uint64("seed", 1, "of the first history")
-	seeds = flag.Uint64("seeds", 6, "how many histories are played")
+	seeds = flag.Uint64("seeds", 2, "how many histories are played")
 	tell  = flag.Bool("tell", false, "tell what happens in them")
 )
 
@@ -36,10 +40,41 @@ func TestHistories(t *testing.T) {
 	}
 }
 
+// The same on lines that were recorded: a drive on a UMTS network, rides on buses.
+func TestRecordedLines(t *testing.T) {
+	names, err := filepath.Glob("../../../shared/data/traces/*")
+	if err != nil || len(names) == 0 {
+		t.Skip("SKIPPED histories on recorded lines: no traces beside the repository, in ../shared/data/traces")
+	}
+	o := options(t, *seed)
+	o.Days = 1
+	for _, name := range names {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trace, err := line.ReadTrace(f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			t.Fatalf("%s: %v", filepath.Base(name), err)
+		}
+		o.Traces = append(o.Traces, trace)
+	}
+	for n := range max(1, *seeds/20) {
+		o.Seed = *seed + n
+		result, err := simtest.Run(o)
+		t.Log(result)
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A history that is played again is the same, byte for byte.
 func TestReplay(t *testing.T) {
-	first, err := simtest.Run(options(t, *seed))
-	again, err2 := simtest.Run(options(t, *seed))
+	o := options(t, *seed)
+	o.Days = 1
+	first, err := simtest.Run(o)
+	again, err2 := simtest.Run(o)
 	if first != again || fmt.Sprint(err) != fmt.Sprint(err2) {
 		t.Errorf("the same seed plays\n%v, %v\nand then\n%v, %v", first, err, again, err2)
 	}

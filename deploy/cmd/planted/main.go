@@ -1,6 +1,6 @@
 // Command planted plants faults in the product, one at a time, and says who notices:
 //
-//	planted [-seeds 4] [-only WORD] [-tests] LIST
+//	planted [-seeds 4] [-only WORD] [-quick] [-tests] LIST
 //
 // LIST has a fault on four lines, with an empty line between two:
 //
@@ -28,6 +28,7 @@ import (
 var (
 	seeds = flag.Int("seeds", 4, "how many histories are played for each fault")
 	only  = flag.String("only", "", "plant only faults that have this in their name")
+	quick = flag.Bool("quick", false, "play a fault's own histories only: on engines those of node, else on memlog")
 	tests = flag.Bool("tests", false, "ask the package's tests about what the histories miss")
 )
 
@@ -122,8 +123,11 @@ func (f fault) noticed(overlay string) string {
 		{"histories", []string{"-run", "^TestHistories$", "./sync/simtest", "-seeds", fmt.Sprint(*seeds)}},
 		{"engines", []string{"-run", "^TestHistories$", "./node/systemtest", "-sim", fmt.Sprint(*seeds)}},
 	}
-	if strings.HasPrefix(f.file, "node/") {
+	switch {
+	case strings.HasPrefix(f.file, "node/"):
 		finders = finders[1:]
+	case *quick:
+		finders = finders[:1]
 	}
 	if *tests {
 		finders = append(finders, finder{"tests", []string{"-failfast", "./" + filepath.Dir(f.file)}})
