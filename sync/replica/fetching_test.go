@@ -22,6 +22,7 @@ func TestARelayTellsWhenItHasAnAttachment(t *testing.T) {
 		time.Sleep(5 * time.Second) // the hub asks, and the box hasn't got it
 		laptop.start()
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		if string(hub.files.held[hash]) != content {
 			t.Errorf("the hub holds %d bytes of it", len(hub.files.part[hash]))
 		}
@@ -43,17 +44,20 @@ func TestWhoSendsOtherBytesIsAskedNoMore(t *testing.T) {
 		laptop.files.gives = func() { given++ }
 		start(laptop, box)
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		first := given
 		for range 3 {
 			net.cutAll()
 			time.Sleep(5 * time.Second)
 		}
+		synctest.Wait()
 		if first == 0 || given != first || box.files.held[hash] != nil || box.files.part[hash] != nil {
 			t.Errorf("%d pieces, then %d; the box holds %d bytes", first, given, len(box.files.held[hash]))
 		}
 		hub.files.held[hash] = content
 		hub.start()
 		time.Sleep(90 * time.Second) // the box calls again
+		synctest.Wait()
 		if !bytes.Equal(box.files.held[hash], content) || given != first {
 			t.Errorf("from the hub it has %d bytes, and from the laptop %d more pieces", len(box.files.held[hash]), given-first)
 		}
