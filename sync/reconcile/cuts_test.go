@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"sync/atomic"
 	"testing"
 
 	"github.com/vungxa/vungxa/crdt"
@@ -119,23 +118,25 @@ func TestCutAfterEveryFrame(t *testing.T) {
 // Cuts at random, one after the other, until all has come: nothing is lost, and no
 // cut costs more than a frame. `make cuts` tries 10,000.
 func TestRandomCuts(t *testing.T) {
-	var cuts, seeds, contacts, twice atomic.Int64
+	workers := runtime.GOMAXPROCS(0)
+	cuts, again, histories := make([]int, workers), make([]int, workers), make([]int, workers)
 	t.Run("all", func(t *testing.T) {
-		for range runtime.GOMAXPROCS(0) {
+		for w := range workers { // each has seeds and counts of its own
 			t.Run("", func(t *testing.T) {
 				t.Parallel()
-				for cuts.Load() < int64(*campaign) {
-					seed := int(seeds.Add(1)) - 1
-					n, again := cutUntilWhole(t, seed)
-					cuts.Add(int64(n))
-					contacts.Add(int64(n) + 1)
-					twice.Add(int64(again))
+				for ; cuts[w] < *campaign/workers; histories[w]++ {
+					n, twice := cutUntilWhole(t, w+workers*histories[w])
+					cuts[w] += n
+					again[w] += twice
 				}
 			})
 		}
 	})
-	t.Logf("%d cuts in %d histories and %d contacts; %d bytes of items came twice, %d a cut",
-		cuts.Load(), seeds.Load(), contacts.Load(), twice.Load(), twice.Load()/max(cuts.Load(), 1))
+	all, twice, seeds := 0, 0, 0
+	for w := range workers {
+		all, twice, seeds = all+cuts[w], twice+again[w], seeds+histories[w]
+	}
+	t.Logf("%d cuts in %d histories; %d bytes of items came twice, %d a cut", all, seeds, twice, twice/max(all, 1))
 }
 
 // cutUntilWhole cuts an office's line until all has come, and says how often, and how
