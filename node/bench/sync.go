@@ -9,7 +9,7 @@ import (
 type SyncOptions struct {
 	Dir      string   // on the disk that the nodes use; a temporary directory is made in it
 	Records  int      // of the first exchange
-	Carriers []string // which of libp2p and thin; none: all
+	Carriers []string // which of bundle, libp2p and thin; none: all
 	Lines    []string // which of SyncLines; none: all
 	Up       string   // file with the trace of the drive's line up; "": no drive
 	Down     string   // and down
@@ -22,6 +22,7 @@ type SyncOptions struct {
 const (
 	carrierLibp2p = "libp2p"
 	carrierThin   = "thin"
+	carrierBundle = "bundle"
 )
 
 // Names of the lines that Sync measures on. The ruler has a round trip of half a second and

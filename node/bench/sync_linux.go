@@ -44,7 +44,7 @@ type syncRun struct {
 //	one_edit       the connection stands, one field of one record, until the receipt is there
 //	300_saves      no connection is there; 300 edits of 100 records, each its own Save, until the receipt is there
 //	after_cut      the line was away for 20 seconds, in which one edit was made, until its receipt is there
-//	first_records  the first exchange of so many records, each its own Save
+//	first_N_records  the first exchange of so many records, each its own Save
 func Sync(ctx context.Context, o SyncOptions, report Report) (err error) {
 	dir, err := os.MkdirTemp(o.Dir, "vungxa-bench-")
 	if err != nil {
@@ -56,8 +56,13 @@ func Sync(ctx context.Context, o SyncOptions, report Report) (err error) {
 	if err != nil {
 		return err
 	}
+	if r.over(carrierBundle) {
+		if err := overBundle(ctx, r); err != nil {
+			return fmt.Errorf("%s: %w", carrierBundle, err)
+		}
+	}
 	for _, c := range carriers {
-		if len(r.Carriers) > 0 && !slices.Contains(r.Carriers, c.name) {
+		if !r.over(c.name) {
 			continue
 		}
 		for _, on := range cases {
@@ -72,6 +77,11 @@ func Sync(ctx context.Context, o SyncOptions, report Report) (err error) {
 		}
 	}
 	return nil
+}
+
+// over says whether a carrier was asked for.
+func (r *syncRun) over(carrier string) bool {
+	return len(r.Carriers) == 0 || slices.Contains(r.Carriers, carrier)
 }
 
 // cases are the lines that were asked for.

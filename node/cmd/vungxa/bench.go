@@ -74,7 +74,7 @@ type benchSync struct {
 	benchOutput
 	Dir     string   `default:"." type:"existingdir" help:"A temporary directory is made in it." vi:"Một thư mục tạm được tạo trong đó."`
 	Records int      `default:"10000" help:"Records of the first exchange." vi:"Số hồ sơ của lần đồng bộ đầu."`
-	Over    []string `placeholder:"NAME,..." help:"Only these carriers: libp2p, thin." vi:"Chỉ các cách truyền này: libp2p, thin."`
+	Over    []string `placeholder:"NAME,..." help:"Only these carriers: bundle, libp2p, thin." vi:"Chỉ các cách truyền này: bundle, libp2p, thin."`
 	Lines   []string `placeholder:"NAME,..." help:"Only these lines: ruler, lan, 64kbit_300ms_5pct, 64kbit_1500ms_10pct, umts_drive." vi:"Chỉ các đường truyền này: ruler, lan, 64kbit_300ms_5pct, 64kbit_1500ms_10pct, umts_drive."`
 	Up      string   `type:"existingfile" help:"Trace of the drive's line up: milliseconds (mahimahi), or seconds and Mbit/s." vi:"Vết đo đường lên của chuyến xe: mili giây (mahimahi), hoặc giây và Mbit/s."`
 	Down    string   `type:"existingfile" help:"The same, down." vi:"Như vậy, đường xuống."`
