@@ -176,6 +176,11 @@ func (d *Daemon) ExportStick(ctx context.Context, o StickOrder) (out api.StickSw
 
 // ImportStick is the command's: it takes in, and writes answers where they are wanted.
 func (d *Daemon) ImportStick(ctx context.Context, o StickOrder) (out api.StickSwapped, err error) {
+	if d.hub != nil { // a hub that was just opened elects itself first
+		if err := d.hub.Ready(ctx); err != nil {
+			return out, err
+		}
+	}
 	if o.Answer {
 		return d.SwapStick(ctx, api.StickOrder{Path: o.Path, To: []string{}})
 	}
