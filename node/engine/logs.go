@@ -9,6 +9,7 @@ import (
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/sync/reconcile"
 )
 
 // Limits of a segment. A seal is made at the latest when so much is unsealed, so
@@ -198,7 +199,7 @@ func (e *Engine) noticed(err error) error {
 func compactedAway(l store.Log) error {
 	return node.Errorf(node.NotFound,
 		"Các mục đến %d của nhật ký %v đã được nén ở máy này; hãy lấy từ tỉnh: %w",
-		"the entries up to %d of log %v were compacted away on this device; get them from the province: %w", l.Dropped.Seq, l.ID, store.ErrDropped)
+		"the entries up to %d of log %v were compacted away on this device; get them from the province: %w", l.Dropped.Seq, l.ID, fmt.Errorf("%w, %w", store.ErrDropped, reconcile.ErrCompacted))
 }
 
 func entries(tx *store.Tx, path []store.Log, from, to uint64) (raw [][]byte, size int, err error) {

@@ -182,7 +182,11 @@ func (e *side) act(frames *int) (moved bool) {
 			e.s.Written()
 		case reconcile.Read:
 			var s *wire.Segment
-			s, err = e.Segment(a.Log, a.After, a.UpTo)
+			if s, err = e.Segment(a.Log, a.After, a.UpTo); errors.Is(err, reconcile.ErrCompacted) {
+				err = nil
+				e.s.Dropped()
+				break
+			}
 			e.s.Segment(s)
 		case reconcile.Look:
 			var hashes []crdt.Hash

@@ -178,6 +178,9 @@ func (s *Session) statedRows(m *heads) {
 			for _, row := range d.Logs {
 				log := crdt.LogID{Device: d.Device, Incarnation: row.Incarnation, Scope: scope, Class: row.Class}
 				s.out.given[log] = Known{row.Seq, row.Hash}
+				if h, held := s.held[log]; held && h.Code == Compacted && row.Seq > h.UpTo {
+					delete(s.held, log) // it has got there by another way
+				}
 				if own := s.head(log); own.Seq == row.Seq && short(own.Hash) != row.Hash && s.parting.begins(log) {
 					s.probe(log, row.Seq)
 				}

@@ -31,6 +31,7 @@ const (
 	Budget      Code = 19 // the contact has used what the operator allows it
 	Missing     Code = 20 // an attachment that the refuser doesn't hold
 	Unproven    Code = 21 // a checkpoint that most of the hub's group haven't signed
+	Compacted   Code = 22 // the sender holds these entries no more; the peer has to get them of the hub
 )
 
 // Text is what a person reads, in both languages.
@@ -59,6 +60,7 @@ var texts = map[Code]Text{
 	Budget:      {"Đã dùng hết hạn mức dữ liệu hoặc thời gian của lần kết nối này; phần còn lại sẽ gửi ở lần sau.", "This contact has used up the data or time that it is allowed; the rest is sent at the next one."},
 	Missing:     {"Máy này không giữ tệp đính kèm được hỏi.", "This machine does not hold the attachment asked for."},
 	Unproven:    {"Điểm kiểm tra không mang chữ ký của đa số máy chủ trong cụm hiện nay nên không được tin.", "The checkpoint isn't signed by most machines of the hub's present group, so it is not believed."},
+	Compacted:   {"Máy này đã dọn phần cũ của nhật ký mà mọi nơi còn liên lạc đều đã nhận; máy kia cần lấy phần đó từ tỉnh.", "This machine has compacted the older part of the log, which all that are in touch had acknowledged; the other one has to get it from the province."},
 	Unavailable: {"Máy chưa đọc hoặc lưu được dữ liệu lúc này; sẽ tự thử lại.", "The machine can't read or store data just now; it will try again by itself."},
 }
 

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
 )
@@ -108,4 +109,23 @@ func (s *Session) sendAgain(log crdt.LogID, last uint64) {
 		return
 	}
 	s.out.wanted[log] = w
+}
+
+// ErrCompacted is wrapped by the error of whoever reads entries for a session that were
+// compacted away.
+var ErrCompacted = errors.New("compacted away")
+
+// Dropped answers Read where what lies right above was compacted away: who was in touch
+// has it, and a device that wasn't gets it of the hub. Perhaps it has: its heads tell. The
+// log alone is held back until then.
+func (s *Session) Dropped() {
+	a, ok := s.ask.(Read)
+	s.ask, s.asked = nil, false
+	if !ok || s.refusal != nil {
+		return
+	}
+	delete(s.out.wanted, a.Log)
+	delete(s.out.unfinished, uint8(a.Log.Class&3))
+	s.holdBack(a.Log, Refuse(Compacted, "log %s above %d", a.Log, a.After), a.After)
+	s.out.heads, s.stated = headsAll, true
 }

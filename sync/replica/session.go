@@ -234,6 +234,10 @@ func (d *drive) act(ctx context.Context) error {
 			d.writes <- a.Frames // has room: the session waits for Written
 		case reconcile.Read:
 			seg, err := d.r.cfg.Log.Segment(a.Log, a.After, a.UpTo)
+			if errors.Is(err, reconcile.ErrCompacted) {
+				d.s.Dropped()
+				break
+			}
 			d.answer(err, func() { d.s.Segment(seg) })
 		case reconcile.Look:
 			hashes, err := d.look(a.At)
