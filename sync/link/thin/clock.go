@@ -43,7 +43,10 @@ func (t *timing) rto() time.Duration {
 	if t.srtt != 0 {
 		d = max(t.srtt+max(4*t.rttvar, 50*time.Millisecond)+ackDelayMax, minRTO)
 	}
-	return min(d<<min(t.backoff, 8), maxRTO)
+	for range min(t.backoff, 16) {
+		d = min(d*3/2, max(d, maxRTO))
+	}
+	return min(d, 4*maxRTO)
 }
 
 // lossDelay is after how long a packet counts as lost when a later one has arrived.

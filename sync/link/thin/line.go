@@ -196,6 +196,10 @@ func (l *Line) discard() {
 func (l *Line) watch(now time.Time) {
 	l.due = time.Time{}
 	stall := l.e.config.Stall
+	if l.outbox.onlyEnd() && l.inbox.ended && l.timing.backoff > 3 {
+		l.fail(nil) // the peer has gone, as it does when it has heard all
+		return
+	}
 	if l.after(now, l.lastHeard.Add(idleMax)) ||
 		!l.unanswered.IsZero() && l.after(now, l.unanswered.Add(stall)) ||
 		!l.closed.IsZero() && l.after(now, l.closed.Add(stall)) && (l.outbox.done() || l.timing.backoff > 1) {
