@@ -157,6 +157,7 @@ func (w *World) restore(m *Machine) {
 	w.stop(m, true)
 	w.forgive(m)
 	m.lost = true
+	w.forked[m.id] = true // until it meets what it has forgotten, it may write it anew
 	w.restart(m, m.old[m.draw.IntN(len(m.old))], true)
 }
 
