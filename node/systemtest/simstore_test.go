@@ -131,6 +131,9 @@ func (s *engineStore) Ingest(ctx context.Context, segments []*wire.Segment) erro
 }
 
 func refused(err error) error {
+	if errors.Is(err, engine.ErrBranch) {
+		return nil // kept, beside what is held
+	}
 	if errors.Is(err, engine.ErrFork) {
 		return reconcile.Refuse(reconcile.Fork, "%v", err)
 	}
