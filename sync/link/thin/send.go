@@ -11,7 +11,6 @@ type sentPacket struct {
 	first       uint64
 	count       int // frames
 	phase       byte
-	ping        bool
 	lost        bool
 	delivered   int // when it went
 	deliveredAt time.Time

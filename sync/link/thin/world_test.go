@@ -30,13 +30,12 @@ type world struct {
 
 // model is a line, each way.
 type model struct {
-	bits    float64 // a second; 0: no end
-	delay   time.Duration
-	jitter  time.Duration // each datagram by itself: so they overtake each other
-	loss    float64
-	twice   float64
-	queue   int // bytes that wait at most; 0: no end
-	overall map[[2]netip.AddrPort]time.Time
+	bits   float64 // a second; 0: no end
+	delay  time.Duration
+	jitter time.Duration // each datagram by itself: so they overtake each other
+	loss   float64
+	twice  float64
+	queue  int // bytes that wait at most; 0: no end
 }
 
 // end is an endpoint in the world.
