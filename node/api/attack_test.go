@@ -61,6 +61,7 @@ var signedInRoutes = [][2]string{
 	{"GET", "/api/v0/collections/petitions/records/x"}, {"PATCH", "/api/v0/collections/petitions/records/x"},
 	{"GET", "/api/v0/collections/petitions/records/x/history"}, {"POST", "/api/v0/collections/petitions/records/x/delete"},
 	{"POST", "/api/v0/collections/petitions/records/x/restore"}, {"GET", "/api/v0/collections/petitions/deleted"},
+	{"GET", "/api/v0/sticks"}, {"POST", "/api/v0/sticks/inspect"}, {"POST", "/api/v0/sticks/swap"},
 	{"GET", "/api/v0/inbox"}, {"GET", "/api/v0/inbox/counts"}, {"POST", "/api/v0/inbox/x/dismiss"}, {"GET", "/api/v0/kpis"}, {"GET", "/api/v0/events"}, {"POST", "/api/v0/demo/lines/" + peerDevice},
 }
 

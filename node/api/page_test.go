@@ -77,10 +77,11 @@ func TestSpec(t *testing.T) {
 		"DELETE /api/v0/session", "GET /api/v0/collections/{c}/deleted", "GET /api/v0/collections/{c}/records/{id}",
 		"GET /api/v0/collections/{c}/records/{id}/history", "GET /api/v0/events", "GET /api/v0/inbox", "GET /api/v0/inbox/counts",
 		"GET /api/v0/kpis", "GET /api/v0/node",
-		"GET /api/v0/officers", "GET /api/v0/schema", "GET /api/v0/session", "PATCH /api/v0/collections/{c}/records/{id}",
+		"GET /api/v0/officers", "GET /api/v0/schema", "GET /api/v0/session", "GET /api/v0/sticks", "PATCH /api/v0/collections/{c}/records/{id}",
 		"POST /api/v0/collections/{c}/records", "POST /api/v0/collections/{c}/records/{id}/delete", "POST /api/v0/collections/{c}/records/{id}/restore",
 		"POST /api/v0/collections/{c}/search", "POST /api/v0/demo/lines/{device}",
-		"POST /api/v0/import/{collection}", "POST /api/v0/inbox/{id}/dismiss", "POST /api/v0/session", "PUT /api/v0/session/password",
+		"POST /api/v0/import/{collection}", "POST /api/v0/inbox/{id}/dismiss", "POST /api/v0/session",
+		"POST /api/v0/sticks/inspect", "POST /api/v0/sticks/swap", "PUT /api/v0/session/password",
 	}
 	var got []string
 	for path, ops := range doc.Paths {
