@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/sync/identity"
 	"github.com/vungxa/vungxa/sync/reconcile"
 )
@@ -29,6 +30,9 @@ func (d *Daemon) leaveStuck(ctx context.Context) error {
 				break
 			}
 			begun, err := d.engine.GoOnElsewhere(log)
+			if node.CodeOf(err) == node.ReadOnly {
+				break // nothing is saved now either
+			}
 			if err != nil {
 				return fmt.Errorf("begin a log in the place of one that a peer refuses: %w", err)
 			}

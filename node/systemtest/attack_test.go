@@ -163,7 +163,7 @@ func (a *attack) hello(certificate []byte, scope crdt.Scope) {
 func (a *attack) greet() {
 	a.T.Helper()
 	a.hello(a.thief.Certificate, demo.Scope())
-	a.say(21, 0, []any{[]any{string(demo.Scope()), []any{0, 0, [16]byte{}}, []any{}, []any{}}})
+	a.say(21, 0, []any{[]any{string(demo.Scope()), []any{0, 0, [16]byte{}, []byte{}}, []any{}, []any{}}})
 }
 
 // certified makes a device under any root.

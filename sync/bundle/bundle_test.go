@@ -381,3 +381,43 @@ func TestNoKey(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The parts of one bundle have one counter, so that none of them is older than another.
+func TestPartsOfOneCountAsOne(t *testing.T) {
+	office, province := newDesk(t, "laptop", identity.RoleLaptop), newDesk(t, "hub", identity.RoleHub)
+	know(t, office, province)
+	office.SegmentEntries = 20
+	for range 15 {
+		office.save(20)
+		office.seal()
+	}
+	s := stick(t, t.TempDir())
+	office.export(s, bundle.Order{Part: 1700}, province)
+	files, err := province.b.Inspect(s)
+	must(t, err)
+	if len(files) < 3 {
+		t.Fatalf("%d parts; want several", len(files))
+	}
+	for _, f := range files {
+		if f.Counter != files[0].Counter {
+			t.Errorf("part %d has the counter %d; want %d as the others", f.Part, f.Counter, files[0].Counter)
+		}
+	}
+}
+
+// An answer holds no entries. It stays on the stick until its reader has had it, also
+// when the stick is read once more before it leaves.
+func TestAReceiptStaysUntilItArrives(t *testing.T) {
+	office, province := newDesk(t, "laptop", identity.RoleLaptop), newDesk(t, "hub", identity.RoleHub)
+	know(t, office, province)
+	s := stick(t, t.TempDir())
+	office.save(30)
+	office.swap(s, province)
+	province.swap(s) // writes the receipt
+	_, err := province.b.Import(t.Context(), s)
+	must(t, err)
+	out := office.swap(s, province)
+	if carried := office.carried(province); out.Receipts != 1 || carried != 0 {
+		t.Errorf("%d receipts came back, and %d entries are still carried; want 1 and 0", out.Receipts, carried)
+	}
+}

@@ -127,7 +127,7 @@ func (b *Bundles) export(ctx context.Context, s *Stick, o Order) (out Exported, 
 		if !w.Full {
 			break
 		}
-		order.From, order.Heads, order.Answer = w.Sent, false, reconcile.Answer{}
+		order.From, order.Heads, order.Answer, order.Counter = w.Sent, false, reconcile.Answer{}, w.Counter
 	}
 	if len(out.Files) == 0 && out.More {
 		return out, ErrFull
@@ -398,7 +398,7 @@ func (b *Bundles) imports(ctx context.Context, s *Stick) (out Imported, err erro
 	if err := b.takeAll(ctx, all, &out); err != nil {
 		return out, err
 	}
-	return out, errors.Join(b.keepWaiting(s, kept, out.Files, waiting), b.removeArrived(s, out.Files))
+	return out, b.keepWaiting(s, kept, out.Files, waiting)
 }
 
 // takeAll takes in what can be: in the order in which it was written, and again as long
@@ -505,9 +505,15 @@ func (b *Bundles) keepWaiting(s, kept *Stick, files, waiting []File) error {
 }
 
 // removeArrived removes what was written here and is known to have arrived.
-func (b *Bundles) removeArrived(s *Stick, files []File) error {
+// What has no entries in it counts nothing as carried: a file is kept unless its readers
+// were just written for, and there was nothing to say in it.
+func (b *Bundles) removeArrived(s *Stick, files []File, out *Both) error {
 	for i, f := range files {
-		if f.State != Ours {
+		said := func(d crdt.Device) bool {
+			e, asked := out.Exported[d]
+			return !asked || out.Failed[d] != nil || e.More || slices.Contains(e.Files, strings.ToUpper(f.Name))
+		}
+		if f.State != Ours || slices.ContainsFunc(f.To, said) {
 			continue
 		}
 		under := uint64(0)
@@ -563,5 +569,8 @@ func (b *Bundles) Swap(ctx context.Context, s *Stick, to []crdt.Device, after bo
 			out.Failed[d] = err
 		}
 	}
-	return out, nil
+	if after {
+		return out, nil
+	}
+	return out, b.removeArrived(s, out.Files, &out)
 }

@@ -32,6 +32,14 @@ type Memory struct {
 	CounterBack, Forgotten bool                 // what the last session noticed: a count that went back, a peer without a memory
 }
 
+// Beside is what was learnt from a bundle, where contacts over a line may have gone on
+// meanwhile: what they counted stays as they left it.
+func (m Memory) Beside(line *Memory) *Memory {
+	m.Mine, m.Its, m.Took, m.Count, m.Acked = line.Mine, line.Its, line.Took, line.Count, line.Acked
+	m.Doubt, m.Unfinished, m.Live = line.Doubt, line.Unfinished, line.Live
+	return &m
+}
+
 // Known is a head as far as it is remembered of a peer. The zero hash is unknown.
 type Known struct {
 	Seq  uint64

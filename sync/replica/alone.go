@@ -12,9 +12,10 @@ import (
 
 // Order is what a bundle is to hold.
 type Order struct {
-	To   []crdt.Device                  // its readers, whose certificates are known here
-	From map[crdt.LogID]reconcile.Known // where earlier parts of the same order end
-	Room int                            // bytes for the messages
+	To      []crdt.Device                  // its readers, whose certificates are known here
+	From    map[crdt.LogID]reconcile.Known // where earlier parts of the same order end
+	Room    int                            // bytes for the messages
+	Counter uint64                         // of the parts before; 0: the next
 	// After begins where the readers' couriers got what is still on its way, instead of
 	// where the readers' own words end: what didn't fit on the last stick.
 	After  bool
@@ -51,6 +52,9 @@ func (r *Replica) Write(ctx context.Context, o Order) (*Written, error) {
 		w.Readers = append(w.Readers, reader)
 		out.Counter = max(out.Counter, counts.Out+1)
 		out.Known = out.Known && reader.Memory != nil && reader.Memory.Knows(r.cfg.Certificate)
+	}
+	if o.Counter > 0 {
+		out.Counter = o.Counter
 	}
 	if o.After && o.From == nil {
 		w.From = carriedByAll(w.Readers)
@@ -197,7 +201,7 @@ func (r *Replica) Take(ctx context.Context, c Carrying) (took Took, err error) {
 	}
 	took.Answer = s.Answer()
 	learned := s.Learned()
-	if err := r.amend(c.By, func(*reconcile.Memory) *reconcile.Memory { return learned }); err != nil {
+	if err := r.amend(c.By, func(now *reconcile.Memory) *reconcile.Memory { return learned.Beside(now) }); err != nil {
 		return took, err
 	}
 	counts.In = max(counts.In, c.Counter)

@@ -98,7 +98,10 @@ func (d *drive) stage(p reconcile.Staged) error {
 // end keeps what is to be remembered when the connection has ended.
 func (d *drive) end() error {
 	m, staged := d.s.End()
-	err := d.remember(m)
+	var err error
+	if d.spoke { // else nothing was learnt, and a bundle may have been read meanwhile
+		err = d.remember(m)
+	}
 	for _, p := range staged {
 		err = errors.Join(err, d.stage(p))
 	}

@@ -51,6 +51,7 @@ type drive struct {
 	kept              []byte           // the memory as it was written last
 	keep              <-chan time.Time // when it is written again
 	overtime          bool             // the time of the contact is used
+	spoke             bool             // the peer said something
 	own               error            // what went wrong on this node
 }
 
@@ -174,6 +175,7 @@ func (d *drive) loop(ctx context.Context) error {
 		}
 		select {
 		case frame := <-d.frames:
+			d.spoke = true
 			d.s.Receive(frame, len(d.frames) > 0)
 			if _, ok := d.s.Peer(); ok && !known {
 				known = true

@@ -218,6 +218,9 @@ func (l *Line) declareLost(now time.Time) {
 		l.congestion.gone(s)
 		l.outbox.lost(s)
 	}
+	if !l.flying() { // what came in its place has been acknowledged, or is sent anew
+		l.unanswered = time.Time{}
+	}
 	l.forgetLost(now)
 }
 

@@ -393,6 +393,29 @@ func TestRekey(t *testing.T) {
 	}
 }
 
+// The last packet before a rest is lost, and what it carried comes by a probe: nothing
+// waits then, and the line rests as long as it likes.
+func TestARestAfterALostPacket(t *testing.T) {
+	w, _, b, near, far := meet(t)
+	exchange(t, w, b, near, far)
+	w.talk(5*time.Second, b, near, far, func() bool { return false })
+	dropped := false
+	w.tap = func(from netip.AddrPort, d *Datagram) bool {
+		lose := !dropped && from == addrA && len(d.B) > 150
+		dropped = dropped || lose
+		return !lose
+	}
+	n := len(far.got)
+	near.write = frames(1, 200)
+	if !w.talk(time.Minute, b, near, far, func() bool { return len(far.got) == n+1 }) || !dropped {
+		t.Fatalf("the frame didn't come, or wasn't lost first (%v)", dropped)
+	}
+	if w.talk(3*DefaultStall, b, near, far, func() bool { over, _ := near.l.Over(); return over }) {
+		_, err := near.l.Over()
+		t.Errorf("the line ended at rest: %v", err)
+	}
+}
+
 // An idle line costs a keep-alive of 51 bytes each 110 s, and an answer to each third.
 func TestIdle(t *testing.T) {
 	w, a, b, near, far := meet(t)
