@@ -28,7 +28,7 @@ func (p *peer) twin() *peer {
 	if err := os.CopyFS(dir, os.DirFS(p.dir)); err != nil {
 		p.t.Fatal(err)
 	}
-	c := &peer{t: p.t, key: p.key, device: p.device, role: p.role, dir: dir, now: p.now, others: p.others}
+	c := &peer{t: p.t, key: p.key, device: p.device, role: p.role, dir: dir, now: p.now, others: p.others, opened: 100} // draws otherwise
 	p.open()
 	c.open()
 	p.t.Cleanup(c.close)
@@ -183,10 +183,11 @@ func TestAForkedDeviceBeginsANewIncarnation(t *testing.T) {
 	twin := box.twin()
 	box.edit(id, "", map[string]any{"subject": "Nhánh một"})
 	twin.edit(id, "", map[string]any{"subject": "Nhánh hai"})
-	old := box.ownLog(crdt.ClassRecords)
+	old, ofBox := box.ownLog(crdt.ClassRecords), pieces(box)
 	box.take(pieces(twin)...)
-	if box.ownLog(crdt.ClassRecords) == old {
-		t.Error("it goes on under the name that has two histories")
+	twin.take(ofBox...)
+	if a, b := box.ownLog(crdt.ClassRecords), twin.ownLog(crdt.ClassRecords); a == old || b == old || a == b {
+		t.Errorf("they go on as %v and %v; want new names, each its own, after %v", a, b, old)
 	}
 	if got := box.texts(id, "subject"); len(got) != 2 {
 		t.Errorf("siblings %q; want both", got)
@@ -250,7 +251,7 @@ func TestForksConverge(t *testing.T) {
 				rt.Fatal(err)
 			}
 			box.open()
-			c := &peer{t: t, key: box.key, device: box.device, role: box.role, dir: d, now: box.now, others: others}
+			c := &peer{t: t, key: box.key, device: box.device, role: box.role, dir: d, now: box.now, others: others, opened: byte(100 * (1 + len(twins)))}
 			c.open()
 			rt.Cleanup(c.close)
 			twins = append(twins, c)

@@ -262,7 +262,6 @@ func TestBothBranchesTravel(t *testing.T) {
 				w.meet(laptop, knows, toTheEnd)
 			}
 			copied := box.twin()
-			copied.opened = 100 // draws otherwise
 			twin := w.join("twin", copied)
 			maps.Copy(twin.memory, knows.memory)
 			twin.directory = knows.directory
