@@ -3,6 +3,7 @@
 package systemtest
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -62,7 +63,7 @@ func (m *engines) Make(spec simtest.Spec, image any, _ bool) (simtest.Store, err
 	if err != nil {
 		return nil, err
 	}
-	s := &engineStore{made: m, spec: spec, card: card, dir: dir}
+	s := &engineStore{made: m, n: m.n, spec: spec, card: card, dir: dir}
 	return s, s.open()
 }
 
@@ -70,6 +71,7 @@ func (m *engines) Make(spec simtest.Spec, image any, _ bool) (simtest.Store, err
 type engineStore struct {
 	*engine.Engine
 	made  *engines
+	n     int // of all that were made
 	spec  simtest.Spec
 	card  *memlog.Node // the device's keys and certificate
 	dir   string
@@ -97,7 +99,7 @@ func (s *engineStore) open() error {
 	s.Engine, err = engine.Open(engine.Config{
 		Store: s.store, Pack: s.made.pack, Device: s.card.Claims.Device, Role: s.spec.Role, Scopes: s.spec.Scopes,
 		Sign: s.sign, RoleOf: s.roleOf, CheckSeal: s.card.Directory.VerifySeal, Now: s.spec.Now,
-		Rand: rand.NewChaCha8([32]byte{byte(s.made.n), byte(s.made.n >> 8)}),
+		Rand: rand.NewChaCha8([32]byte{byte(s.n), byte(s.n >> 8)}),
 	})
 	return err
 }
@@ -113,22 +115,30 @@ func (s *engineStore) Self() simtest.Self {
 	return simtest.Self{Claims: s.card.Claims, Certificate: s.card.Certificate, Directory: s.card.Directory}
 }
 
-// Ingest takes segments in as the daemon does; a province's alone is the whole raft.
+// Ingest takes segments in as the daemon does: what has gone through raft is applied as far
+// as it fits, and only then is it asked whether it is held. A province's alone is the whole raft.
 func (s *engineStore) Ingest(ctx context.Context, segments []*wire.Segment) error {
 	if s.spec.Role != identity.RoleHub {
 		return refused(s.Engine.Ingest(ctx, segments))
 	}
 	index, err := s.Applied()
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.ApplySegments(index+1, segments)
 	}
 	for _, seg := range segments {
-		if err := s.Fits(seg); err != nil {
-			return refused(err)
+		if err != nil {
+			return err
+		}
+		var held bool
+		if held, err = s.Engine.Holds(seg); err == nil && !held {
+			err = refused(cmp.Or(s.Fits(seg), errNotApplied))
 		}
 	}
-	return s.ApplySegments(index+1, segments)
+	return err
 }
+
+// errNotApplied is the daemon's, for what fits and still isn't held.
+var errNotApplied = errors.New("committed, and not yet applied here")
 
 func refused(err error) error {
 	if errors.Is(err, engine.ErrBranch) {
@@ -158,7 +168,7 @@ const dossiers = "dossiers"
 // officer had seen all of it or, now and then, nothing.
 func (s *engineStore) Save(draw *rand.Rand) (string, error) {
 	s.saves++
-	officer := fmt.Sprintf("thử %s %d.%d", s.spec.Name, s.made.n, s.saves)
+	officer := fmt.Sprintf("thử %s %d.%d", s.spec.Name, s.n, s.saves)
 	change, err := s.change(draw)
 	if err != nil {
 		return "", err
@@ -194,26 +204,73 @@ func (s *engineStore) change(draw *rand.Rand) (engine.Change, error) {
 	return c, nil
 }
 
+// Holds looks in the record that was named, and else in all others: where its device has
+// written two histories, a save on the one that doesn't keep the log's name is in a record
+// of another id, and the id is nobody's, or that of what the other history says.
 func (s *engineStore) Holds(proof string) error {
 	parts := strings.SplitN(proof, " ", 3)
 	id, err := crdt.ParseRecordID(parts[1])
 	if err != nil {
 		return err
 	}
+	missing := s.saved(id, parts[2])
+	if missing == nil {
+		return nil
+	}
+	others, err := s.records()
+	if err != nil {
+		return err
+	}
+	for _, id := range others {
+		if s.saved(id, parts[2]) == nil {
+			return nil
+		}
+	}
+	return missing
+}
+
+// saved says why an officer's save isn't in a record's history.
+func (s *engineStore) saved(id crdt.RecordID, officer string) error {
 	for cursor := ""; ; {
 		h, err := s.History(context.Background(), dossiers, id, cursor, engine.MaxPage)
 		if err != nil {
 			return err
 		}
 		for _, saved := range h.Saves {
-			if saved.Officer == parts[2] {
+			if saved.Officer == officer {
 				return nil
 			}
 		}
 		if cursor = h.Next; cursor == "" {
-			return fmt.Errorf("the save of %s isn't in the record's history of %d", parts[2], h.Total)
+			return fmt.Errorf("the save of %s isn't in the record's history of %d", officer, h.Total)
 		}
 	}
+}
+
+// records are all that are here, deleted ones too.
+func (s *engineStore) records() (ids []crdt.RecordID, err error) {
+	err = s.pages(engine.Query{Collection: dossiers}, func(v *engine.View) { ids = append(ids, v.ID) })
+	for cursor := ""; err == nil; {
+		var page engine.DeletedPage
+		page, err = s.Deleted(context.Background(), dossiers, cursor, engine.MaxPage)
+		for _, d := range page.Items {
+			ids = append(ids, d.ID)
+		}
+		if cursor = page.Next; cursor == "" {
+			break
+		}
+	}
+	for cursor := ""; err == nil; {
+		var edited []engine.EditedRecord
+		edited, cursor, err = s.Edited(context.Background(), cursor, engine.MaxPage)
+		for _, d := range edited {
+			ids = append(ids, d.Record)
+		}
+		if cursor == "" {
+			break
+		}
+	}
+	return ids, err
 }
 
 func (s *engineStore) Image() (any, error) {
