@@ -47,3 +47,32 @@ func TestALoweredHeadTakesNoReceiptBack(t *testing.T) {
 		}
 	}
 }
+
+// A device of which there is a copy signs for all that lies under its name, as the copy may
+// have written it; one that has written one history signs for nothing of its own.
+func TestACopiedDeviceSignsForItsOwnLogs(t *testing.T) {
+	own := crdt.Device{1}
+	log := crdt.LogID{Device: own, Incarnation: crdt.Incarnation{1}, Scope: scope, Class: crdt.ClassRecords}
+	branch := crdt.BranchName(log, crdt.Hash{9})
+	said := &identity.Receipt{Signer: own, Scope: scope, Heads: []identity.LogHead{
+		{Log: log, Head: crdt.Head{Seq: 2, Hash: crdt.Hash{2}}}, {Log: branch, Head: crdt.Head{Seq: 3, Hash: crdt.Hash{3}}},
+	}}
+	copies := &identity.Receipt{Signer: own, Scope: scope, Heads: []identity.LogHead{{Log: log, Head: crdt.Head{Seq: 5, Hash: crdt.Hash{5}}}}}
+	h := reconcile.Holding{Heads: map[crdt.LogID]crdt.Head{log: copies.Heads[0].Head}, Receipts: []*identity.Receipt{said}}
+	if heads, owes := (reconcile.Holding{Heads: h.Heads}).Owes(own); owes {
+		t.Errorf("without a copy it owes a receipt of %v", heads)
+	}
+	h.Heads[branch] = said.Heads[1].Head
+	heads, owes := h.Owes(own)
+	if !owes {
+		t.Fatal("it owes nothing for what its copy wrote under its name")
+	}
+	next := &identity.Receipt{Signer: own, Scope: scope, Heads: heads}
+	if !reconcile.Newer(next, said) || !reconcile.Newer(next, copies) {
+		t.Errorf("its next receipt, of %v, doesn't take the place of both", heads)
+	}
+	h.Receipts[0] = next
+	if heads, owes := h.Owes(own); owes {
+		t.Errorf("when it has signed, it owes a receipt of %v again", heads)
+	}
+}

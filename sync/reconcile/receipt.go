@@ -45,16 +45,27 @@ func (h Holding) Owes(own crdt.Device) ([]identity.LogHead, bool) {
 		}
 	}
 	var heads []identity.LogHead
-	owes := false
+	owes, copied := false, forked(standing, own)
 	for _, log := range slices.SortedFunc(maps.Keys(standing), crdt.LogID.Compare) {
 		head := standing[log]
 		heads = append(heads, identity.LogHead{Log: log, Head: head})
-		others := log.Device != own || log.Class&crdt.ClassBranch != 0 // a copy's word is another's
-		if others && !covers(said, log, head.Seq) {
+		if (log.Device != own || copied) && !covers(said, log, head.Seq) {
 			owes = true
 		}
 	}
 	return heads, owes
+}
+
+// forked says whether a device has written two histories: then what lies under its name may
+// be a copy's, whose word is another's. Each of the two signs for all, so that their receipts
+// come to be the same.
+func forked(heads map[crdt.LogID]crdt.Head, d crdt.Device) bool {
+	for log := range heads {
+		if log.Device == d && log.Class&crdt.ClassBranch != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // parted says whether a head is of what is a branch of its log by now.
