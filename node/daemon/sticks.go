@@ -298,7 +298,7 @@ var stateTexts = map[bundle.State]node.Text{
 	bundle.NoRoom:    {VI: "Thiếu phần trước nó, và máy này đã giữ nhiều phần đang chờ; hãy mang lại tệp này sau.", EN: "A part before it is missing, and too much is kept waiting here; bring this file again later."},
 	bundle.Refused:   {VI: "Không nhận được.", EN: "Not taken."},
 	bundle.Ours:      {VI: "Máy này ghi; đang trên đường đi.", EN: "Written by this device; on its way."},
-	bundle.Arrived:   {VI: "Máy này ghi; đã tới nơi, nên đã xóa khỏi USB.", EN: "Written by this device; it has arrived, so it was removed from the stick."},
+	bundle.Arrived:   {VI: "Máy này ghi; không còn cần mang đi, nên đã xóa khỏi USB.", EN: "Written by this device; it needs no carrying any more, so it was removed from the stick."},
 	bundle.Foreign:   {VI: "Gửi cho máy khác, hoặc bị hỏng; máy này không đọc được và để nguyên.", EN: "For another device, or damaged; this one can't read it and leaves it as it is."},
 	bundle.Partial:   {VI: "Ghi dở: USB bị rút khi đang ghi. Bỏ qua; nơi gửi sẽ ghi lại.", EN: "Half written: the stick was pulled. Passed over; its sender writes it again."},
 	bundle.Short:     {VI: "Thiếu phần cuối của tệp. Bỏ qua; nơi gửi sẽ ghi lại.", EN: "The end of the file is missing. Passed over; its sender writes it again."},
