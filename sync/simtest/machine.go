@@ -28,6 +28,7 @@ type Machine struct {
 	seen    reconcile.View
 	seenAt  int
 
+	today   int           // saves
 	skew    time.Duration // of its clock
 	evil    bool          // it is an attacker's
 	courier bool          // nobody saves on it
