@@ -56,6 +56,11 @@ func fullDossier(i int) map[string]any {
 	return v
 }
 
+// newAddress is the edit that syncing is measured with, the n-th of a record.
+func newAddress(n int) map[string]any {
+	return map[string]any{"DiaChi": fmt.Sprintf("Xóm %d, xã mẫu, dữ liệu không có thật", n)}
+}
+
 // presented is values as the HTTP interface takes them: moments in words.
 func presented(values map[string]any) map[string]any {
 	for name, v := range values {

@@ -35,9 +35,6 @@ func overBundle(ctx context.Context, r *syncRun) error {
 		return err
 	}
 	var records []crdt.RecordID
-	values := func(i int) map[string]any {
-		return map[string]any{"DiaChi": fmt.Sprintf("Xóm %d, xã mẫu, dữ liệu không có thật", i)}
-	}
 	for _, step := range []struct {
 		name  string
 		saves int
@@ -46,7 +43,7 @@ func overBundle(ctx context.Context, r *syncRun) error {
 			for i := range step.saves {
 				change := engine.Change{Collection: "dossiers", Values: fullDossier(i)}
 				if len(records) == savesRecords {
-					change.Record, change.Values = &records[i%savesRecords], values(s.trips*1000+i)
+					change.Record, change.Values = &records[i%savesRecords], newAddress(s.trips*1000+i)
 				}
 				ids, err := d.Engine().Save(ctx, engine.Save{Officer: "bench", Class: crdt.ClassRecords, Changes: []engine.Change{change}})
 				if err != nil {

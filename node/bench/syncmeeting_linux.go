@@ -141,8 +141,7 @@ type edited struct {
 // change saves another address of the applicant.
 func (e *edited) change(ctx context.Context, at *browser) error {
 	e.times++
-	values := map[string]any{"DiaChi": fmt.Sprintf("Xóm %d, xã mẫu, dữ liệu không có thật", e.times)}
-	return at.ask(ctx, http.MethodPatch, "/collections/dossiers/records/"+e.ID, map[string]any{"version": e.Version, "values": values}, e)
+	return at.ask(ctx, http.MethodPatch, "/collections/dossiers/records/"+e.ID, map[string]any{"version": e.Version, "values": newAddress(e.times)}, e)
 }
 
 // saveSome saves the records that are changed later, over a line that is quick.
