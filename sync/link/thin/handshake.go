@@ -253,7 +253,7 @@ func (e *Endpoint) makeRoom(peer ed25519.PublicKey) (pending, ok bool) {
 	var oldest *Line
 	waiting := 0
 	for l := range e.lines {
-		if l.caller || !l.peer.Equal(peer) {
+		if l.caller || !l.closed.IsZero() || !l.peer.Equal(peer) {
 			continue
 		}
 		if !l.pending {

@@ -176,7 +176,7 @@ func (l *Line) workOpen(now time.Time) {
 		return
 	}
 	// Both have said all. The peer's last packet may come again: it is answered.
-	if end := l.lastHeard.Add(3 * l.timing.rto()); now.Before(end) {
+	if end := l.lastHeard.Add(max(3*l.timing.rto(), linger)); now.Before(end) {
 		l.soon(end)
 	} else {
 		l.fail(nil)
@@ -196,8 +196,8 @@ func (l *Line) discard() {
 func (l *Line) watch(now time.Time) {
 	l.due = time.Time{}
 	stall := l.e.config.Stall
-	if l.outbox.onlyEnd() && l.inbox.ended && l.timing.backoff > 3 {
-		l.fail(nil) // the peer has gone, as it does when it has heard all
+	if !l.closed.IsZero() && l.inbox.ended && l.timing.backoff > 3 {
+		l.fail(nil) // the peer reads no more, and has gone, as it does when it has heard all
 		return
 	}
 	if l.after(now, l.lastHeard.Add(idleMax)) ||

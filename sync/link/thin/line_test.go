@@ -74,6 +74,27 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// Who calls again while the line before only waits for last words is answered with
+// frames, as if there were none.
+func TestCallAfterTheEnd(t *testing.T) {
+	w := newWorld(t, 1, model{bits: 64e3, delay: 300 * time.Millisecond})
+	a, b := w.end("a", addrA), w.end("b", addrB)
+	near, far := w.dial(a, b, "b", frames(3, 100)...)
+	w.talk(time.Minute, b, near, far, func() bool { return len(far.got) == 3 })
+	near.l.Close(w.now)
+	far.l.Close(w.now)
+	w.run(5*time.Second, nil)
+	if ended, _ := far.l.Over(); ended {
+		t.Fatal("the line does not wait for last words")
+	}
+	packets := a.packets + b.packets
+	near, far = w.dial(a, b, "b", frames(1, 100)...)
+	far.write = frames(1, 100)
+	if !w.talk(700*time.Millisecond, b, near, far, func() bool { return len(near.got) == 1 }) || a.packets+b.packets-packets != 2 {
+		t.Errorf("%d frames came back, in %d datagrams; want one, in two", len(near.got), a.packets+b.packets-packets)
+	}
+}
+
 // A line that is cut for good ends on both sides, without a storm.
 func TestStall(t *testing.T) {
 	w := newWorld(t, 1, model{bits: 64e3, delay: 300 * time.Millisecond})

@@ -52,9 +52,6 @@ func (o *outbox) end() {
 // done says whether all has been acknowledged.
 func (o *outbox) done() bool { return len(o.frames) == 0 }
 
-// onlyEnd says whether nothing waits but the word that nothing follows.
-func (o *outbox) onlyEnd() bool { return o.ended && len(o.frames) == 1 }
-
 // run gives the first frames in a row that are to be sent and fit.
 func (o *outbox) run(room int) (first uint64, frames [][]byte) {
 	i := 0

@@ -46,6 +46,7 @@ const (
 	firstRTO      = 3 * time.Second        // before anything was measured
 	minRTO        = 400 * time.Millisecond
 	maxRTO        = 15 * time.Second  // to which waits in vain grow: a third of all exchanges fails
+	linger        = 2 * maxRTO        // after both have said all, at least: two of the peer's probes
 	keepAlive     = 110 * time.Second // NATs keep a UDP mapping for 2 min at least (RFC 4787, REQ-5)
 	keepAlivePing = 3                 // each third asks for an answer
 	idleMax       = 10 * time.Minute
