@@ -64,6 +64,9 @@ func CertificateFrame(b []byte) []byte { return mustEncode(carrier{Kind: kindCer
 func SegmentFrame(b []byte) []byte     { return mustEncode(carrier{Kind: kindSegment, Item: b}) }
 func ReceiptFrame(b []byte) []byte     { return mustEncode(carrier{Kind: kindReceipt, Item: b}) }
 
+// WholeFrame asks for the own receipt of the first scope as a whole.
+func WholeFrame() []byte { return mustEncode(whole{Kind: kindWhole}) }
+
 // CutFrames gives an item as frames.
 func CutFrames(lane uint8, b []byte) [][]byte {
 	frames := cut(b)

@@ -105,11 +105,8 @@ func (s *Session) receiptsDue() []*identity.Receipt {
 	for _, scope := range s.scopes {
 		l := s.lanes[scope]
 		for _, newest := range s.view[scope].Receipts {
-			if newest.Signer == s.own.Device && l.again {
-				p.receipts = append(p.receipts, newest)
-				continue
-			}
-			if weight(newest) <= l.given[newest.Signer] {
+			asked := newest.Signer == s.own.Device && l.again
+			if weight(newest) <= l.given[newest.Signer] && !asked {
 				continue
 			}
 			r := l.next(newest)
@@ -278,6 +275,9 @@ func (s *Session) takeDelta(m *delta) {
 	scope := s.scopes[m.Scope]
 	lost := func() { s.say(whole{Kind: kindWhole, Scope: m.Scope}) }
 	held := s.view[scope].receipt(s.peer.Device)
+	if held != nil && held.Signature == m.Signature { // it has come before
+		return
+	}
 	r, ok := s.grow(held, m)
 	if held == nil || !ok {
 		lost()
