@@ -19,7 +19,7 @@ func (b *batch) held(log crdt.LogID, seq uint64) (crdt.Hash, bool) {
 		b.failed = err
 		return crdt.Hash{}, false
 	}
-	hash, ok, err := hashHeld(b.tx, *l, seq)
+	hash, ok, err := b.now.forks.hashHeld(b.tx, *l, seq)
 	if err != nil {
 		b.failed = err
 	}

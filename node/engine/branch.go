@@ -3,9 +3,11 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/store"
 )
 
@@ -23,7 +25,7 @@ func (e *Engine) fit(s *wire.Segment) (held store.Log, parts *fork, err error) {
 		}
 		gap, found := false, false
 		for _, l := range logs {
-			fits, err := continues(tx, l, s)
+			fits, err := e.continues(tx, l, s)
 			if err != nil && !errors.Is(err, ErrGap) {
 				return err
 			}
@@ -74,7 +76,7 @@ func base(l store.Log) uint64 {
 // continues says whether a segment goes on from what is held, or is held. It compares
 // the last entry before the new ones, or the segment's last where nothing is new: the
 // chain vouches for those before it.
-func continues(tx *store.Tx, l store.Log, s *wire.Segment) (bool, error) {
+func (e *Engine) continues(tx *store.Tx, l store.Log, s *wire.Segment) (bool, error) {
 	if s.First > l.Head.Seq+1 {
 		return false, ErrGap
 	}
@@ -82,8 +84,11 @@ func continues(tx *store.Tx, l store.Log, s *wire.Segment) (bool, error) {
 	if at < base(l) {
 		return false, nil
 	}
-	if at == 0 || at < l.Dropped.Seq {
+	if at == 0 {
 		return true, nil
+	}
+	if at < l.Dropped.Seq {
+		return e.continuedDropped(tx, l, s, at)
 	}
 	ours, known, err := beginHash(tx, l, at)
 	if err != nil || !known {
@@ -91,6 +96,25 @@ func continues(tx *store.Tx, l store.Log, s *wire.Segment) (bool, error) {
 	}
 	theirs, err := hashIn(s, at)
 	return ours == theirs, err
+}
+
+// continuedDropped is continues where compaction has taken what a segment ends with: a
+// seal may have stayed, or past a fork the hash. Where neither has, it is taken for what
+// was held.
+func (e *Engine) continuedDropped(tx *store.Tx, l store.Log, s *wire.Segment, at uint64) (bool, error) {
+	theirs, err := hashIn(s, at)
+	if err != nil {
+		return false, err
+	}
+	ours, _, err := e.authorities().forks.hashHeld(tx, l, at)
+	if err != nil || ours != (crdt.Hash{}) {
+		return ours == theirs, err
+	}
+	seal, err := tx.SealAt(l, at)
+	if errors.Is(err, store.ErrNoSeal) || node.CodeOf(err) == node.Damaged {
+		return true, nil
+	}
+	return seal.Hash == theirs, err
 }
 
 // hashIn is the chain hash that a segment has at a seq, or before its first entry.
@@ -172,6 +196,10 @@ func (e *Engine) partAt(tx *store.Tx, logs []store.Log, l store.Log, s *wire.Seg
 	if isBranch(l.ID) && seq == base(l) {
 		own, _ := e.authorities().forks.branch(s.Log, l.ID)
 		f.parent, f.held = own.parent, own.held
+		left := slices.IndexFunc(logs, func(l store.Log) bool { return l.ID == f.parent })
+		if logs[left].Dropped.Seq >= f.at { // it may part later: there is nothing left to compare
+			return nil, nil
+		}
 		return f, nil
 	}
 	held, known, err := knownHash(tx, l, seq+1)

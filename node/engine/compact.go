@@ -116,7 +116,7 @@ func (b *batch) committed(a *crdt.Authority, p crdt.Pos) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	hash, held, err := hashHeld(b.tx, *l, head.Seq)
+	hash, held, err := b.now.forks.hashHeld(b.tx, *l, head.Seq)
 	return held && (hash == head.Hash || hash == crdt.Hash{}), err
 }
 
@@ -148,10 +148,11 @@ func (b *batch) compactSome(a *crdt.Authority, floor crdt.Pos, until int64) (n i
 	if err != nil {
 		return 0, false, err
 	}
-	upTo := min(floor.Seq, l.Sealed.Seq)
-	if written, forked := b.now.forks.written(floor.Log); forked { // what two histories say stays
-		upTo = min(upTo, b.now.forks.since(written)-1)
+	good, err := b.namedForGood(a, floor.Log)
+	if err != nil {
+		return 0, false, err
 	}
+	upTo := min(floor.Seq, l.Sealed.Seq, good)
 	touched := map[string]bool{}
 	for ; n < compactEntries; n++ {
 		seq := l.Dropped.Seq + 1
@@ -184,7 +185,7 @@ func (b *batch) compactSome(a *crdt.Authority, floor crdt.Pos, until int64) (n i
 		if err := b.dropLates(entry); err != nil {
 			return n, false, err
 		}
-		if err := b.tx.DropNext(l); err != nil {
+		if err := b.dropNext(l); err != nil {
 			return n, false, err
 		}
 	}

@@ -146,7 +146,7 @@ func (e *Engine) vouched(s *wire.Segment) (path []store.Log, n int, err error) {
 // vouchedBy is how many of a segment's entries a branch vouches for; same is false where
 // the newest that both know differs.
 func vouchedBy(tx *store.Tx, path []store.Log, s *wire.Segment) (n int, same bool, err error) {
-	for seq := min(s.Last(), path[len(path)-1].Head.Seq); seq >= s.First && seq > path[0].Dropped.Seq; seq-- {
+	for seq := min(s.Last(), path[len(path)-1].Head.Seq); seq >= s.First && seq > lyingAt(path, seq).Dropped.Seq; seq-- {
 		hash, known, err := hashAlong(tx, path, seq)
 		if err != nil {
 			return 0, false, err

@@ -126,21 +126,34 @@ func (f *forks) settle(tx *store.Tx, said map[crdt.Scope]*crdt.Authority) error 
 	f.named.Unsettle()
 	clear(f.settled)
 	for written := range f.branches {
-		if said[written.Scope] == nil {
-			continue
-		}
-		var failed error
-		on := f.on(tx, logsOf(tx), &failed)
-		for _, head := range said[written.Scope].Committed(written) {
-			if branch, held := on(written, head.Seq, head.Hash); held && branch != (crdt.Hash{}) && !slices.Contains(f.settled[written], branch) {
-				f.settled[written] = append(f.settled[written], branch)
-				f.named.Settle(written, branch)
-			}
-		}
-		if failed != nil {
-			return failed
+		if err := f.settleOne(tx, written, said[written.Scope]); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+func (f *forks) settleOne(tx *store.Tx, written crdt.LogID, a *crdt.Authority) error {
+	own, dropped, err := f.kept(tx, written)
+	if err != nil {
+		return err
+	}
+	add := func(branch crdt.Hash) {
+		if branch != (crdt.Hash{}) && !slices.Contains(f.settled[written], branch) {
+			f.settled[written] = append(f.settled[written], branch)
+			f.named.Settle(written, branch)
+		}
+	}
+	for _, head := range a.Committed(written) {
+		l, err := f.find(tx, logsOf(tx), written, head.Seq, head.Hash)
+		if err != nil {
+			return err
+		}
+		if l != nil && f.leaves(written, l.ID) > dropped {
+			add(f.branchAt(written, l.ID, head.Seq))
+		}
+	}
+	add(own)
 	return nil
 }
 
@@ -270,25 +283,14 @@ func (f *forks) place(log logAt, name crdt.LogID, seq uint64) (*store.Log, error
 // on is crdt.On of a transaction; what goes wrong is left in fail.
 func (f *forks) on(tx *store.Tx, log logAt, fail *error) crdt.On {
 	return func(written crdt.LogID, seq uint64, hash crdt.Hash) (crdt.Hash, bool) {
-		for _, lies := range f.lies(written) {
-			l, err := log(lies)
-			if err != nil {
-				*fail = err
-				return crdt.Hash{}, false
-			}
-			if own, _ := f.branch(written, lies); seq < own.at {
-				continue
-			}
-			held, ok, err := hashHeld(tx, *l, seq)
-			if err != nil {
-				*fail = err
-				return crdt.Hash{}, false
-			}
-			if ok && (held == hash || held == (crdt.Hash{})) {
-				return f.branchAt(written, lies, seq), true
-			}
+		l, err := f.find(tx, log, written, seq, hash)
+		if err != nil {
+			*fail = err
 		}
-		return crdt.Hash{}, false
+		if err != nil || l == nil {
+			return crdt.Hash{}, false
+		}
+		return f.branchAt(written, l.ID, seq), true
 	}
 }
 

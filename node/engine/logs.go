@@ -124,8 +124,8 @@ func (e *Engine) segment(id crdt.LogID, after, upTo uint64, along walk) (*wire.S
 		if err != nil {
 			return err
 		}
-		if after < path[0].Dropped.Seq {
-			return compactedAway(path[0])
+		if l := lyingAt(path, after+1); after < l.Dropped.Seq {
+			return compactedAway(l)
 		}
 		written, _ := e.authorities().forks.written(id)
 		s := &wire.Segment{Log: written, First: after + 1}

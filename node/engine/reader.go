@@ -78,7 +78,7 @@ func heldIn(tx *store.Tx, f *forks, fail *error) crdt.Held {
 			*fail = err
 			return crdt.Hash{}, false
 		}
-		hash, ok, err := hashHeld(tx, *l, seq)
+		hash, ok, err := f.hashHeld(tx, *l, seq)
 		if err != nil {
 			*fail = err
 		}

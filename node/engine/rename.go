@@ -312,14 +312,14 @@ func (b *batch) without(r *crdt.Record) *crdt.Record {
 	f := b.now.forks
 	gone := func(p crdt.Pos) bool {
 		written, forked := f.written(p.Log)
-		return forked && p.Seq >= f.since(written)
+		return forked && p.Seq >= f.since(written) && !b.wasDropped(p)
 	}
 	strip := func(c crdt.Cell) crdt.Cell {
 		c.Writes = slices.DeleteFunc(slices.Clone(c.Writes), func(w crdt.Write) bool { return gone(w.Pos()) })
 		for i := range c.Writes {
 			c.Writes[i].Over = b.calledNow(c.Writes[i].Over)
 		}
-		c.Pending = slices.DeleteFunc(slices.Clone(c.Pending), func(p crdt.Claim) bool { return gone(p.Over) || gone(crdt.Pos{Log: p.By.Log, Seq: p.By.Seq}) })
+		c.Pending = b.pendingNow(c.Pending, gone)
 		c.Over = b.calledNow(c.Over)
 		return c
 	}
@@ -339,6 +339,21 @@ func (b *batch) without(r *crdt.Record) *crdt.Record {
 		}
 	}
 	return r
+}
+
+// pendingNow is what of a record's claims isn't said again by entries that are held.
+func (b *batch) pendingNow(pending []crdt.Claim, gone func(crdt.Pos) bool) (all []crdt.Claim) {
+	for _, c := range pending {
+		by := crdt.Pos{Log: c.By.Log, Seq: c.By.Seq}
+		switch {
+		case gone(by):
+		case b.wasDropped(by):
+			all = append(all, b.waitsNow(c)...)
+		case !gone(c.Over):
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // calledNow gives positions of before their names of today: one past a fork becomes those

@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/vungxa/vungxa/crdt"
+	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/sync/identity"
+)
+
+// heads is a checkpoint with which the hub commits what p holds, and says that everyone has it.
+func (h *province) heads(p *peer) *crdt.Checkpoint {
+	heads, err := p.Heads(testScope)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var c crdt.Checkpoint
+	for log, head := range heads {
+		c.Heads = append(c.Heads, crdt.Pin{Log: log, Seq: head.Seq, Hash: head.Hash})
+		c.Floor = append(c.Floor, crdt.Pos{Log: log, Seq: head.Seq})
+	}
+	slices.SortFunc(c.Heads, func(a, b crdt.Pin) int { return a.Log.Compare(b.Log) })
+	slices.SortFunc(c.Floor, func(a, b crdt.Pos) int { return a.Log.Compare(b.Log) })
+	return h.checkpoint(c)
+}
+
+// alike holds one node that has compacted to one that hasn't: what is shown, now and after
+// a start.
+func alike(t *testing.T, when string, forgets, keeps *peer) {
+	t.Helper()
+	for range 2 {
+		if forgets.stateHash() != keeps.stateHash() {
+			t.Fatalf("%s: who has compacted shows something else", when)
+		}
+		forgets.sound()
+		forgets.close()
+		forgets.open()
+	}
+}
+
+// The hub has committed one of two histories, and everyone holds that: what of it is old
+// goes, the other stays, and whatever comes afterwards is read as by who keeps all.
+func TestCompactionPastAForkThatIsDecided(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, desk := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "desk", identity.RoleLaptop, others)
+	forgets, keeps := testEngine(t, "forgets", identity.RoleLaptop, others), testEngine(t, "keeps", identity.RoleLaptop, others)
+	give := func(from *peer) {
+		for _, s := range pieces(from) {
+			for _, p := range []*peer{forgets, keeps} {
+				if err := p.take(s)[0]; err != nil && !errors.Is(err, ErrBranch) {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	id := box.create(map[string]any{"subject": "Chung", "note": "chung"})
+	box.receipt()
+	twin := box.twin()
+	for i := range 5 {
+		box.edit(id, "", map[string]any{"subject": fmt.Sprint("Nhánh một, ", i)})
+		if i == 1 {
+			box.receipt() // a seal, at which another copy of the disk leaves
+		}
+	}
+	made := box.create(map[string]any{"subject": "Mới ở nhánh một"})
+	twin.now = twin.now.Add(time.Hour)
+	twin.edit(id, "", map[string]any{"subject": "Nhánh hai"})
+	twin.create(map[string]any{"subject": "Mới ở nhánh hai"})
+	twin.receipt()
+	desk.pull(box)
+	desk.edit(id, "", map[string]any{"note": "của văn phòng, đã thấy nhánh một"})
+	desk.edit(made, "", map[string]any{"subject": "Sửa ở văn phòng"})
+	late := pieces(desk) // pins the first history past the fork
+	give(box)
+	give(twin)
+	log := box.ownLog(crdt.ClassRecords)
+	h := &province{ms: testNow.UnixMilli()}
+	base, committed := h.checkpoint(crdt.Checkpoint{}), h.heads(box)
+	for _, p := range []*peer{forgets, keeps} {
+		p.checkpoint(base)
+		p.checkpoint(committed)
+		p.now = testNow.Add(Retention + 2*time.Hour)
+	}
+	if n := forgets.compact(); n != 7 {
+		t.Fatalf("%d entries dropped; want all 7 of the history that the hub has committed", n)
+	}
+	alike(t, "compacted", forgets, keeps)
+	for _, s := range late {
+		if err := errors.Join(forgets.take(s)[0], keeps.take(s)[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alike(t, "a claim that names what was dropped", forgets, keeps)
+	third := box.twin()
+	for name, p := range map[string]*peer{"nhánh hai": twin, "nhánh ba": third, "nhánh một": box} {
+		p.now = testNow.Add(3 * time.Hour)
+		p.edit(id, "", map[string]any{"note": "tiếp ở " + name})
+		p.receipt()
+	}
+	give(twin)
+	alike(t, "the other history goes on", forgets, keeps)
+	give(third)
+	give(box)
+	alike(t, "it forks above what was dropped", forgets, keeps)
+	if got := forgets.texts(id, "subject"); !slices.Equal(got, []string{"Nhánh hai", "Nhánh một, 4"}) {
+		t.Errorf("shown %q", got)
+	}
+	if s, err := forgets.Segment(log, 1, 0); !errors.Is(err, store.ErrDropped) {
+		t.Errorf("what is dropped is given: %v, %v", s, err)
+	}
+	fresh := testEngine(t, "fresh", identity.RoleHub, others)
+	fresh.take(pieces(box)...)
+	heads, err := forgets.Heads(testScope)
+	if err != nil || len(heads) != 4 {
+		t.Fatalf("peers are told of %v, %v; want three histories and the desk's log", heads, err)
+	}
+	for name := range heads {
+		for after, more := uint64(0), isBranch(name); more; {
+			s, err := forgets.Segment(name, after, 0)
+			if more = err == nil && s != nil; more {
+				after = s.Last()
+				fresh.take(s)
+			}
+		}
+	}
+	if got := fresh.texts(id, "subject"); !slices.Contains(got, "Nhánh hai") {
+		t.Errorf("the history that stays isn't passed on: %q", got)
+	}
+}
+
+// A history that parts below what was compacted can't be compared: it is refused, and what
+// is shown stays as it is. Nor does a hub that was restored and has committed the other
+// history give a record another name than that under which it was compacted.
+func TestWhatForksBelowWhatWasCompacted(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, laptop := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "laptop", identity.RoleLaptop, others)
+	id := box.create(map[string]any{"subject": "Chung"})
+	box.receipt()
+	twin := box.twin()
+	box.create(map[string]any{"subject": "Một"})
+	box.receipt()
+	low := box.twin()
+	box.create(map[string]any{"subject": "Một nữa"})
+	twin.create(map[string]any{"subject": "Hai"})
+	low.create(map[string]any{"subject": "Ba"})
+	twin.receipt()
+	low.receipt()
+	laptop.take(slices.Concat(pieces(box), pieces(twin))...)
+	h := &province{ms: testNow.UnixMilli()}
+	laptop.checkpoint(h.checkpoint(crdt.Checkpoint{}))
+	laptop.checkpoint(h.heads(box))
+	laptop.now = testNow.Add(Retention + 2*time.Hour)
+	if n := laptop.compact(); n != 3 {
+		t.Fatalf("%d entries dropped; want 3", n)
+	}
+	before := laptop.stateHash()
+	refused := laptop.take(pieces(low)...)
+	if !slices.ContainsFunc(refused, func(err error) bool { return errors.Is(err, ErrFork) && !errors.Is(err, ErrBranch) }) {
+		t.Errorf("a history that can't be compared: %v; want ErrFork", refused)
+	}
+	h.at = crdt.Cite{Epoch: 2}
+	other := h.heads(twin)
+	other.Floor = nil
+	laptop.checkpoint(other)
+	for range 2 {
+		if laptop.stateHash() != before {
+			t.Error("what is shown has changed")
+		}
+		if n := laptop.search(Query{}).Total; n != 4 {
+			t.Errorf("%d records; want 4", n)
+		}
+		if v := laptop.get(id).Values["subject"]; v != "Chung" {
+			t.Errorf("shown %v", v)
+		}
+		laptop.sound()
+		laptop.close()
+		laptop.open()
+	}
+}
