@@ -34,6 +34,8 @@ type desk struct {
 	b   *bundle.Bundles
 	cut func(crdt.LogID) (uint64, bool)
 
+	waiting string // what is kept of parts that rest on others
+
 	mu    sync.Mutex
 	notes map[string][]byte
 }
@@ -67,7 +69,7 @@ func newDesk(t testing.TB, name string, role identity.Role, scopes ...crdt.Scope
 	must(t, err)
 	_, err = n.Directory.Add(n.Certificate)
 	must(t, err)
-	d := &desk{Node: n, t: t, notes: map[string][]byte{}}
+	d := &desk{Node: n, t: t, notes: map[string][]byte{}, waiting: filepath.Join(t.TempDir(), "waiting")}
 	d.r, err = replica.New(replica.Config{
 		Root: identity.Public(root), Certificate: n.Certificate, Directory: n.Directory, Scopes: scopes,
 		Log: n, Ingest: n.Ingest, Sign: n.Sign, Hear: d, Notes: d, Now: time.Now, Rand: rand.NewChaCha8([32]byte{}),
@@ -80,7 +82,7 @@ func newDesk(t testing.TB, name string, role identity.Role, scopes ...crdt.Scope
 	})
 	must(t, err)
 	d.b, err = bundle.New(bundle.Config{
-		Certificate: n.Certificate, Key: n.Keys.HPKE, Sign: d.sign, Directory: n.Directory, Exchange: d.r, Waiting: filepath.Join(t.TempDir(), "waiting"),
+		Certificate: n.Certificate, Key: n.Keys.HPKE, Sign: d.sign, Directory: n.Directory, Exchange: d.r, Waiting: d.waiting,
 	})
 	must(t, err)
 	return d

@@ -51,8 +51,9 @@ type Answer struct {
 }
 
 // Lacking says whether something of what was read rests on what isn't here: it is to be
-// read again when that has come.
-func (a Answer) Lacking() bool { return len(a.Wants)+len(a.Whole)+a.Unread > 0 }
+// read again when that has come. A receipt that couldn't be read isn't worth waiting for:
+// it rests on one that was held here, and comes whole with the writer's next word.
+func (a Answer) Lacking() bool { return len(a.Wants)+a.Unread > 0 }
 
 // Want is a piece of a log that is to come again; To is 0 where all from From on is.
 type Want struct {
@@ -75,8 +76,9 @@ type alone struct {
 	room    int
 	wrote   int // words and items
 	full    bool
-	ended   bool // the last word is written
-	old     bool // what is read
+	ended   bool         // the last word is written
+	signed  []crdt.Scope // of which an own receipt is written
+	old     bool         // what is read
 	before  Memory
 	level   *level // the writer's last word
 	answer  Answer
@@ -337,6 +339,9 @@ func (s *Session) standAlone() {
 // Sent is how far each log goes once what was written has arrived.
 func (s *Session) Sent() map[crdt.LogID]Known { return maps.Clone(s.out.sent) }
 
+// Signed are the scopes of which a receipt of this side was written.
+func (s *Session) Signed() []crdt.Scope { return s.alone.signed }
+
 // Wrote is how many messages there are in a writing beside its last word.
 func (s *Session) Wrote() int { return s.alone.wrote }
 
@@ -390,14 +395,16 @@ func (a *alone) note(m any) {
 		r := Refuse(Code(m.Code), "%s", m.Where)
 		a.answer.Refused = append(a.answer.Refused, Declined{log, m.Seq, r})
 	case whole:
-		a.answer.Whole = append(a.answer.Whole, a.s.scopes[m.Scope])
+		if scope := a.s.scopes[m.Scope]; !a.old && !slices.Contains(a.answer.Whole, scope) {
+			a.answer.Whole = append(a.answer.Whole, scope)
+		}
 	}
 }
 
 // Answer is what came of a reading, after the last view was given to it.
 func (s *Session) Answer() Answer {
 	a := s.alone.answer
-	if l := s.alone.level; l != nil && !a.Lacking() && len(a.Refused) == 0 && !s.unsettled() {
+	if l := s.alone.level; l != nil && !a.Lacking() && len(a.Whole)+len(a.Refused) == 0 && !s.unsettled() {
 		a.Wrong = l.Digest != s.digest()
 	}
 	return a
@@ -420,8 +427,12 @@ func (s *Session) Learned() *Memory {
 }
 
 // Carry notes in a memory what was given to a courier: it counts as carried until the
-// peer's word for it comes.
-func (m *Memory) Carry(sent map[crdt.LogID]Known) {
+// peer's word for it comes. Which own receipt the peer has of the scopes that were signed
+// for isn't certain until then: the next one rests on none.
+func (m *Memory) Carry(sent map[crdt.LogID]Known, signed []crdt.Scope) {
+	for _, scope := range signed {
+		delete(m.Base, scope)
+	}
 	if m.Carried == nil {
 		m.Carried = map[crdt.LogID]Known{}
 	}

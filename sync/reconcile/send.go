@@ -418,6 +418,9 @@ func (s *Session) sentWhole(it *item) {
 		if it.receipt.Signer == s.own.Device {
 			l.base, l.again = it.receipt, false
 			s.in.covered(it.receipt)
+			if s.alone != nil {
+				s.alone.signed = append(s.alone.signed, it.receipt.Scope)
+			}
 		}
 	case it.cert != (Hash{}):
 		o.told[it.device] = it.cert

@@ -28,6 +28,7 @@ type Written struct {
 	Scopes   []crdt.Scope
 	Messages [][]byte
 	Sent     map[crdt.LogID]reconcile.Known // how far the logs go with it
+	Signed   []crdt.Scope                   // of which it has this device's receipt
 	Entries  uint64                         // above what the readers are known to hold
 	Items    int                            // messages beside the word of how this side stands
 	Counter  uint64                         // of what was written for these readers
@@ -67,7 +68,7 @@ func (r *Replica) Write(ctx context.Context, o Order) (*Written, error) {
 	if out.Messages, err = r.written(ctx, s, seen); err != nil {
 		return nil, err
 	}
-	out.Scopes, out.Sent, out.Full, out.Items = s.Sharing(), s.Sent(), s.Full(), s.Wrote()
+	out.Scopes, out.Sent, out.Signed, out.Full, out.Items = s.Sharing(), s.Sent(), s.Signed(), s.Full(), s.Wrote()
 	for log, k := range out.Sent {
 		out.Entries += k.Seq - min(before[log].Seq, k.Seq)
 	}
@@ -120,7 +121,7 @@ func carriedByAll(readers []reconcile.Reader) map[crdt.LogID]reconcile.Known {
 func (r *Replica) Carry(to []crdt.Device, w *Written) error {
 	for _, d := range to {
 		err := r.amend(d, func(m *reconcile.Memory) *reconcile.Memory {
-			m.Carry(w.Sent)
+			m.Carry(w.Sent, w.Signed)
 			return m
 		})
 		if err != nil {
