@@ -134,9 +134,13 @@ func want(t testing.TB, r Reading, texts ...string) {
 // digest is what is visible of a record under an authority, as one hash: the same
 // on two devices, or they tell people different things.
 func (d *desk) digest(a *Authority) Hash {
+	return digest(func(p Policy) Reading { return d.read(a, p) })
+}
+
+func digest(read func(Policy) Reading) Hash {
 	h := sha256.New()
 	for _, p := range policies {
-		r := d.read(a, p)
+		r := read(p)
 		fmt.Fprintf(h, "%d %v %v %v", p, r.Conflict, r.Review, r.Provisional)
 		for _, s := range r.Siblings {
 			fmt.Fprintf(h, "|%v %x %v %v %v", s.Dot, s.Value, s.Time, s.Provisional, s.Rests)
