@@ -1,8 +1,12 @@
 package bundle_test
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
+	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/sync/bundle"
 	"github.com/vungxa/vungxa/sync/identity"
 )
@@ -44,5 +48,41 @@ func TestTakenBefore(t *testing.T) {
 			t.Errorf("round %d: %d files are kept waiting", round, n)
 		}
 		office.swap(s, province)
+	}
+}
+
+// Going on writes what had no room, and nothing where there is nothing to go on with.
+func TestNothingToGoOnWith(t *testing.T) {
+	office, province := newDesk(t, "laptop", identity.RoleLaptop), newDesk(t, "hub", identity.RoleHub)
+	know(t, office, province)
+	on := bundle.Order{After: true}
+	office.save(10)
+	a := stick(t, t.TempDir())
+	if out := office.export(a, on, province); out.Entries != 10 {
+		t.Fatalf("nothing was written before: %+v", out)
+	}
+	for range 2 {
+		if out := office.export(a, on, province); len(out.Files) > 0 || out.More {
+			t.Fatalf("all is on its way: %+v", out)
+		}
+	}
+	if out := office.export(a, bundle.Order{}, province); out.Entries != 10 {
+		t.Fatalf("all of it once more: %+v", out)
+	}
+	office.save(1)
+	if out := office.export(stick(t, t.TempDir()), on, province); out.Entries != 1 {
+		t.Fatalf("what is new: %+v", out)
+	}
+	if out, err := office.b.Swap(t.Context(), a, []crdt.Device{province.Claims.Device}, true); err != nil || len(out.Exported[province.Claims.Device].Files) > 0 {
+		t.Fatalf("by the button: %+v, %v", out, err)
+	}
+}
+
+// A path to a file is told of as what it is.
+func TestNoDirectory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(file, nil, 0o600))
+	if _, err := bundle.OpenStick(file); !errors.Is(err, bundle.ErrNotDirectory) {
+		t.Error(err)
 	}
 }

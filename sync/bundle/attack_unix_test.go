@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -100,8 +101,12 @@ func TestHostileStick(t *testing.T) {
 	must(t, syscall.Mkfifo(at("VXDDDDDD.VXB"), 0o600))
 	must(t, os.WriteFile(at("VXEEEEEE.VXB"), bytes.Repeat([]byte("VXB\x01"), 1000), 0o600))
 	must(t, os.WriteFile(at("VXFFFFFF.VXB"), nil, 0o600))
-	must(t, os.Truncate(at("VXFFFFFF.VXB"), 1<<40)) // huge, and sparse
-	must(t, os.WriteFile(at("HOSO.XLS"), raw, 0o600))
+	must(t, os.Truncate(at("VXFFFFFF.VXB"), 1<<40))       // huge, and sparse
+	must(t, os.WriteFile(at("HOSO (1).XLS"), raw, 0o600)) // somebody's computer named it so
+	must(t, os.WriteFile(at("HOSO.XLS"), []byte("VXA, and no bundle"), 0o600))
+	must(t, os.WriteFile(at("VXB"), []byte("VX"), 0o600))
+	must(t, os.Symlink(outside, at("LINK")))
+	must(t, syscall.Mkfifo(at("PIPE"), 0o600))
 	must(t, os.WriteFile(at("vxgggggg.vxb"), raw, 0o600)) // FAT may say it so
 	s := stick(t, dir)
 	out := province.imports(s)
@@ -109,9 +114,13 @@ func TestHostileStick(t *testing.T) {
 	for _, f := range out.Files {
 		got[f.Name] = f.State
 	}
+	if !slices.IsSortedFunc(out.Files, func(a, b bundle.File) int { return strings.Compare(a.Name, b.Name) }) {
+		t.Errorf("in no order: %+v", out.Files)
+	}
 	want := map[string]bundle.State{
 		"VXAAAAAA.VXB": bundle.Irregular, "VXBBBBBB.VXB": bundle.Irregular, "VXCCCCCC.VXB": bundle.Irregular, "VXDDDDDD.VXB": bundle.Irregular,
 		"VXEEEEEE.VXB": bundle.Unknown, "VXFFFFFF.VXB": bundle.Unknown, "vxgggggg.vxb": bundle.Taken,
+		"HOSO (1).XLS": bundle.Taken,
 	}
 	if len(got) != len(want) {
 		t.Errorf("%v", got)

@@ -74,6 +74,7 @@ type Order struct {
 	To []crdt.Device // all of them can read all of it: only scopes that all share are in it
 	// After goes on where what is on its way ends: what had no room on the last stick.
 	After  bool
+	Reply  bool             // what is written answers something, so it goes even if no entry is in it
 	Part   int              // bytes of a part at most; 0: MaxFile
 	Heads  bool             // say also what is held here
 	Answer reconcile.Answer // to what the only reader wrote
@@ -111,7 +112,7 @@ func (b *Bundles) export(ctx context.Context, s *Stick, o Order) (out Exported, 
 		if err != nil {
 			return out, fmt.Errorf("write a bundle: %w", err)
 		}
-		if w.Items == 0 {
+		if w.Items == 0 || order.From == nil && o.ended(w) {
 			out.More = w.Full
 			break
 		}
@@ -136,6 +137,12 @@ func (b *Bundles) export(ctx context.Context, s *Stick, o Order) (out Exported, 
 		return out, nil
 	}
 	return out, b.removeFrom(s, o.To, part)
+}
+
+// ended says whether there is nothing left to go on with: all had room last time, and
+// nothing is new since.
+func (o *Order) ended(w *replica.Written) bool {
+	return o.After && !o.Reply && !w.Unfinished && w.Entries == 0
 }
 
 // room is how much of messages a part may hold.
@@ -563,7 +570,8 @@ func (b *Bundles) Swap(ctx context.Context, s *Stick, to []crdt.Device, after bo
 		if err := ctx.Err(); err != nil {
 			return out, err
 		}
-		done, err := b.export(ctx, s, Order{To: []crdt.Device{d}, After: after, Answer: out.Answers[d]})
+		answer, reply := out.Answers[d]
+		done, err := b.export(ctx, s, Order{To: []crdt.Device{d}, After: after, Reply: reply, Answer: answer})
 		out.Exported[d] = done
 		if err != nil {
 			out.Failed[d] = err

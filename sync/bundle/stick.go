@@ -11,20 +11,23 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/vungxa/vungxa/crdt"
 )
 
-// Stick is a directory with bundles in it, such as a USB stick's root. Nothing is read or
-// written but regular files of fixed names in it: no directory, no link, nothing outside.
+// Stick is a directory with bundles in it, such as a USB stick's root. Nothing is read but
+// regular files in it that begin as a bundle does, or have the name of one: no directory,
+// no link, nothing outside. Nothing is written but under fixed names.
 type Stick struct{ root *os.Root }
 
 // Limits of a stick.
 const (
 	maxNames = 1 << 16 // in the directory
 	maxFiles = 4096    // bundles that are looked at
+	maxLooks = 4096    // files of other names that are looked at: somebody renamed a bundle
 	// answerRoom is left free, so that the receipt has room on the way back.
 	answerRoom = 64 << 10
 )
@@ -43,8 +46,14 @@ const (
 // ErrFull says that there is no room on the stick for a whole part.
 var ErrFull = errors.New("no room on the stick")
 
+// ErrNotDirectory says that a path names a file.
+var ErrNotDirectory = errors.New("not a directory")
+
 // OpenStick opens a directory.
 func OpenStick(dir string) (*Stick, error) {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("open the stick: %w", ErrNotDirectory)
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open the stick: %w", err)
@@ -55,7 +64,7 @@ func OpenStick(dir string) (*Stick, error) {
 // Close ends it.
 func (s *Stick) Close() error { return s.root.Close() }
 
-// Found is a file of a bundle's name.
+// Found is a file that is a bundle by its name, or by how it begins.
 type Found struct {
 	Name      string
 	Size      int64
@@ -64,7 +73,7 @@ type Found struct {
 	Irregular bool // no file: a directory, a link, a device
 }
 
-// List gives what has a bundle's name, in the order of the names.
+// List gives what has a bundle's name or beginning, in the order of the names.
 func (s *Stick) List() (all []Found, err error) {
 	d, err := s.root.Open(".")
 	if err != nil {
@@ -75,9 +84,12 @@ func (s *Stick) List() (all []Found, err error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read the stick: %w", err)
 	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	looks := 0
 	for _, e := range entries {
 		partial := isPartial.MatchString(e.Name())
-		if !partial && !isWhole.MatchString(e.Name()) || len(all) == maxFiles {
+		named := partial || isWhole.MatchString(e.Name())
+		if len(all) == maxFiles || !named && (!e.Type().IsRegular() || looks == maxLooks) {
 			continue
 		}
 		f := Found{Name: e.Name(), Partial: partial}
@@ -86,9 +98,29 @@ func (s *Stick) List() (all []Found, err error) {
 			continue // gone since
 		}
 		f.Size, f.Modified, f.Irregular = info.Size(), info.ModTime(), !info.Mode().IsRegular()
+		if !named {
+			looks++
+			if !s.begins(e.Name(), info) {
+				continue
+			}
+		}
 		all = append(all, f)
 	}
 	return all, nil
+}
+
+// begins says whether a file of another name begins as a bundle does.
+func (s *Stick) begins(name string, info fs.FileInfo) bool {
+	if info.Size() < int64(len(magic)) || info.Size() > MaxFile {
+		return false
+	}
+	f, err := s.open(name, info)
+	if err != nil {
+		return false // of no concern here
+	}
+	b := make([]byte, len(magic))
+	_, err = io.ReadFull(f, b)
+	return errors.Join(err, f.Close()) == nil && string(b) == magic
 }
 
 // errIrregular: the name is not a file's.
@@ -106,19 +138,31 @@ func (s *Stick) Read(name string) (b []byte, err error) {
 	if before.Size() > MaxFile {
 		return nil, fmt.Errorf("%w: %d bytes", ErrFormat, before.Size())
 	}
-	f, err := s.root.OpenFile(name, os.O_RDONLY|noFollow, 0)
+	f, err := s.open(name, before)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if now, err := f.Stat(); err != nil || !now.Mode().IsRegular() || !os.SameFile(before, now) {
-		return nil, errors.Join(err, fmt.Errorf("%s: %w", name, errIrregular))
-	}
 	b, err = io.ReadAll(io.LimitReader(f, MaxFile+1))
 	if len(b) > MaxFile {
 		return nil, ErrFormat
 	}
 	return b, err
+}
+
+// open opens the regular file that was seen under a name, and nothing else.
+func (s *Stick) open(name string, seen fs.FileInfo) (*os.File, error) {
+	if !seen.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %w", name, errIrregular)
+	}
+	f, err := s.root.OpenFile(name, os.O_RDONLY|noFollow, 0)
+	if err != nil {
+		return nil, err
+	}
+	if now, err := f.Stat(); err != nil || !now.Mode().IsRegular() || !os.SameFile(seen, now) {
+		return nil, errors.Join(err, fmt.Errorf("%s: %w", name, errIrregular), f.Close())
+	}
+	return f, nil
 }
 
 // Write writes a file that is whole and durable when it returns, or isn't there under

@@ -34,6 +34,8 @@ type Written struct {
 	Counter  uint64                         // of what was written for these readers
 	Known    bool                           // the readers are known to hold this device's certificate
 	Full     bool                           // the room was too small for all that there is
+	// Unfinished: what was written last for these readers had no room for all.
+	Unfinished bool
 }
 
 // Write writes down what the readers lack, as a session would send it. Nothing is
@@ -52,6 +54,7 @@ func (r *Replica) Write(ctx context.Context, o Order) (*Written, error) {
 		}
 		w.Readers = append(w.Readers, reader)
 		out.Counter = max(out.Counter, counts.Out+1)
+		out.Unfinished = out.Unfinished || counts.Full
 		out.Known = out.Known && reader.Memory != nil && reader.Memory.Knows(r.cfg.Certificate)
 	}
 	if o.Counter > 0 {
@@ -131,7 +134,7 @@ func (r *Replica) Carry(to []crdt.Device, w *Written) error {
 		if err != nil {
 			return err
 		}
-		counts.Out = max(counts.Out, w.Counter)
+		counts.Out, counts.Full = max(counts.Out, w.Counter), w.Full
 		if err := r.putCounts(d, counts); err != nil {
 			return err
 		}
@@ -217,6 +220,13 @@ func (r *Replica) config() reconcile.Config {
 type counts struct {
 	_       struct{} `cbor:",toarray"`
 	Out, In uint64
+	Full    bool // there was no room for all of what was written last
+}
+
+// counted is what programs kept that didn't remember whether there was room.
+type counted struct {
+	_       struct{} `cbor:",toarray"`
+	Out, In uint64
 }
 
 const noteCarried = "carried"
@@ -250,6 +260,12 @@ func (r *Replica) counts(d crdt.Device) (c counts) {
 	b, err := r.cfg.Notes.Note(d, noteCarried)
 	if err == nil && len(b) > 0 {
 		err = wire.Unmarshal(b, 64, &c)
+	}
+	if err != nil {
+		var before counted
+		if err = wire.Unmarshal(b, 64, &before); err == nil {
+			return counts{Out: before.Out, In: before.In}
+		}
 	}
 	if err != nil { // it only saves bytes
 		return counts{}
