@@ -73,6 +73,11 @@ func checkpointName(c *crdt.Checkpoint) string {
 // are read anew, and the views are told of those that do. Errors are those of
 // crdt.Authority.Apply, which leave all as it was.
 func (e *Engine) ApplyCheckpoint(c *crdt.Checkpoint, hash crdt.Hash) error {
+	return e.applyCheckpoint(c, hash, nil)
+}
+
+// applyCheckpoint keeps with it who has signed it, encoded (nil: nobody says).
+func (e *Engine) applyCheckpoint(c *crdt.Checkpoint, hash crdt.Hash, signed []byte) error {
 	e.write.Lock()
 	defer e.write.Unlock()
 	if err := e.payOwed(); err != nil {
@@ -83,7 +88,7 @@ func (e *Engine) ApplyCheckpoint(c *crdt.Checkpoint, hash crdt.Hash) error {
 		return refusedCheckpoint(err)
 	}
 	if old.of(c.Scope).Holds(c.At, hash) {
-		return nil
+		return e.cfg.Store.Update(func(tx *store.Tx) error { return putSigned(tx, c, signed) })
 	}
 	kept := storedCheckpoint{Hash: hash, Checkpoint: *c}
 	b, err := wire.Marshal(kept)
@@ -98,6 +103,9 @@ func (e *Engine) ApplyCheckpoint(c *crdt.Checkpoint, hash crdt.Hash) error {
 			return err
 		}
 		if err := tx.PutLocal(localFlip, checkpointName(c), []byte{}); err != nil {
+			return err
+		}
+		if err := putSigned(tx, c, signed); err != nil {
 			return err
 		}
 		return e.saveClock(tx)

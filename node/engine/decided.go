@@ -16,12 +16,17 @@ import (
 )
 
 // Kinds of local items that were given to this node by others: the certificates of hub
-// groups, by their hash; and who has signed a checkpoint, by its name (checkpointName),
-// so that it can be passed on.
+// groups, by their hash; who has signed a checkpoint, by its name (checkpointName), so that
+// it can be passed on; and, by its name and hash, a signed chain that ends in a checkpoint
+// which contradicts those held: the evidence that a hub has said two things.
 const (
-	KindGroup  = "group"
-	KindSigned = "checkpointsigned"
+	KindGroup    = "group"
+	KindSigned   = "checkpointsigned"
+	KindTwoFaced = "checkpointother"
 )
+
+// maxTwoFaced is how many such chains are kept of a scope: the first ones prove it.
+const maxTwoFaced = 16
 
 type storedSignatures struct {
 	_          struct{} `cbor:",toarray"`
@@ -49,22 +54,81 @@ func (e *Engine) Newest(scope crdt.Scope) (reconcile.Checkpoint, error) {
 }
 
 // Believe obeys checkpoints whose signatures were verified, and keeps who has signed the
-// last. What doesn't fit what is held is a *reconcile.Refusal.
+// last. What doesn't fit what is held is a *reconcile.Refusal, and what contradicts it is
+// kept as evidence.
 func (e *Engine) Believe(b reconcile.Believe) error {
-	last := b.Checkpoints[len(b.Checkpoints)-1]
-	signed, err := wire.Marshal(storedSignatures{Epoch: b.Chain.Epoch, Signatures: b.Chain.Signatures})
-	if err == nil {
-		err = e.StoreLocal(KindSigned, checkpointName(last), signed)
-	}
+	last := len(b.Checkpoints) - 1
+	by, err := wire.Marshal(storedSignatures{Epoch: b.Chain.Epoch, Signatures: b.Chain.Signatures})
 	if err != nil {
 		return fmt.Errorf("keep who has signed a checkpoint: %w", err)
 	}
 	for i, c := range b.Checkpoints {
-		if err := e.ApplyCheckpoint(c, b.Hashes[i]); err != nil {
+		var signed []byte
+		if i == last {
+			signed = by
+		}
+		err := e.applyCheckpoint(c, b.Hashes[i], signed)
+		if node.CodeOf(err) == node.Conflict {
+			if err := e.keepTwoFaced(b, i); err != nil {
+				return err
+			}
+		}
+		if err != nil {
 			return unfit(err)
 		}
 	}
 	return nil
+}
+
+// putSigned keeps who has signed a checkpoint that is held; nil: nothing.
+func putSigned(tx *store.Tx, c *crdt.Checkpoint, signed []byte) error {
+	if signed == nil {
+		return nil
+	}
+	return tx.PutLocal(KindSigned, checkpointName(c), signed)
+}
+
+// keepTwoFaced keeps what contradicts the checkpoints that are held, from the one that
+// does up to the one that is signed.
+func (e *Engine) keepTwoFaced(b reconcile.Believe, from int) error {
+	last := len(b.Checkpoints) - 1
+	c := b.Checkpoints[last]
+	chain, err := evidence(b.Chain, from)
+	if err != nil {
+		return fmt.Errorf("keep the evidence of two checkpoints: %w", err)
+	}
+	e.write.Lock()
+	defer e.write.Unlock()
+	err = e.cfg.Store.Update(func(tx *store.Tx) error {
+		held := 0
+		err := tx.Locals(KindTwoFaced, func(name string, _ []byte) error {
+			if strings.HasPrefix(name, string(c.Scope)+"/") {
+				held++
+			}
+			return nil
+		})
+		if err != nil || held >= maxTwoFaced {
+			return err
+		}
+		return tx.PutLocal(KindTwoFaced, fmt.Sprintf("%s/%x", checkpointName(c), b.Hashes[last]), chain)
+	})
+	if err != nil {
+		return fmt.Errorf("keep the evidence of two checkpoints: %w", err)
+	}
+	return nil
+}
+
+// evidence is the end of a signed chain. Where it is too large for one value its last
+// checkpoint, which the signatures are of, stands for all.
+func evidence(c *identity.Chain, from int) ([]byte, error) {
+	end := *c
+	end.Checkpoints = c.Checkpoints[from:]
+	b, err := end.Encode()
+	if err != nil || len(b) <= store.MaxValue {
+		return b, err
+	}
+	end.Checkpoints = c.Checkpoints[len(c.Checkpoints)-1:]
+	return end.Encode()
 }
 
 // unfit is why a checkpoint isn't taken, in the protocol's words.
