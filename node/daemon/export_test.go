@@ -2,11 +2,28 @@ package daemon
 
 import (
 	"context"
+	"crypto/ed25519"
 
+	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/sync/reconcile"
 	"github.com/vungxa/vungxa/sync/replica"
 )
+
+// WorthLeaving says which logs a new name may help.
+func WorthLeaving(own crdt.Device, held map[crdt.LogID]reconcile.Held, taken map[crdt.LogID]bool) []crdt.LogID {
+	return worthLeaving(own, held, taken)
+}
+
+// Misseal has what f seals sealed as by another device, as failing memory would. The node
+// doesn't run yet.
+func (d *Daemon) Misseal(f func()) {
+	right := d.self.keys.Seal
+	d.self.keys.Seal = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	defer func() { d.self.keys.Seal = right }()
+	f()
+}
 
 // OnRotationStep sets what is told of every step of a change of the data key.
 func OnRotationStep(f func(string)) { rotationStep = f }
