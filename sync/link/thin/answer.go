@@ -44,9 +44,36 @@ func (l *Line) receive(now time.Time, from netip.AddrPort, idx uint32, b []byte)
 		l.e.register(l)
 	}
 	l.follow(now, from, len(b), pn == l.in.largest)
+	repeated := first+uint64(len(p.frames)) <= l.inbox.next
 	l.process(now, &p, first)
-	if p.eliciting() {
-		l.in.owe(now, odd)
+	if !p.eliciting() {
+		return
+	}
+	within := ackDelayMax
+	if p.patient {
+		within = ackPatient
+	}
+	l.in.owe(now, within, odd && !p.patient)
+	l.hurry(now, repeated)
+}
+
+// hurry ends the patience of packets that an asking peer doesn't acknowledge: they are
+// lost if it sends again what it has sent, else they are waited for as others are.
+func (l *Line) hurry(now time.Time, repeated bool) {
+	for i := range l.sent {
+		s := &l.sent[i]
+		if !s.patient || s.lost {
+			continue
+		}
+		s.patient = false
+		if repeated {
+			l.lose(s)
+			continue
+		}
+		l.asked = now
+		if l.unanswered.IsZero() {
+			l.unanswered = now
+		}
 	}
 }
 
@@ -214,14 +241,19 @@ func (l *Line) declareLost(now time.Time) {
 			}
 			continue
 		}
-		s.lost = true
-		l.congestion.gone(s)
-		l.outbox.lost(s)
+		l.lose(s)
 	}
 	if !l.flying() { // what came in its place has been acknowledged, or is sent anew
 		l.unanswered = time.Time{}
 	}
 	l.forgetLost(now)
+}
+
+// lose wants a packet's frames sent again.
+func (l *Line) lose(s *sentPacket) {
+	s.lost = true
+	l.congestion.gone(s)
+	l.outbox.lost(s)
 }
 
 // forgetLost drops packets that won't be heard of any more.

@@ -91,6 +91,9 @@ func (c *congestion) arrived(p *sentPacket, now time.Time, t *timing) {
 	c.inFlight -= p.flying
 	c.delivered += p.size
 	c.deliveredAt = now
+	if p.patient {
+		return // its time says nothing of the line
+	}
 	if d := now.Sub(p.deliveredAt).Seconds(); d > 0 {
 		c.rate[0] = max(c.rate[0], float64(c.delivered-p.delivered)/d)
 	}

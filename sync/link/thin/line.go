@@ -103,7 +103,7 @@ func (l *Line) Read(now time.Time) (frame []byte, ok, ended bool) {
 	frame, ok = l.inbox.read()
 	if ok && l.inbox.refused {
 		l.inbox.refused = false
-		l.in.owe(now, true) // there is room again: the acknowledgement says so
+		l.in.owe(now, ackDelayMax, true) // there is room again: the acknowledgement says so
 		l.e.touch(l, now)
 	}
 	return frame, ok, !ok && l.inbox.ended
@@ -212,6 +212,11 @@ func (l *Line) watch(now time.Time) {
 	if !l.path.valid && !l.checkAt.IsZero() && l.after(now, l.checkAt) {
 		l.checkAgain(now)
 	}
+	for i := range l.sent {
+		if s := &l.sent[i]; s.patient && !s.lost && l.after(now, s.at.Add(patience)) {
+			l.hurry(now, false)
+		}
+	}
 	if l.flying() && l.after(now, l.asked.Add(l.timing.rto())) {
 		l.timing.backoff++
 		l.asked = now
@@ -300,9 +305,17 @@ func (l *Line) compose(now time.Time) *payload {
 		return nil
 	}
 	if owes && room+3+9 > 0 {
+		p.patient = l.in.urgent && l.answers(p)
 		p.ack = l.in.told(now)
 	}
 	return p
+}
+
+// answers says whether a packet is all that there is to say to what it acknowledges.
+// If it is lost the peer, whose clock runs, sends again what it asked, and so tells it:
+// its own acknowledgement may wait for a datagram that goes anyway.
+func (l *Line) answers(p *payload) bool {
+	return !l.probe && l.closed.IsZero() && l.congestion.inFlight == 0 && len(p.frames) == 1 && len(p.controls) == 0 && l.outbox.unsent == 1
 }
 
 // first64 sets the frames.
@@ -323,7 +336,7 @@ func (l *Line) ship(now time.Time, p *payload, counted bool) bool {
 	flags, plain := p.encode()
 	if size := dataBytes + len(plain); !l.path.valid && l.path.out+size > amplification*l.path.in {
 		if p.ack != nil {
-			l.in.owe(now, true) // not told after all
+			l.in.owe(now, ackDelayMax, true) // not told after all
 			l.in.due = now.Add(ackDelayMax)
 		}
 		return false
@@ -363,7 +376,7 @@ func (l *Line) track(now time.Time, p *payload, size int) {
 		l.sent = l.sent[1:]
 	}
 	l.sent = append(l.sent, sentPacket{
-		pn: l.pn, at: now, size: size, flying: size, first: first, count: len(p.frames), phase: l.send.phase,
+		pn: l.pn, at: now, size: size, flying: size, first: first, count: len(p.frames), phase: l.send.phase, patient: p.patient,
 		delivered: l.congestion.delivered, deliveredAt: l.congestion.deliveredAt,
 	})
 	if l.congestion.inFlight == 0 { // after a rest the time of the last delivery says nothing
@@ -371,6 +384,10 @@ func (l *Line) track(now time.Time, p *payload, size int) {
 	}
 	l.congestion.inFlight += size
 	l.congestion.pace(size, now, &l.timing)
+	if p.patient {
+		l.soon(now.Add(patience))
+		return
+	}
 	l.asked = now
 	if l.unanswered.IsZero() {
 		l.unanswered = now
@@ -378,10 +395,10 @@ func (l *Line) track(now time.Time, p *payload, size int) {
 	l.soon(now.Add(l.timing.rto()))
 }
 
-// flying says whether a packet waits for its acknowledgement.
+// flying says whether a packet waits for its acknowledgement, and not patiently.
 func (l *Line) flying() bool {
 	for i := range l.sent {
-		if !l.sent[i].lost {
+		if !l.sent[i].lost && !l.sent[i].patient {
 			return true
 		}
 	}

@@ -19,7 +19,7 @@ const (
 	flagPhase   = 0x20 // which of two keys
 	flagAck     = 0x10
 	flagMissing = 0x08 // the acknowledgement has a bitmap
-	flagSingle  = 0x04 // one frame, to the end
+	flagSingle  = 0x04 // one frame, to the end; with flagList: it is patient
 	flagList    = 0x02 // frames with their lengths
 	flagControl = 0x01
 )
@@ -80,6 +80,7 @@ type payload struct {
 	controls []control
 	first    uint16 // number of the first frame
 	frames   [][]byte
+	patient  bool // the one frame needn't be acknowledged soon
 }
 
 // eliciting says whether the packet asks for an acknowledgement.
@@ -117,6 +118,9 @@ func (p *payload) encode() (flags byte, b []byte) {
 		b = binary.BigEndian.AppendUint16(b, p.first)
 	}
 	form, b := appendFrames(b, p.frames)
+	if p.patient {
+		flags |= flagList
+	}
 	return flags | [...]byte{formNone: 0, formSingle: flagSingle, formList: flagList}[form], b
 }
 
@@ -167,7 +171,8 @@ func hasProof(kind byte) bool { return kind == controlChallenge || kind == contr
 
 // decode reads what encode writes, and nothing else. What it returns shares b.
 func decode(flags byte, b []byte) (p payload, err error) {
-	if flags&(flagSingle|flagList) == flagSingle|flagList || flags&flagMissing != 0 && flags&flagAck == 0 {
+	p.patient = flags&(flagSingle|flagList) == flagSingle|flagList
+	if (p.patient || flags&flagMissing != 0) && flags&flagAck == 0 {
 		return p, errPacket
 	}
 	if flags&flagAck != 0 {

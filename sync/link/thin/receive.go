@@ -10,6 +10,7 @@ type window struct {
 	got     [replayWindow / 64]uint64 // bit i: largest-i came
 	at      time.Time                 // when the largest came
 	owed    int                       // packets that ask for an acknowledgement
+	urgent  bool                      // one of them isn't patient: its sender's clock runs
 	due     time.Time                 // by when; zero: nothing is owed
 }
 
@@ -58,10 +59,11 @@ func (w *window) shift(by uint64) {
 	}
 }
 
-// owe notes that the packet asks for an acknowledgement.
-func (w *window) owe(now time.Time, soon bool) {
+// owe notes that a packet asks for an acknowledgement, and within which time.
+func (w *window) owe(now time.Time, within time.Duration, soon bool) {
 	w.owed++
-	due := now.Add(ackDelayMax)
+	w.urgent = w.urgent || within <= ackDelayMax
+	due := now.Add(within)
 	if soon || w.owed >= ackEvery {
 		due = now
 	}
@@ -72,7 +74,7 @@ func (w *window) owe(now time.Time, soon bool) {
 
 // told makes the acknowledgement, after which nothing is owed.
 func (w *window) told(now time.Time) *ack {
-	w.owed, w.due = 0, time.Time{}
+	w.owed, w.urgent, w.due = 0, false, time.Time{}
 	a := &ack{largest: uint16(w.largest), delay: byte(min(now.Sub(w.at)/(8*time.Millisecond), 255))}
 	a.got = w.got[0]>>1 | w.got[1]<<63
 	if w.largest < ackWindow { // numbers below zero count as come

@@ -12,7 +12,8 @@ type sentPacket struct {
 	count       int // frames
 	phase       byte
 	lost        bool
-	delivered   int // when it went
+	patient     bool // its loss shows by the peer's sending again what it acknowledged
+	delivered   int  // when it went
 	deliveredAt time.Time
 }
 

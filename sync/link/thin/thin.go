@@ -41,6 +41,8 @@ const (
 
 	ackDelayMax   = 200 * time.Millisecond
 	ackEvery      = 2
+	ackPatient    = 100 * time.Second      // of a patient packet: less than keepAlive, whose place it takes
+	patience      = 2 * time.Minute        // of its sender
 	holdCall      = 50 * time.Millisecond  // a call waits for the first frames
 	holdAnswer    = 200 * time.Millisecond // an answer does
 	firstRTO      = 3 * time.Second        // before anything was measured

@@ -68,6 +68,8 @@ func TestVectors(t *testing.T) {
 	send(b, a, "data_ack_two_frames")
 	flags, plain := (&payload{ack: &ack{largest: 700, delay: 3, got: ^uint64(0b1010)}, controls: []control{{kind: controlChallenge, proof: [8]byte{1, 2, 3}}, {kind: controlPing}}}).encode()
 	line("plain_missing_two_challenge_ping", append([]byte{flags}, plain...))
+	flags, plain = (&payload{ack: &ack{largest: 700, got: ^uint64(0)}, first: 9, frames: [][]byte{[]byte("receipt")}, patient: true}).encode()
+	line("plain_patient_answer", append([]byte{flags}, plain...))
 	key := l.send.next()
 	line("key_to_called_phase_1", key[:])
 	raw, err := addrA.MarshalBinary()
@@ -118,6 +120,7 @@ func TestHandshakeIsPlainNoise(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	for _, p := range []payload{
 		{}, {frames: [][]byte{[]byte("a")}}, {first: 7, frames: [][]byte{{1}, bytes.Repeat([]byte{2}, 300)}},
+		{ack: &ack{got: ^uint64(0)}, frames: [][]byte{[]byte("a")}, patient: true},
 		{ack: &ack{largest: 3, got: ^uint64(5)}, controls: []control{{kind: controlProof}, {kind: controlReset}}},
 	} {
 		flags, b := p.encode()
