@@ -126,6 +126,48 @@ func TestWhatIsNotTakenIsTold(t *testing.T) {
 	})
 }
 
+// A verdict that was the peer's own fault holds a log back for a day at most, also one
+// that nobody writes any more; and until then it isn't paid for at every contact.
+func TestAWrongVerdictHeals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net, laptop, box, _ := office(t)
+		box.peers = box.peers[:1]
+		offers, wrong := 0, true
+		box.ingest = func(ctx context.Context, segments []*wire.Segment) error {
+			if wrong {
+				offers++
+				return reconcile.Refuse(reconcile.Seal, "records")
+			}
+			return box.node.Ingest(ctx, segments)
+		}
+		laptop.save(1)
+		start(laptop, box)
+		contacts := func(n int) {
+			for range n {
+				time.Sleep(time.Minute)
+				net.cutAll()
+			}
+			time.Sleep(time.Minute)
+		}
+		contacts(10)
+		if offers != 3 {
+			t.Errorf("it was offered in %d of 11 contacts; want 3", offers)
+		}
+		wrong = false
+		log := laptop.node.Log(scope, crdt.ClassRecords)
+		contacts(10)
+		if laptop.received(box, log, 1) {
+			t.Error("it was offered again on the same day")
+		}
+		time.Sleep(24 * time.Hour)
+		contacts(1)
+		if !laptop.received(box, log, 1) || len(laptop.state(box).Held) != 0 {
+			t.Errorf("a day later the laptop sees %+v", laptop.state(box))
+		}
+		halt(laptop, box)
+	})
+}
+
 // A disk that was put back, or a second machine with the same keys, is noticed by its
 // count of contacts.
 func TestACountThatGoesBack(t *testing.T) {

@@ -17,12 +17,15 @@ func noteStaged(lane uint8) string { return fmt.Sprint("staged/", lane) }
 // recall gives a session what is remembered of the peer. What can't be read is
 // forgotten: it only saves bytes.
 func (d *drive) recall(c *reconcile.Config) {
-	b := d.note(noteMemory)
+	b, again := d.note(noteMemory), d.p.again(d.r.cfg.Now())
 	if b != nil {
 		m, err := reconcile.DecodeMemory(b)
 		if err != nil {
 			d.r.cfg.Logger.Info("what was remembered of a peer can't be read; it is forgotten", "peer", d.p.Device, "error", err)
 			return
+		}
+		if again {
+			offerAgain(m)
 		}
 		c.Memory = m
 	}
@@ -34,6 +37,28 @@ func (d *drive) recall(c *reconcile.Config) {
 		if p, err := reconcile.DecodeStaged(b); err == nil && p.Lane == lane {
 			c.Staged = append(c.Staged, p)
 		}
+	}
+}
+
+// againEvery is how long what a peer doesn't take is kept from it.
+const againEvery = 24 * time.Hour
+
+// again says whether what the peer doesn't take is to be offered again.
+func (p *peer) again(now time.Time) bool {
+	if !p.offered.IsZero() && now.Sub(p.offered).Abs() < againEvery {
+		return false
+	}
+	p.offered = now
+	return true
+}
+
+// offerAgain has what the peer doesn't take offered as if it never had been, once a day
+// and since this program was started: the verdict may have been its fault, and a log that
+// isn't written any more never changes.
+func offerAgain(m *reconcile.Memory) {
+	for log, h := range m.Held {
+		h.Times = 0
+		m.Held[log] = h
 	}
 }
 

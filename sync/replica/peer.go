@@ -26,6 +26,8 @@ type peer struct {
 	Peer
 	wake chan struct{} // holds one word that something below has changed
 
+	offered time.Time // when what the peer didn't take was last offered again; of its goroutine
+
 	mu        sync.Mutex // guards what follows, and Cut
 	state     State      // but for Peer
 	incoming  Conn       // accepted, and not yet looked at
