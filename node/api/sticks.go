@@ -95,6 +95,8 @@ type StickWritten struct {
 	Entries uint64          `json:"entries"`
 	More    bool            `json:"more" doc:"There was no room for all."`
 	Problem optional[label] `json:"problem"`
+	// ReadOnly keeps nothing of what the stick brought from being taken in.
+	ReadOnly bool `json:"read_only" doc:"The stick can't be written on."`
 }
 
 // NewLabel is a text for an answer.

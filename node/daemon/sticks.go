@@ -143,7 +143,7 @@ func (d *Daemon) written(to []crdt.Device, e bundle.Exported, err error) api.Sti
 	}
 	w.Device, w.Name = strings.Join(devices, ","), strings.Join(names, ", ")
 	if err != nil {
-		w.Problem = api.Trouble(stickTrouble(err))
+		w.Problem, w.ReadOnly = api.Trouble(stickTrouble(err)), errors.Is(err, bundle.ErrReadOnly)
 	}
 	return w
 }
@@ -221,6 +221,9 @@ func (d *Daemon) stickReaders(names []string) (to []crdt.Device, err error) {
 
 // openStick opens a directory that isn't the node's own.
 func (d *Daemon) openStick(path string) (*bundle.Stick, error) {
+	if volume := filepath.VolumeName(path); volume == path && volume != "" {
+		path += string(filepath.Separator) // E: is the drive's root, not wherever a program last was on it
+	}
 	if !filepath.IsAbs(path) {
 		return nil, node.Errorf(node.Invalid, "Hãy viết đường dẫn đầy đủ của USB, chẳng hạn /media/ten/USB hay E:\\.",
 			"write the whole path of the stick, as /media/name/STICK or E:\\")
@@ -229,7 +232,7 @@ func (d *Daemon) openStick(path string) (*bundle.Stick, error) {
 	if err != nil {
 		return nil, err
 	}
-	if in, err := filepath.Rel(own, path); err == nil && in != ".." && !strings.HasPrefix(in, ".."+string(filepath.Separator)) {
+	if inside(own, path) {
 		return nil, node.Errorf(node.Invalid, "Đó là thư mục của chính nút này, không phải USB.", "that is this node's own directory, not a stick")
 	}
 	s, err := bundle.OpenStick(path)
@@ -239,28 +242,78 @@ func (d *Daemon) openStick(path string) (*bundle.Stick, error) {
 	return s, nil
 }
 
-// stickTrouble is what a person is told of an error, and can do.
+// inside says whether a path lies in a directory, links followed.
+func inside(dir, path string) bool {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	in, err := filepath.Rel(dir, path)
+	return err == nil && in != ".." && !strings.HasPrefix(in, ".."+string(filepath.Separator))
+}
+
+// stickTrouble is what a person is told of an error, and can do. What the system said
+// stays in the error, for the log.
 func stickTrouble(err error) error {
 	if node.CodeOf(err) != node.Internal {
 		return err
 	}
-	var refusal *reconcile.Refusal
-	switch {
-	case errors.Is(err, bundle.ErrFull):
-		return node.Errorf(node.TooLarge, "USB hết chỗ. Hãy xóa bớt tệp khác trên đó, hoặc dùng USB lớn hơn: %w", "the stick is full; remove other files from it, or take a larger one: %w", err)
-	case errors.Is(err, bundle.ErrNoKey):
-		return node.Errorf(node.Invalid, "Chứng thư của máy này hoặc máy kia được cấp trước khi có cách mang bằng USB. Hãy đề nghị tỉnh cấp lại chứng thư: %w",
-			"the certificate of this device or of the other was issued before bundles were known; have it issued anew: %w", err)
-	case errors.Is(err, identity.ErrScope), errors.As(err, &refusal) && refusal.Code == reconcile.Scope:
-		return node.Errorf(node.Forbidden, "Máy kia không được phép đọc phạm vi dữ liệu nào của máy này: %w", "the other device may read no scope of this one: %w", err)
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-		return node.Errorf(node.NotFound, "Không thấy USB ở đường dẫn đó. Hãy cắm lại và chọn lại.", "there is no stick at that path; plug it in again and choose again")
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return node.Errorf(node.Forbidden, "Không đọc hoặc ghi được USB: nó bị khóa ghi, hoặc thuộc người dùng khác: %w", "the stick can't be read or written: it is write-protected, or another user's: %w", err)
-	case errors.Is(err, syscall.EIO):
-		return node.Errorf(node.Damaged, "USB báo lỗi khi đọc hoặc ghi; có lẽ đã bị rút ra hoặc hỏng. Hãy cắm lại hoặc dùng USB khác: %w", "the stick gives errors; perhaps it was pulled, or is broken; plug it in again or take another: %w", err)
+	for _, t := range stickTroubles {
+		if t.is(err) {
+			return &node.Error{Code: t.code, Message: t.text, Err: err}
+		}
 	}
 	return err
+}
+
+type stickTroubled struct {
+	is   func(error) bool
+	code node.Code
+	text node.Text
+}
+
+func isOf(errs ...error) func(error) bool {
+	return func(err error) bool {
+		return slices.ContainsFunc(errs, func(one error) bool { return errors.Is(err, one) })
+	}
+}
+
+var stickTroubles = []stickTroubled{
+	{isOf(bundle.ErrFull), node.TooLarge, node.Text{
+		VI: "USB hết chỗ, chưa ghi được gì. Hãy xóa bớt tệp khác trên đó, hoặc dùng USB lớn hơn.",
+		EN: "The stick is full, and nothing was written. Remove other files from it, or take a larger one.",
+	}},
+	{isOf(bundle.ErrReadOnly), node.Forbidden, node.Text{
+		VI: "Không ghi được lên USB: nó bị khóa ghi, hoặc thuộc người dùng khác. Hãy gạt chốt khóa ghi trên USB, hoặc dùng USB khác, rồi làm lại. Những gì USB mang tới thì vẫn nhận được.",
+		EN: "The stick can't be written on: it is write-protected, or another user's. Move its switch or take another stick, and do it again. What it brings can be taken in all the same.",
+	}},
+	{isOf(bundle.ErrNoKey), node.Invalid, node.Text{
+		VI: "Chứng thư của máy này hoặc máy kia được cấp trước khi có cách mang bằng USB. Hãy đề nghị tỉnh cấp lại chứng thư.",
+		EN: "The certificate of this device or of the other was issued before bundles were known. Have it issued anew.",
+	}},
+	{func(err error) bool {
+		var refusal *reconcile.Refusal
+		return errors.Is(err, identity.ErrScope) || errors.As(err, &refusal) && refusal.Code == reconcile.Scope
+	}, node.Forbidden, node.Text{
+		VI: "Máy kia không được phép đọc phạm vi dữ liệu nào của máy này.", EN: "The other device may read no scope of this one.",
+	}},
+	{isOf(bundle.ErrNotDirectory), node.Invalid, node.Text{
+		VI: "Đường dẫn đó là một tệp, không phải thư mục. Hãy viết đường dẫn tới thư mục gốc của USB, chẳng hạn /media/ten/USB hay E:\\.",
+		EN: "That path is a file, not a directory. Write the path of the stick's root, as /media/name/STICK or E:\\.",
+	}},
+	{isOf(fs.ErrNotExist, syscall.ENOTDIR), node.NotFound, node.Text{
+		VI: "Không thấy USB ở đường dẫn đó. Hãy cắm lại và chọn lại.", EN: "There is no stick at that path. Plug it in again and choose again.",
+	}},
+	{isOf(fs.ErrPermission), node.Forbidden, node.Text{
+		VI: "Không đọc được USB: nó thuộc người dùng khác của máy tính này. Hãy rút ra và cắm lại với tài khoản đang dùng, hoặc dùng USB khác.",
+		EN: "The stick can't be read: it is another user's of this computer. Pull it and plug it in again as the user who is signed in, or take another.",
+	}},
+	{isOf(syscall.EIO), node.Damaged, node.Text{
+		VI: "USB báo lỗi khi đọc hoặc ghi; có lẽ đã bị rút ra hoặc hỏng. Hãy cắm lại hoặc dùng USB khác.",
+		EN: "The stick gives errors; perhaps it was pulled, or is broken. Plug it in again or take another.",
+	}},
 }
 
 // stickFiles is what people are told of the files on a stick.

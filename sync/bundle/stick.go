@@ -43,8 +43,13 @@ const (
 	endPartial = ".TMP"
 )
 
-// ErrFull says that there is no room on the stick for a whole part.
-var ErrFull = errors.New("no room on the stick")
+// Why nothing is written.
+var (
+	// ErrFull: there is no room on the stick for a whole part.
+	ErrFull = errors.New("no room on the stick")
+	// ErrReadOnly: it is write-protected, or another user's.
+	ErrReadOnly = errors.New("the stick can't be written on")
+)
 
 // ErrNotDirectory says that a path names a file.
 var ErrNotDirectory = errors.New("not a directory")
@@ -170,7 +175,7 @@ func (s *Stick) open(name string, seen fs.FileInfo) (*os.File, error) {
 func (s *Stick) Write(name string, b []byte) (err error) {
 	beside := strings.TrimSuffix(name, endWhole) + endPartial
 	if err := s.root.Remove(beside); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("write on the stick: %w", err)
+		return s.trouble(err)
 	}
 	f, err := s.root.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL|noFollow, 0o600)
 	if err != nil {
@@ -193,8 +198,11 @@ func (s *Stick) Write(name string, b []byte) (err error) {
 }
 
 func (s *Stick) trouble(err error) error {
-	if isFull(err) {
+	switch {
+	case isFull(err):
 		return fmt.Errorf("%w: %w", ErrFull, err)
+	case isReadOnly(err):
+		return fmt.Errorf("%w: %w", ErrReadOnly, err)
 	}
 	return fmt.Errorf("write on the stick: %w", err)
 }

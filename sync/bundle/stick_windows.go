@@ -14,7 +14,12 @@ func isFull(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
 }
 
-// sync has nothing to do: names are durable with their files.
+func isReadOnly(err error) bool {
+	return errors.Is(err, windows.ERROR_WRITE_PROTECT) || errors.Is(err, windows.ERROR_ACCESS_DENIED)
+}
+
+// sync has nothing to do: Windows flushes no directory, and writes through to what can
+// be pulled unless somebody has chosen otherwise for that drive.
 func (s *Stick) sync() error { return nil }
 
 // Free is how many bytes may be written.

@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/api"
 	"github.com/vungxa/vungxa/node/daemon"
+	"github.com/vungxa/vungxa/sync/bundle"
 )
 
 type bundleCmd struct {
@@ -79,24 +82,38 @@ func (b carrying) swapped(ctx context.Context, c *console, job string, o daemon.
 	if err != nil {
 		return err
 	}
-	if b.JSON {
-		return errors.Join(json.NewEncoder(c.out).Encode(done), notWritten(done))
+	imported := job == "bundle-import"
+	outcome := notWritten(done, imported)
+	if imported {
+		if taken := notTaken(done.Files); taken != nil {
+			if outcome != nil {
+				c.warn("%s", "%s", explain(c, outcome))
+			}
+			outcome = taken
+		}
 	}
-	if job == "bundle-import" {
+	if b.JSON {
+		return errors.Join(json.NewEncoder(c.out).Encode(done), outcome)
+	}
+	if imported {
 		c.stickFiles(done.Files)
-		c.say("Đã nhận %d lần lưu và %d biên nhận.", "Took in %d saves and %d receipts.", done.Entries, done.Receipts)
+		c.say("Đã nhận %d lần lưu và %d biên nhận.", "Taken in: saves %d, receipts %d.", done.Entries, done.Receipts)
 	}
 	for _, w := range done.Written {
-		c.stickWritten(w)
+		c.stickWritten(w, imported)
 	}
-	return notWritten(done)
+	return outcome
 }
 
 func (c *console) stickFiles(files []api.StickFile) {
 	for _, f := range files {
-		c.say("%s  %s  %s", "%s  %s  %s", f.Name, c.bytes(uint64(f.Size)), c.text(f.Says.Text()))
+		says := c.text(f.Says.Text())
+		if f.State == string(bundle.Ready) { // there is no button here
+			says = c.text(node.Text{VI: "Gửi cho máy này; nhận bằng lệnh vungxa bundle import.", EN: "For this device; vungxa bundle import takes it in."})
+		}
+		c.say("%s  %s  %s", "%s  %s  %s", f.Name, c.bytes(uint64(f.Size)), says)
 		if f.By != "" {
-			c.say("    từ %s, phần %d, %d lần lưu", "    from %s, part %d, %d saves", f.By, f.Part, f.Entries)
+			c.say("    từ %s, phần %d, %d lần lưu", "    from %s, part %d, saves: %d", f.By, f.Part, f.Entries)
 		}
 		for _, name := range f.To {
 			c.say("    gửi %s", "    for %s", name)
@@ -107,29 +124,62 @@ func (c *console) stickFiles(files []api.StickFile) {
 	}
 }
 
-func (c *console) stickWritten(w api.StickWritten) {
-	switch _, bad := w.Problem.Get(); {
-	case bad:
-	case len(w.Files) == 0 && !w.More:
+func (c *console) stickWritten(w api.StickWritten, imported bool) {
+	_, bad := w.Problem.Get()
+	switch {
+	case bad && imported && w.ReadOnly:
+		c.say("Gửi %s: chưa để lại được biên nhận vì USB bị khóa ghi; nó đi ở lần ghi USB sau, hoặc khi có đường truyền. Muốn ghi ngay thì gạt chốt khóa ghi rồi chạy lại lệnh này.",
+			"For %s: no receipt could be left, as the stick can't be written on; it goes the next time a stick is written, or over a line. To leave it now, move the stick's switch and run this again.", w.Name)
+	case len(w.Files) == 0 && (bad || w.More):
+	case len(w.Files) == 0:
 		c.say("Gửi %s: không có gì mới.", "For %s: nothing new.", w.Name)
 	case w.Entries == 0:
 		c.say("Gửi %s: biên nhận, không có lần lưu nào mới.", "For %s: receipts, and no save that is new.", w.Name)
 	default:
 		c.say("Gửi %s: %d lần lưu trong %d tệp, %s. Chỉ tính là đang trên đường đi, cho tới khi biên nhận về.",
-			"For %s: %d saves, files: %d, %s. They count as on their way until the receipt is back.", w.Name, w.Entries, len(w.Files), c.bytes(uint64(w.Bytes)))
+			"For %s: saves %d, files %d, %s. They count as on their way until the receipt is back.", w.Name, w.Entries, len(w.Files), c.bytes(uint64(w.Bytes)))
 	}
-	if w.More {
+	if w.More && !bad {
 		c.say("Chưa đủ chỗ cho tất cả. Cắm USB khác rồi chạy lại với --go-on.", "There was no room for all. Plug in another stick and run this again with --go-on.")
 	}
 }
 
-// notWritten is why nothing was written for one of the readers.
-func notWritten(done api.StickSwapped) error {
-	var errs []error
+// notWritten is why nothing was written for one of the readers. What is imported is taken
+// in whether its receipt can be left on the stick or not.
+func notWritten(done api.StickSwapped, imported bool) error {
+	var vi, en []string
 	for _, w := range done.Written {
-		if why, bad := w.Problem.Get(); bad {
-			errs = append(errs, node.Errorf(node.Unavailable, "Gửi %[1]s: %[2]s", "for %[1]s: %[3]s", w.Name, why.VI, why.EN))
+		if why, bad := w.Problem.Get(); bad && !(imported && w.ReadOnly) {
+			vi, en = append(vi, "Gửi "+w.Name+": "+why.VI), append(en, "for "+w.Name+": "+why.EN)
 		}
 	}
-	return errors.Join(errs...)
+	if len(vi) == 0 {
+		return nil
+	}
+	return &node.Error{Code: node.Unavailable, Message: node.Text{VI: strings.Join(vi, "\n"), EN: strings.Join(en, "\n")}}
+}
+
+// What an import ends with, by the states of the files: what is damaged, and what was
+// left out though it is in order.
+var (
+	stickDamage = []bundle.State{bundle.Short, bundle.Altered, bundle.Partial, bundle.Unread}
+	stickLeft   = []bundle.State{bundle.Refused, bundle.Stranger, bundle.NoRoom, bundle.Unknown, bundle.Irregular}
+	stickTaken  = []bundle.State{bundle.Taken, bundle.Waiting, bundle.Arrived}
+)
+
+// notTaken is why an import isn't all that the stick was brought for.
+func notTaken(files []api.StickFile) error {
+	any := func(states []bundle.State) bool {
+		return slices.ContainsFunc(files, func(f api.StickFile) bool { return slices.Contains(states, bundle.State(f.State)) })
+	}
+	refused := slices.ContainsFunc(files, func(f api.StickFile) bool { return len(f.Refused) > 0 })
+	switch {
+	case any(stickDamage):
+		return errDamage
+	case refused || any(stickLeft):
+		return errRowsLeft
+	case any(stickTaken):
+		return nil
+	}
+	return node.Errorf(node.NotFound, "USB không mang gì cho máy này.", "the stick carries nothing for this device")
 }

@@ -70,6 +70,8 @@ func (c *console) text(t node.Text) string {
 func (c *console) bytes(n uint64) string {
 	s := strconv.FormatUint((n+1023)>>10, 10) + " KiB"
 	switch {
+	case n < 1<<10:
+		return strconv.FormatUint(n, 10) + " byte"
 	case n >= 1<<30:
 		s = fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
 	case n >= 1<<20:

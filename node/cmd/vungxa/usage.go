@@ -94,8 +94,11 @@ func pathMapper(fits func(os.FileInfo) bool) kong.MapperFunc {
 				return node.Errorf(node.NotFound, "%s: không mở được %w. Hãy xem lại đường dẫn, hoặc thiết bị đã được gắn chưa.",
 					"%s: %w; see whether the path is right, and what holds it is mounted", name, err)
 			}
+			if !fits(info) && info.IsDir() {
+				return node.Errorf(node.Invalid, "%s: %s là thư mục, còn ở đây cần một tệp.", "%s: %s is a directory, and a file is wanted here", name, path)
+			}
 			if !fits(info) {
-				return node.Errorf(node.Invalid, "%s: %s không phải loại cần ở đây (tệp hay thư mục).", "%s: %s is not what is wanted here (a file, or a directory)", name, path)
+				return node.Errorf(node.Invalid, "%s: %s là tệp, còn ở đây cần một thư mục.", "%s: %s is a file, and a directory is wanted here", name, path)
 			}
 		}
 		if target.Kind() == reflect.Slice {

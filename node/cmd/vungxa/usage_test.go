@@ -36,7 +36,7 @@ func TestMistakesAreToldInBothLanguages(t *testing.T) {
 		{"run --dir x --json=3", "--json là tùy chọn bật/tắt", "bool"},
 		{"dump --dir x --log --collection q", "Không dùng --collection cùng --log.", "together"},
 		{"verify --backup /nowhere/at-all", "--backup: không mở được /nowhere/at-all: không có ở đó.", "no such file"},
-		{"verify --backup " + file, "không phải loại cần ở đây", "not what is wanted"},
+		{"verify --backup " + file, "là tệp, còn ở đây cần một thư mục", "is a file, and a directory"},
 		{"backup --dir x --to=", "--to trống: hãy viết một đường dẫn.", "--to is empty"},
 		{"run --dir=", "--dir trống", "--dir is empty"},
 		{"run --dir x --packs=", "--packs trống", "--packs is empty"},
