@@ -326,6 +326,10 @@ var declines = []attempt{
 		save(b, b.laptop, crdt.ClassRecords, 1)
 		b.sendReceipt(b.receipt(b.laptop, nil))
 	}},
+	{"a receipt for more than is held, with the hash of what is", 0, func(b *bench) {
+		b.greet()
+		b.sendReceipt(b.receipt(b.laptop, func(r *identity.Receipt) { r.Heads[0].Head.Seq++ }))
+	}},
 	{"a receipt for a log that is not held", 0, func(b *bench) {
 		b.greet()
 		save(b, b.laptop, crdt.ClassUrgent, 1)

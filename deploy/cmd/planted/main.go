@@ -12,10 +12,13 @@
 // The product's own files stay as they are: each fault is a copy of one file, laid over
 // it (go test -overlay). First the histories of sync/simtest are played; what they miss,
 // on engines; and with -tests what those miss is left to the tests of the file's package.
+// Whoever is asked has to pass without a fault before, or his word would say nothing; and
+// rapid's fail files are not written, since the next fault would be tried on them first.
 // It fails if a fault can't be planted any more, or nobody notices one.
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -45,7 +48,40 @@ type fault struct{ name, file, right, wrong string }
 // finder is somebody who may notice a fault.
 type finder struct {
 	name string
+	dir  string
 	args []string
+}
+
+// rapidTests is how a test file names the library that writes fail files.
+const rapidTests = `"pgregory.net/rapid"`
+
+// test runs the finder's tests over an overlay (empty: none). failed is the first test
+// that did, and empty if it is no test's fault.
+func (f finder) test(overlay string) (out []byte, failed string, err error) {
+	args := []string{"test", "-vet=off", "-count=1", "-timeout", "10m"}
+	if overlay != "" {
+		args = append(args, "-overlay", overlay)
+	}
+	args = append(append(args, "./"+f.dir), f.args...)
+	files, err := filepath.Glob(filepath.Join(f.dir, "*_test.go"))
+	if err != nil {
+		return nil, "", err
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, "", err
+		}
+		if bytes.Contains(b, []byte(rapidTests)) {
+			args = append(args, "-rapid.nofailfile")
+			break
+		}
+	}
+	out, err = exec.Command("go", args...).CombinedOutput()
+	if _, after, found := strings.Cut(string(out), "--- FAIL: "); found {
+		failed, _, _ = strings.Cut(after, " ")
+	}
+	return out, failed, err
 }
 
 func run(list string) error {
@@ -58,7 +94,7 @@ func run(list string) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // what is left there harms nobody
-	count := map[string]int{}
+	count, sound := map[string]int{}, map[string]bool{}
 	for _, f := range faults {
 		if !strings.Contains(f.name, *only) {
 			continue
@@ -67,9 +103,12 @@ func run(list string) error {
 		if err != nil {
 			return err
 		}
-		by := f.noticed(overlay)
+		by, test, err := f.noticed(overlay, sound)
+		if err != nil {
+			return err
+		}
 		count[by]++
-		fmt.Printf("%-10s %s\n", by, f.name)
+		fmt.Printf("%-10s %s (%s)\n", by, f.name, test)
 	}
 	fmt.Println(count)
 	if count["nobody"] > 0 && *tests {
@@ -117,11 +156,12 @@ func (f fault) plant(dir string) (overlay string, err error) {
 	return overlay, os.WriteFile(overlay, b, 0o600)
 }
 
-// noticed says who notices the fault first.
-func (f fault) noticed(overlay string) string {
+// noticed says who notices the fault first, and with which test. sound are those who are
+// known to pass without one.
+func (f fault) noticed(overlay string, sound map[string]bool) (by, test string, err error) {
 	finders := []finder{
-		{"histories", []string{"-run", "^TestHistories$", "./sync/simtest", "-seeds", fmt.Sprint(*seeds)}},
-		{"engines", []string{"-run", "^TestHistories$", "./node/systemtest", "-sim", fmt.Sprint(*seeds)}},
+		{"histories", "sync/simtest", []string{"-run", "^TestHistories$", "-seeds", fmt.Sprint(*seeds)}},
+		{"engines", "node/systemtest", []string{"-run", "^TestHistories$", "-sim", fmt.Sprint(*seeds)}},
 	}
 	switch {
 	case strings.HasPrefix(f.file, "node/"):
@@ -130,16 +170,22 @@ func (f fault) noticed(overlay string) string {
 		finders = finders[:1]
 	}
 	if *tests {
-		finders = append(finders, finder{"tests", []string{"-failfast", "./" + filepath.Dir(f.file)}})
+		finders = append(finders, finder{"tests", filepath.Dir(f.file), []string{"-failfast"}})
 	}
 	for _, who := range finders {
-		out, err := exec.Command("go", append([]string{"test", "-overlay", overlay, "-vet=off", "-count=1", "-timeout", "5m"}, who.args...)...).CombinedOutput()
+		if of := who.name + " " + who.dir; !sound[of] {
+			if out, _, err := who.test(""); err != nil {
+				return "", "", fmt.Errorf("%s fail without a fault:\n%s", of, out)
+			}
+			sound[of] = true
+		}
+		out, test, err := who.test(overlay)
 		switch {
 		case strings.Contains(string(out), "[build failed]") || strings.Contains(string(out), "[setup failed]"):
-			return "unbuilt"
+			return "unbuilt", "", nil
 		case err != nil:
-			return who.name
+			return who.name, test, nil
 		}
 	}
-	return "nobody"
+	return "nobody", "", nil
 }
