@@ -33,7 +33,7 @@ func (r *Record) Compact(floor []Pos) (keep bool) {
 	maps.DeleteFunc(r.Sets, func(_ uint32, set map[string]Cell) bool { return len(set) == 0 })
 	maps.DeleteFunc(r.Cells, func(_ uint32, c Cell) bool { return c.empty() })
 	if is, _ := r.Existence(); is != Deleted {
-		return is != Unknown || len(r.Cells) > 0 || len(r.Sets) > 0
+		return len(r.Cells) > 0 || len(r.Sets) > 0
 	}
 	r.all(func(c Cell) {
 		keep = keep || len(c.Over) > 0 || len(c.Pending) > 0 || !c.below(floor)

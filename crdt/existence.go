@@ -56,16 +56,5 @@ func (r *Record) Existence() (is Existence, after []Write) {
 		}
 	}
 	slices.SortFunc(fields, func(a, b Write) int { return a.Dot.Compare(b.Dot) })
-	return existence(r.Cells[FieldExistence].Writes, fields, r.seenOnce(nil))
-}
-
-// seenOnce is what deletions have seen that don't stand any more. A record that is
-// named by a key can be made anew by someone who knows nothing of its past; who
-// deletes that one has not seen the old values either, and they are gone all the
-// same. Where something of the existence is hidden, only what is visible tells.
-func (r *Record) seenOnce(hidden []Hidden) []Pos {
-	if !r.Ref.ByKey() || len(hidden) > 0 {
-		return nil
-	}
-	return r.Cells[FieldExistence].Over
+	return existence(r.Cells[FieldExistence].Writes, fields, Reader{}.seenOnce(r, nil))
 }

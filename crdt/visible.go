@@ -160,13 +160,17 @@ func (rd Reader) counting(c Cell, ws []Write) []Write {
 	return ws
 }
 
-// seenOnce is Record.seenOnce, as far as it holds.
+// seenOnce is what deletions have seen that don't stand any more, as far as it holds. A
+// record that is named by a key can be made anew by someone who knows nothing of its
+// past; who deletes that one has not seen the old values either, and they are gone all
+// the same. Where something of the existence is hidden, only what is visible tells.
 func (rd Reader) seenOnce(r *Record, hidden []Hidden) []Pos {
-	seen := r.seenOnce(hidden)
-	if rd.Authority == nil || !r.Ref.ByKey() || len(hidden) > 0 {
-		return seen
+	if !r.Ref.ByKey() || len(hidden) > 0 {
+		return nil
 	}
-	for _, claim := range r.Cells[FieldExistence].Pending {
+	made := r.Cells[FieldExistence]
+	seen := made.Over
+	for _, claim := range made.Pending {
 		if rd.Authority.ended(claim) {
 			seen = union(seen, []Pos{claim.Over})
 		}
