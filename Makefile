@@ -113,7 +113,7 @@ story: build bin/testsum ## the whole loop in a real browser
 
 # ---- beyond `make test`
 
-.PHONY: fuzz bench bench-sync bench-peers sim planted powercut kill9 bitflips crdt-million crdt-explore mutate cuts write-api machines
+.PHONY: fuzz bench bench-sync bench-peers bench-peers-sync sim planted powercut kill9 bitflips crdt-million crdt-explore mutate cuts write-api machines
 FUZZTIME ?= 30s
 fuzz: ## fuzz each decoder for FUZZTIME (30s)
 	@$(WORKSHOP)/fuzz.sh $(FUZZTIME)
@@ -128,10 +128,16 @@ bench-sync: build ## what meeting costs on LAN, 2G, satellite and a drive (UP, D
 # A module and a package.json of their own, so that nothing of them is in the product.
 PEERS := deploy/peers
 RECORDS ?= 1000000
-bench-peers: ## the store's work on bbolt and SQLite (RECORDS), the wire's on Automerge, Yjs and Loro
+bench-peers: ## the store's work on bbolt and SQLite (RECORDS), the wire's on Automerge, Yjs and Loro, meeting on PouchDB and Automerge
 	@cd $(PEERS) && go run ./cmd/storepeers -records $(RECORDS)
 	@cd $(PEERS)/edits && npm ci --omit=dev --prefer-offline --no-audit --no-fund --silent
 	@mkdir -p bin && go test -count=1 -run '^TestEditsForPeers$$' ./crdt/wire -edits "$$PWD/bin/edits.json" && node $(PEERS)/edits/edits.mjs bin/edits.json
+	@$(MAKE) --no-print-directory bench-peers-sync
+
+bench-peers-sync: ## of that, meeting alone (UP, DOWN: traces of a drive); needs root, takes two hours
+	@cd $(PEERS)/sync && npm ci --omit=dev --prefer-offline --no-audit --no-fund --silent
+	@mkdir -p bin && go test -count=1 -run '^TestEditsForPeers$$' ./node/bench -edits "$$PWD/bin/work.json"
+	@cd $(PEERS) && go run ./cmd/syncpeers -work "$(CURDIR)/bin/work.json" $(if $(UP),-up "$(abspath $(UP))" -down "$(abspath $(DOWN))")
 
 N ?= 100
 SEED ?= 1
