@@ -38,6 +38,7 @@ type Repaired struct {
 	Lost      []Span   `json:"lost"`       // entries that were there and aren't
 	Unused    []Span   `json:"unused"`     // read from the disk, and useless until what is before them is back
 	Older     []string `json:"older"`      // kinds of items that are in no log, and may be older than the last that was written
+	Aside     []string `json:"aside"`      // items that can't be decoded, kept as they are
 	Was       string   `json:"was"`        // where the old store lies now
 	Orders    int      `json:"orders"`     // to erase, which the old store may not obey
 	Removed   []string `json:"removed"`    // stores put aside earlier, for those orders

@@ -20,7 +20,7 @@ import (
 // checkpoints what is read depends on them.
 var smallKinds = map[string]bool{
 	"officers": true, "receipt": true, "heard": true, "certificate": true, "salt": true, "checkpoint": true,
-	cutLines: true, engine.KindGroup: true, engine.KindSigned: true, engine.KindTwoFaced: true, engine.KindErasure: true, engine.KindLate: true,
+	cutLines: true, engine.KindGroup: true, engine.KindSigned: true, engine.KindTwoFaced: true, engine.KindErasure: true, engine.KindLate: true, kindAside: true,
 }
 
 // changing are those of them of which a later one takes the place of the one before:
@@ -44,11 +44,11 @@ func (m *mender) loadSmall(s *store.Store) error {
 	}
 	var items []localItem
 	err = m.disk.Locals(func(kind, name string, value []byte) error {
-		item := localItem{kind, name, bytes.Clone(value)}
-		if smallKinds[kind] {
+		item := m.readable(localItem{kind, name, bytes.Clone(value)})
+		if smallKinds[item.kind] {
 			items = append(items, item)
 		}
-		if kind == engine.KindStaged || kind == engine.KindLate {
+		if kind == engine.KindStaged || item.kind == engine.KindLate {
 			m.after = append(m.after, item)
 		}
 		if kind == engine.KindErasure {
@@ -73,6 +73,24 @@ func (m *mender) loadSmall(s *store.Store) error {
 		})
 	}
 	return err
+}
+
+// kindAside is of items of a good MAC that this program can't decode: a fault of the
+// program's that wrote them. They stay for whoever looks into it, and nothing reads them.
+const kindAside = "aside"
+
+// readable is an item as it is to be taken over. One of what came too late that can't be
+// decoded is made anew of its name and its entry; where that can't be, it is set aside.
+func (m *mender) readable(item localItem) localItem {
+	if item.kind != engine.KindLate {
+		return item
+	}
+	if value := engine.ReadableLate(item.name, item.value); value != nil {
+		return localItem{item.kind, item.name, value}
+	}
+	name := item.kind + "/" + item.name
+	m.report.Aside = append(m.report.Aside, name)
+	return localItem{kindAside, name, item.value}
 }
 
 func (m *mender) loadMeta(tx *store.Tx) error {

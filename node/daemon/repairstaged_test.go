@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node/daemon"
+	"github.com/vungxa/vungxa/node/engine"
 	"github.com/vungxa/vungxa/node/store"
 )
 
@@ -112,7 +114,7 @@ func TestARepairKeepsWhatWasWrittenDown(t *testing.T) {
 func TestARepairKeepsWhatCameTooLate(t *testing.T) {
 	dir := filepath.Join(provision(t), "box")
 	d := office(t, dir)
-	id := saveText(t, d, "Đến muộn")
+	id, name := saveText(t, d, "Đến muộn"), ""
 	err := d.StoreOf().Update(func(tx *store.Tx) error {
 		return tx.Logs(func(l store.Log) error {
 			at, err := wire.EncodePositions([]crdt.Pos{{Log: l.ID, Seq: 1}})
@@ -123,7 +125,8 @@ func TestARepairKeepsWhatCameTooLate(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return tx.PutLocal("late", l.ID.String()+"/0000000000000001/0000", item)
+			name = l.ID.String() + "/0000000000000001/0000"
+			return tx.PutLocal("late", name, item)
 		})
 	})
 	if err != nil {
@@ -139,5 +142,26 @@ func TestARepairKeepsWhatCameTooLate(t *testing.T) {
 			t.Fatal(err)
 		}
 		d = office(t, dir)
+	}
+	// One that can't be decoded is made anew of its entry; one that names none is set aside.
+	err = d.StoreOf().Update(func(tx *store.Tx) error {
+		return errors.Join(tx.PutLocal("late", name, []byte("?")), tx.PutLocal("late", "không rõ", []byte("?")))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed(t, d)
+	for i := range 2 {
+		done, err := daemon.Repair(t.Context(), dir, daemon.RepairOrder{}, restOptions())
+		if err != nil || (i == 0) != slices.Equal(done.Aside, []string{"late/không rõ"}) {
+			t.Fatalf("%+v, %v; want the one without an entry set aside, and all else repaired", done, err)
+		}
+		d = office(t, dir)
+		items, err := d.Engine().Inbox()
+		if err != nil || len(items) != 1 || items[0].Record != id || items[0].Kind != engine.InboxLate {
+			t.Fatalf("what waits: %+v, %v; want the one that came too late", items, err)
+		}
+		wantSound(t, d)
+		closed(t, d)
 	}
 }

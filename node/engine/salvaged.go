@@ -2,11 +2,15 @@ package engine
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
+	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/store"
 )
 
@@ -41,8 +45,55 @@ func StagedSegment(value []byte, sign func([]byte) []byte) (*wire.Segment, error
 	return out, err
 }
 
+// ReadableLate is an item of what came too late as it is to be there before the entries
+// come: itself, or, where it can't be decoded, one that says what its name does, which
+// CheckLate completes. It is nil where the name says nothing either.
+func ReadableLate(name string, value []byte) []byte {
+	var item lateItem
+	if wire.Unmarshal(bytes.TrimPrefix(value, dismissed), store.MaxValue, &item) == nil {
+		if at, err := wire.DecodePositions(item.Entry); err == nil && len(at) == 1 {
+			return value
+		}
+	}
+	at, index, ok := parseLateName(name)
+	if !ok {
+		return nil
+	}
+	pos, err := wire.EncodePositions([]crdt.Pos{at})
+	if err != nil {
+		return nil
+	}
+	anew, err := wire.Marshal(lateItem{Entry: pos, Index: index})
+	if err != nil {
+		return nil
+	}
+	return anew
+}
+
+// parseLateName reads what lateNameAt has written.
+func parseLateName(name string) (at crdt.Pos, index uint16, ok bool) {
+	parts := strings.Split(name, "/")
+	n := len(parts) - 3
+	if n < 2 {
+		return at, 0, false
+	}
+	device, incarnation, _ := strings.Cut(parts[0], ".")
+	d, err := crdt.ParseDevice(device)
+	i, iErr := hex.DecodeString(incarnation)
+	class, cErr := strconv.ParseUint(parts[n], 10, 8)
+	seq, sErr := strconv.ParseUint(parts[n+1], 16, 64)
+	index64, xErr := strconv.ParseUint(parts[n+2], 16, 16)
+	if errors.Join(err, iErr, cErr, sErr, xErr) != nil || len(i) != len(crdt.Incarnation{}) {
+		return at, 0, false
+	}
+	scope := crdt.Scope(strings.Join(parts[1:n], "/"))
+	log := crdt.LogID{Device: d, Incarnation: crdt.Incarnation(i), Scope: scope, Class: crdt.Class(class)}
+	return crdt.Pos{Log: log, Seq: seq}, uint16(index64), true
+}
+
 // CheckLate looks at an item of what came too late, which has to be there before the
-// entries come, and takes it away where its entry isn't held, nor was compacted.
+// entries come, and takes it away where its entry isn't held, nor was compacted. One that
+// was made of its name alone is completed from the entry.
 func (e *Engine) CheckLate(name string, value []byte) error {
 	e.write.Lock()
 	defer e.write.Unlock()
@@ -56,9 +107,28 @@ func (e *Engine) CheckLate(name string, value []byte) error {
 	}
 	return e.cfg.Store.Update(func(tx *store.Tx) error {
 		l, err := tx.Log(at[0].Log)
-		if err != nil || at[0].Seq <= l.Head.Seq {
+		if err != nil {
 			return err
 		}
-		return tx.DeleteLocal(localLate, name)
+		switch held := at[0].Seq <= l.Head.Seq; {
+		case !held:
+			return tx.DeleteLocal(localLate, name)
+		case item.Collection != "":
+			return nil
+		}
+		entry, err := e.entry(tx, l, at[0].Seq)
+		if node.CodeOf(err) == node.NotFound || node.CodeOf(err) == node.Damaged || err == nil && int(item.Index) >= len(entry.Ops) {
+			return tx.DeleteLocal(localLate, name)
+		}
+		if err != nil {
+			return err
+		}
+		op := &entry.Ops[item.Index]
+		item.Collection, item.Record = op.Collection, op.Record.ID()
+		raw, err := wire.Marshal(item)
+		if err != nil {
+			return err
+		}
+		return tx.PutLocal(localLate, name, raw)
 	})
 }

@@ -70,6 +70,10 @@ func (r repairCmd) tell(c *console, done daemon.Repaired) {
 	for _, kind := range done.Older {
 		c.say("Có thể là bản cũ hơn lần ghi cuối, hãy kiểm tra lại: %s.", "It may be older than the last that was written, check it: %s.", c.text(daemon.OlderSays(kind)))
 	}
+	for _, name := range done.Aside {
+		c.say("Để riêng vì không giải mã được (phần còn lại đã sửa xong): %s. Hãy báo cho người phụ trách phần mềm.",
+			"Set aside, as it can't be decoded (the rest is repaired): %s. Tell whoever looks after the software.", name)
+	}
 	for _, name := range done.Certificates {
 		c.say("Đã lấy lại chứng thư từ bản sao lưu: %s.", "Taken back from the backup: the certificate %s.", name)
 	}
