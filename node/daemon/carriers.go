@@ -5,6 +5,7 @@ import (
 	"crypto/ecdh"
 	"crypto/ed25519"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,9 @@ const onlyThin = "thin/"
 const (
 	fastWait = 20 * time.Second // for libp2p, where the thin link is there too
 	fastRest = 10 * time.Minute // after it failed, before it is tried first again
+
+	acceptAgain  = time.Second // after no call could be taken over a carrier; doubles
+	acceptAtMost = 5 * time.Minute
 )
 
 // listenThin opens the thin link, where node.json names a port for it or a peer on it.
@@ -68,8 +72,8 @@ func (d *Daemon) carrier(peers []replica.Peer) replica.Carrier {
 		return fast
 	}
 	c := &carriers{
-		fast: fast, thin: replica.Over(d.thin), at: map[string]string{}, rest: map[string]time.Time{}, now: d.opts.Now,
-		in: make(chan accepted), pumps: make(chan struct{}, 1),
+		fast: fast, thin: replica.Over(d.thin), at: map[string]string{}, rest: map[string]time.Time{}, now: d.opts.Now, log: d.opts.Log,
+		in: make(chan replica.Conn), pumps: make(chan struct{}, 1),
 	}
 	for i, p := range d.self.config.Peers {
 		if p.Thin != "" {
@@ -86,17 +90,13 @@ type carriers struct {
 	fast, thin replica.Carrier
 	at         map[string]string // thin addresses by peer key; fixed
 	now        func() time.Time
+	log        *slog.Logger
 
 	mu   sync.Mutex           // guards rest
 	rest map[string]time.Time // until when the fast line to a peer isn't tried first
 
-	in    chan accepted
+	in    chan replica.Conn
 	pumps chan struct{} // full once both are being accepted from
-}
-
-type accepted struct {
-	conn replica.Conn
-	err  error
 }
 
 // Dial implements replica.Carrier.
@@ -182,36 +182,57 @@ func (t *tried) ReadFrame() ([]byte, error) {
 	return frame, err
 }
 
-// Accept implements replica.Carrier.
+// Accept implements replica.Carrier. A carrier over which no call can be taken leaves the
+// other one, and calls from here, as they are: it is tried again, and never an error.
 func (c *carriers) Accept(ctx context.Context) (replica.Conn, error) {
 	select {
 	case c.pumps <- struct{}{}: // the first time
-		go c.pump(ctx, c.fast)
-		go c.pump(ctx, c.thin)
+		go c.pump(ctx, "libp2p", c.fast)
+		go c.pump(ctx, "thin", c.thin)
 	default:
 	}
 	select {
-	case a := <-c.in:
-		return a.conn, a.err
+	case conn := <-c.in:
+		return conn, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-// pump accepts from one carrier until ctx ends or the carrier is closed.
-func (c *carriers) pump(ctx context.Context, from replica.Carrier) {
+// pump accepts from one carrier until ctx ends.
+func (c *carriers) pump(ctx context.Context, name string, from replica.Carrier) {
+	wait := acceptAgain
 	for {
 		conn, err := from.Accept(ctx)
-		select {
-		case c.in <- accepted{conn, err}:
-		case <-ctx.Done():
-			if err == nil {
-				_ = conn.Close() // nobody is left to take it
-			}
-			return
-		}
 		if err != nil {
+			if !c.pause(ctx, name, err, wait) {
+				return
+			}
+			wait = min(2*wait, acceptAtMost)
+			continue
+		}
+		wait = acceptAgain
+		select {
+		case c.in <- conn:
+		case <-ctx.Done():
+			_ = conn.Close() // nobody is left to take it
 			return
 		}
+	}
+}
+
+// pause waits before calls are taken over a carrier again; false: ctx has ended.
+func (c *carriers) pause(ctx context.Context, name string, err error, wait time.Duration) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	c.log.Warn("calls over a carrier can't be taken; it is tried again", "carrier", name, "in", wait, "error", err)
+	again := time.NewTimer(wait)
+	defer again.Stop()
+	select {
+	case <-again.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }

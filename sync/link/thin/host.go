@@ -41,9 +41,9 @@ type Host struct {
 	timer       *time.Timer
 	unreachable bool // the last datagram found no way out of this machine
 	closed      bool
-	failure     error // why the socket can't be read any more
 
 	accepted chan struct{} // holds one word that a line may be accepted
+	failed   chan error    // holds why the socket can't be read now, until Accept tells
 	done     chan struct{} // closed when the socket isn't read any more
 }
 
@@ -76,7 +76,7 @@ func newHost(c HostConfig, s socket) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{config: c, socket: s, endpoint: e, accepted: make(chan struct{}, 1), done: make(chan struct{})}
+	h := &Host{config: c, socket: s, endpoint: e, accepted: make(chan struct{}, 1), failed: make(chan error, 1), done: make(chan struct{})}
 	h.timer = time.AfterFunc(time.Hour, h.advance)
 	h.timer.Stop()
 	go h.read()
@@ -112,22 +112,25 @@ func listen(address string) (*net.UDPConn, error) {
 // Addr is where the host's socket is.
 func (h *Host) Addr() string { return h.socket.LocalAddr().String() }
 
-// badReads is how many errors in a row end the reading. Some systems tell by an error
-// that an earlier datagram met a closed port.
-const badReads = 1000
+// badReads is how many errors in a row make a rest, and are told by Accept. Some systems
+// tell by an error that an earlier datagram met a closed port.
+const (
+	badReads    = 1000
+	badReadRest = time.Second
+)
 
 func (h *Host) read() {
 	defer close(h.done)
-	var err error
 	b := make([]byte, maxDatagram+1)
-	for bad := 0; bad < badReads; bad++ {
-		var n int
-		var from netip.AddrPort
-		n, from, err = h.socket.ReadFromUDPAddrPort(b)
+	for bad := 0; ; {
+		n, from, err := h.socket.ReadFromUDPAddrPort(b)
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err != nil {
+			if bad++; bad%badReads == 0 {
+				h.rest(err)
+			}
 			continue
 		}
 		bad = 0
@@ -139,9 +142,15 @@ func (h *Host) read() {
 		}
 		h.mu.Unlock()
 	}
-	h.mu.Lock()
-	h.failure = err
-	h.mu.Unlock()
+}
+
+// rest has Accept tell of an error, and waits for what may pass.
+func (h *Host) rest(err error) {
+	select {
+	case h.failed <- err:
+	default:
+	}
+	time.Sleep(badReadRest)
 }
 
 func (h *Host) advance() {
@@ -223,7 +232,8 @@ func resolve(ctx context.Context, address string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(ips[0].Unmap(), uint16(port)), nil
 }
 
-// Accept waits for the next connection that a peer made.
+// Accept waits for the next connection that a peer made. An error that isn't
+// net.ErrClosed may pass.
 func (h *Host) Accept(ctx context.Context) (*Conn, error) {
 	for {
 		if c := h.accept(); c != nil {
@@ -231,8 +241,10 @@ func (h *Host) Accept(ctx context.Context) (*Conn, error) {
 		}
 		select {
 		case <-h.accepted:
+		case err := <-h.failed:
+			return nil, fmt.Errorf("thin: accept: %w", err)
 		case <-h.done:
-			return nil, fmt.Errorf("thin: accept: %w", h.why())
+			return nil, fmt.Errorf("thin: accept: %w", net.ErrClosed)
 		case <-ctx.Done():
 			return nil, fmt.Errorf("thin: accept: %w", ctx.Err())
 		}
@@ -246,15 +258,6 @@ func (h *Host) accept() *Conn {
 		return newConn(h, l)
 	}
 	return nil
-}
-
-func (h *Host) why() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.failure != nil {
-		return h.failure
-	}
-	return net.ErrClosed
 }
 
 // Disconnect gives up the lines to a peer.
