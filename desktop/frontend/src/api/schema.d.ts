@@ -1098,6 +1098,8 @@ export interface components {
             more: boolean;
             name: string;
             problem: components["schemas"]["Label"] | null;
+            /** @description The stick can't be written on. */
+            read_only: boolean;
         };
         Unsent: {
             /** @description Who has some of them on the way: a laptop that isn't connected now and has signed for them, a stick, a courier. None of it has arrived. */

@@ -167,6 +167,9 @@ function Readers({ readers, to, mark }: { readers: StickReader[]; to: string[]; 
   )
 }
 
+/** What a stick may hold that isn't for this machine. */
+const notForHere = new Set<StickFile['state']>(['ours', 'foreign', 'irregular', 'unknown'])
+
 function Done({ done }: { done: StickSwapped }) {
   const { t, label, language } = useWords()
   const ref = useRef<HTMLDivElement>(null)
@@ -175,7 +178,11 @@ function Done({ done }: { done: StickSwapped }) {
   return (
     <div ref={ref} tabIndex={-1} role="status" className={css.done}>
       <Note tone={troubled ? 'wait' : 'plain'} title={troubled ? t('stick.doneButs') : t('stick.done')}>
-        <p>{t('stick.took', { entries: showCount(done.entries, language), receipts: showCount(done.receipts, language) })}</p>
+        <p>
+          {done.files.every((file) => notForHere.has(file.state))
+            ? t('stick.nothingHere')
+            : t('stick.took', { entries: showCount(done.entries, language), receipts: showCount(done.receipts, language) })}
+        </p>
         <ul>
           {done.written.map((one) => (
             <li key={one.device}>
@@ -184,7 +191,7 @@ function Done({ done }: { done: StickSwapped }) {
                 : one.files.length === 0
                   ? t('stick.nothingNew', { name: one.name })
                   : t('stick.wrote', { name: one.name, entries: showCount(one.entries, language), files: showCount(one.files.length, language), size: showBytes(one.bytes, language) })}
-              {one.more && ` ${t('stick.more')}`}
+              {one.more && one.problem === null && ` ${t('stick.more')}`}
             </li>
           ))}
         </ul>

@@ -22,7 +22,7 @@ const file: StickFile = {
 const contents: StickContents = { path, free: 1, files: [file] }
 const done: StickSwapped = {
   path, entries: 7, receipts: 1, files: [{ ...file, state: 'taken', says: { vi: 'Đã nhận.', en: 'Taken in.' } }],
-  written: [{ device: 'p', name: 'Máy chủ tỉnh', files: ['VXBBBBBB.VXB'], bytes: 4096, entries: 300, more: true, problem: null }],
+  written: [{ device: 'p', name: 'Máy chủ tỉnh', files: ['VXBBBBBB.VXB'], bytes: 4096, entries: 300, more: true, problem: null, read_only: false }],
 }
 
 function open(more: Parameters<typeof fakeApi>[0] = {}) {
@@ -62,4 +62,16 @@ it('takes a path that is typed, and asks for a stick where there is none', async
   expect((await screen.findByRole<HTMLButtonElement>('button', { name: 'Nhận từ USB và ghi lên USB' })).disabled).toBe(true)
   await userEvent.type(screen.getByRole('textbox'), '/srv/usb{Enter}')
   await waitFor(() => expect(swapStick).toHaveBeenCalledWith({ path: '/srv/usb', to: ['p'] }))
+})
+
+it('says that a stick brings nothing, and once why nothing was written', async () => {
+  const empty: StickSwapped = {
+    path, entries: 0, receipts: 0, files: [],
+    written: [{ device: 'p', name: 'Máy chủ tỉnh', files: [], bytes: 0, entries: 0, more: true, read_only: false, problem: { vi: 'USB hết chỗ, chưa ghi được gì.', en: 'The stick is full.' } }],
+  }
+  await open({ swapStick: () => Promise.resolve(empty) }).drawn
+  await userEvent.click(await screen.findByRole('button', { name: 'Nhận từ USB và ghi lên USB' }))
+  expect(await screen.findByText('USB không mang gì cho máy này.')).toBeDefined()
+  expect(screen.getByText('Máy chủ tỉnh: USB hết chỗ, chưa ghi được gì.')).toBeDefined()
+  expect(screen.queryByText(/Chưa đủ chỗ/)).toBeNull()
 })
