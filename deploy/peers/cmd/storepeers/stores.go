@@ -18,7 +18,7 @@ import (
 type vungxa struct{ *store.Store }
 
 func openVungxa(dir string) (peer, error) {
-	debug.SetMemoryLimit(96 << 20)
+	debug.SetMemoryLimit(120 << 20)
 	debug.SetGCPercent(50)
 	s, err := store.Open(dir, store.Options{
 		Log: slog.New(slog.DiscardHandler), Keys: keyring.Keys{StoreID: [16]byte{1}, Data: [keyring.KeySize]byte{2}},

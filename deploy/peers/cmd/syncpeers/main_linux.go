@@ -25,8 +25,8 @@ type options struct {
 	work, ends string // file of TestEditsForPeers, and folder of end.mjs
 	dir        string
 	peers      []string
-	lines      []string
-	large      []string // of lines: where the first exchange of many is measured
+	lines      []string // where what is small is measured
+	large      []string // where the first exchange of many is
 	up, down   string   // the drive's trace
 	congestion string
 	limit      time.Duration
@@ -35,9 +35,14 @@ type options struct {
 
 // Names of the lines, as `vungxa bench sync` has them.
 const (
-	ruler = "ruler"
-	drive = "umts_drive"
+	ruler     = "ruler"
+	lan       = "lan"
+	slow      = "64kbit_300ms_5pct"
+	satellite = "64kbit_1500ms_10pct"
+	drive     = "umts_drive"
 )
+
+var lineNames = []string{ruler, lan, slow, satellite, drive}
 
 // rulerRoundTrip is what a round trip takes on the ruler, which has no other fault.
 const rulerRoundTrip = 500 * time.Millisecond
@@ -52,8 +57,8 @@ func main() {
 	flag.StringVar(&o.ends, "ends", "sync", "where end.mjs is")
 	flag.StringVar(&o.dir, "dir", os.TempDir(), "where a temporary directory is made")
 	list(&o.peers, "peers", "pouchdb,automerge,automerge-each", "whom to measure")
-	list(&o.lines, "lines", "ruler,lan,64kbit_300ms_5pct,64kbit_1500ms_10pct,umts_drive", "on which lines")
-	list(&o.large, "large", "lan,64kbit_300ms_5pct", "on which lines to measure the first exchange of many records; none: nowhere")
+	list(&o.lines, "lines", strings.Join(lineNames, ","), "on which lines to measure what is small; none: nowhere")
+	list(&o.large, "large", lan+","+slow, "on which lines to measure the first exchange of many records; none: nowhere")
 	flag.StringVar(&o.up, "up", "", "trace of the drive's line up; none: no drive")
 	flag.StringVar(&o.down, "down", "", "and down")
 	flag.StringVar(&o.congestion, "congestion", "bbr", "TCP's congestion control; the program's own is bbr")
@@ -74,14 +79,16 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	for _, peer := range o.peers {
-		for _, name := range o.lines {
-			shape, ok := lines[name]
-			if !ok {
+		for _, name := range slices.Concat(o.lines, o.large) {
+			if _, ok := lines[name]; !ok && name != "none" {
 				fmt.Fprintf(os.Stderr, "skipped: %s: no such line, or no trace for it (-up, -down)\n", name)
-				continue
 			}
-			if err := o.measure(ctx, peer, name, shape); err != nil {
-				return fmt.Errorf("%s on %s: %w", peer, name, err)
+		}
+		for _, name := range lineNames {
+			if shape, ok := lines[name]; ok {
+				if err := o.measure(ctx, peer, name, shape); err != nil {
+					return fmt.Errorf("%s on %s: %w", peer, name, err)
+				}
 			}
 		}
 	}
@@ -92,7 +99,7 @@ func run(ctx context.Context, o options) error {
 func (o options) shapes() (map[string]line.Both, error) {
 	plain := line.Shape{Delay: rulerRoundTrip / 2}
 	all := map[string]line.Both{
-		ruler: {Up: plain, Down: plain}, "lan": line.LAN, "64kbit_300ms_5pct": line.Slow, "64kbit_1500ms_10pct": line.Satellite,
+		ruler: {Up: plain, Down: plain}, lan: line.LAN, slow: line.Slow, satellite: line.Satellite,
 	}
 	if o.up == "" || o.down == "" {
 		return all, nil
@@ -112,16 +119,18 @@ func (o options) shapes() (map[string]line.Both, error) {
 	return all, nil
 }
 
-// measure does all that is measured on one line.
-func (o options) measure(ctx context.Context, peer, name string, shape line.Both) (err error) {
+// measure does what is to be measured on one line.
+func (o options) measure(ctx context.Context, peer, name string, shape line.Both) error {
 	m := &meeting{options: o, peer: peer, name: name, shape: shape}
-	if err := m.with(ctx, m.small); err != nil {
-		return err
+	if slices.Contains(o.lines, name) {
+		if err := m.with(ctx, m.small); err != nil {
+			return err
+		}
 	}
-	if !slices.Contains(o.large, name) {
-		return nil
+	if slices.Contains(o.large, name) {
+		return m.with(ctx, m.first)
 	}
-	return m.with(ctx, m.first)
+	return nil
 }
 
 // tell prints a figure as `vungxa bench` does.
