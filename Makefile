@@ -115,8 +115,8 @@ story: build bin/testsum ## the whole loop in a real browser
 
 .PHONY: fuzz bench bench-sync bench-peers bench-peers-sync sim planted powercut kill9 bitflips crdt-million crdt-explore mutate cuts write-api machines
 FUZZTIME ?= 30s
-fuzz: ## fuzz each decoder for FUZZTIME (30s)
-	@$(WORKSHOP)/fuzz.sh $(FUZZTIME)
+fuzz: ## fuzz each decoder for FUZZTIME (30s), or those in the folder FUZZIN
+	@$(WORKSHOP)/fuzz.sh $(FUZZTIME) $(FUZZIN)
 
 bench: build ## measure this machine: the Go benchmarks, a save, a figure, a start
 	@go test -run '^$$' -bench . -benchmem $$(git grep -lE '^func Benchmark' -- '*_test.go' | xargs -n 1 dirname | sort -u | sed 's|^|./|')

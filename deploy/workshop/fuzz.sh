@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs every Fuzz function for a time each, one after the other. `make test`
-# runs their seeds and what they once found; this looks for more.
+# Runs every Fuzz function for a time each, one after the other; a second argument is
+# the folder to stay in. `make test` runs their seeds and what they once found; this
+# looks for more.
 #
 # Before Go 1.27 the fuzzer may take the end of its own time for a failure
 # (golang/go issue 75804). A real find always writes the input that fails.
@@ -16,7 +17,7 @@ fuzz() {
   echo "   no failing input was written: the fuzzer only ran out of its time"
 }
 
-grep -rlE '^func Fuzz' --include='*_test.go' --exclude-dir=node_modules . | sort | while read -r file; do
+grep -rlE '^func Fuzz' --include='*_test.go' --exclude-dir=node_modules "./${2:-}" | sort | while read -r file; do
   for name in $(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$file"); do
     fuzz "$name" "${file%/*}" "$1"
   done
