@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -112,8 +113,8 @@ func (b *Bundles) export(ctx context.Context, s *Stick, o Order) (out Exported, 
 		if err != nil {
 			return out, fmt.Errorf("write a bundle: %w", err)
 		}
-		if w.Items == 0 || order.From == nil && o.ended(w) {
-			out.More = w.Full
+		if w.Items == 0 || order.From == nil && o.ended(w) || order.From != nil && w.Full && maps.Equal(w.Sent, order.From) {
+			out.More = w.Full // what is next has no room: a part more would repeat what rests on no entry
 			break
 		}
 		err = b.writePart(s, o.To, keys, part, w, &out)
