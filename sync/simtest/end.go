@@ -67,7 +67,7 @@ func (w *World) newEnd(c *Contact, m, peer *Machine, line *direction) (*end, err
 
 // recall reads what is remembered of the peer.
 func (e *end) recall(c *reconcile.Config) error {
-	b, err := e.m.store.Note(c.Peer, "memory")
+	b, err := e.m.store.Note(c.Peer, noteMemory)
 	if err != nil {
 		return err
 	}
@@ -86,6 +86,9 @@ func (e *end) recall(c *reconcile.Config) error {
 	return nil
 }
 
+// noteMemory and noteStaged are the names of package replica, which sticks go through.
+const noteMemory = "memory"
+
 func noteStaged(lane uint8) string { return fmt.Sprint("staged/", lane) }
 
 func (e *end) peer() crdt.Device { return e.c.other(e).id }
@@ -101,7 +104,7 @@ func (e *end) remember() error {
 		return nil
 	}
 	e.kept = b
-	return e.m.store.PutNote(e.peer(), "memory", b)
+	return e.m.store.PutNote(e.peer(), noteMemory, b)
 }
 
 func (e *end) stage(p reconcile.Staged) error {
@@ -336,7 +339,7 @@ func (e *end) finish() {
 	if b, err := m.Encode(); err != nil {
 		e.w.must(e.m, err)
 	} else if e.kept == nil || string(b) != string(e.kept) {
-		e.w.must(e.m, e.m.store.PutNote(e.peer(), "memory", b))
+		e.w.must(e.m, e.m.store.PutNote(e.peer(), noteMemory, b))
 	}
 	for _, p := range staged {
 		e.w.must(e.m, e.stage(p))

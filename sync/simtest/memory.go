@@ -38,7 +38,7 @@ func (Memory) Make(spec Spec, image any, restored bool) (Store, error) {
 		}
 		return s, nil
 	}
-	n, err := memlog.New(Root, spec.Name, spec.Role, spec.Scopes...)
+	n, err := Card(spec)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (s *memory) clone() (*memory, error) {
 	return &memory{Node: n, spec: s.spec, notes: maps.Clone(s.notes)}, err
 }
 
-func (s *memory) Self() Self { return Self{s.Claims, s.Certificate, s.Directory} }
+func (s *memory) Self() Self { return SelfOf(s.Node) }
 
 func (s *memory) Image() (any, error) { return s.clone() }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/cryptotest"
 
 	"github.com/vungxa/vungxa/sync/linetest/line"
 	"github.com/vungxa/vungxa/sync/simtest"
@@ -18,8 +19,10 @@ var (
 	tell  = flag.Bool("tell", false, "tell what happens in them")
 )
 
+// options are those of a seed. What seals bundles is drawn from it too.
 func options(t *testing.T, n uint64) simtest.Options {
-	o := simtest.Options{Seed: n}
+	cryptotest.SetGlobalRandom(t, n)
+	o := simtest.Options{Seed: n, Dir: t.TempDir()}
 	if *tell {
 		o.Tell = func(s string) { t.Log(s) }
 	}
@@ -46,8 +49,7 @@ func TestRecordedLines(t *testing.T) {
 	if err != nil || len(names) == 0 {
 		t.Skip("SKIPPED histories on recorded lines: no traces beside the repository, in ../shared/data/traces")
 	}
-	o := options(t, *seed)
-	o.Days = 1
+	var traces []*line.Trace
 	for _, name := range names {
 		f, err := os.Open(name)
 		if err != nil {
@@ -57,10 +59,11 @@ func TestRecordedLines(t *testing.T) {
 		if err := errors.Join(err, f.Close()); err != nil {
 			t.Fatalf("%s: %v", filepath.Base(name), err)
 		}
-		o.Traces = append(o.Traces, trace)
+		traces = append(traces, trace)
 	}
 	for n := range max(1, *seeds/20) {
-		o.Seed = *seed + n
+		o := options(t, *seed+n)
+		o.Days, o.Traces = 1, traces
 		result, err := simtest.Run(o)
 		t.Log(result)
 		if err != nil {
@@ -71,10 +74,13 @@ func TestRecordedLines(t *testing.T) {
 
 // A history that is played again is the same, byte for byte.
 func TestReplay(t *testing.T) {
-	o := options(t, *seed)
-	o.Days = 1
-	first, err := simtest.Run(o)
-	again, err2 := simtest.Run(o)
+	play := func() (simtest.Result, error) {
+		o := options(t, *seed)
+		o.Days = 1
+		return simtest.Run(o)
+	}
+	first, err := play()
+	again, err2 := play()
 	if first != again || fmt.Sprint(err) != fmt.Sprint(err2) {
 		t.Errorf("the same seed plays\n%v, %v\nand then\n%v, %v", first, err, again, err2)
 	}

@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"context"
+	"crypto/ecdh"
 	"crypto/ed25519"
 	"math/rand/v2"
 	"time"
@@ -59,6 +60,13 @@ type Self struct {
 	Claims      identity.Claims
 	Certificate []byte
 	Directory   *identity.Directory
+	Opens       *ecdh.PrivateKey // what bundles are sealed for
+	Sign        func([]byte) []byte
+}
+
+// SelfOf is the identity of a card.
+func SelfOf(n *memlog.Node) Self {
+	return Self{n.Claims, n.Certificate, n.Directory, n.Keys.HPKE, signer(n.Keys.Seal)}
 }
 
 // Root is the authority of every history. Its name is all that it protects.

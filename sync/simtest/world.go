@@ -22,6 +22,7 @@ type Options struct {
 	Small  bool          // fewer devices, for stores that are dear
 	Maker  Maker         // nil: Memory
 	Traces []*line.Trace // of lines that were recorded
+	Dir    string        // an empty one, for sticks; "": none is carried
 	Tell   func(string)  // is told what happens, if set
 }
 
@@ -30,13 +31,14 @@ type Result struct {
 	Saves, Contacts, Crashes, Restores, Clones, Attacks int
 	Frames, Bytes                                       int
 	Least                                               int               // Saves of a node on a day
+	Visits, Taken, Carried                              int               // of sticks to desks, bundles taken in there, bytes on them
 	Rounds                                              int               // of contacts until all held the same
 	Trace                                               [sha256.Size]byte // of every frame, with its moment
 }
 
 func (r Result) String() string {
-	return fmt.Sprintf("%d saves (at least %d a node a day), %d contacts, %d crashes, %d restored disks, %d clones, %d attacks, %d frames, %d bytes, same after %d rounds",
-		r.Saves, r.Least, r.Contacts, r.Crashes, r.Restores, r.Clones, r.Attacks, r.Frames, r.Bytes, r.Rounds)
+	return fmt.Sprintf("%d saves (at least %d a node a day), %d contacts, %d crashes, %d restored disks, %d clones, %d attacks, %d frames, %d bytes, %d sticks at desks with %d bundles taken in and %d bytes, same after %d rounds",
+		r.Saves, r.Least, r.Contacts, r.Crashes, r.Restores, r.Clones, r.Attacks, r.Frames, r.Bytes, r.Visits, r.Taken, r.Carried, r.Rounds)
 }
 
 // World is a history while it runs.
@@ -56,6 +58,7 @@ type World struct {
 	thief    *thief
 	stranger *memlog.Node // of another authority
 	roads    []road
+	sticks   []*stick
 	peaceful bool
 
 	saved    map[string]save                     // what was acknowledged
@@ -165,13 +168,13 @@ func (w *World) people() {
 		}
 	}
 	w.roads = append(w.roads, road{laptops[0], w.hub, []string{"thin", "modem", "trace"}})
-	stick := w.machine("stick", identity.RoleLaptop, offices...)
-	stick.courier = true
-	w.roads = append(w.roads, road{stick, w.hub, []string{"stick"}}, road{stick, laptops[0], []string{"stick"}})
+	courier := w.machine("courier", identity.RoleLaptop, offices...)
+	courier.courier = true
+	w.roads = append(w.roads, road{courier, w.hub, []string{"stick"}}, road{courier, laptops[0], []string{"stick"}})
 	if w.o.Small {
 		return
 	}
-	w.roads = append(w.roads, road{stick, laptops[len(laptops)-1], []string{"stick"}})
+	w.roads = append(w.roads, road{courier, laptops[len(laptops)-1], []string{"stick"}})
 }
 
 func (w *World) machine(name string, role identity.Role, scopes ...crdt.Scope) *Machine {
@@ -210,6 +213,7 @@ func (w *World) plan() {
 			w.at(w.moment(d), func() { w.clone(w.anyButHub()) })
 		}
 		w.planAttacks(d)
+		w.planSticks(d)
 		w.at(time.Duration(d+1)*day-1, w.inspectAll)
 	}
 }
