@@ -150,7 +150,7 @@ func (b *batch) touch(r *crdt.Record) (*touched, error) {
 // apply appends an entry to the log in which it is to lie and merges its operations.
 // Its place in the chain has been checked; what it says is not judged.
 func (b *batch) apply(lies crdt.LogID, entry *crdt.Entry, raw []byte) error {
-	entry, raw, err := b.engine.erased.obey(entry, raw)
+	entry, raw, err := b.engine.erased.obey(b.now.forks, lies, entry, raw)
 	if err != nil {
 		return err
 	}

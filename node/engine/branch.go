@@ -408,7 +408,7 @@ func citeAt(tx *store.Tx, f fork) (crdt.Cite, error) {
 }
 
 func (e *Engine) appendBranch(tx *store.Tx, l *store.Log, entry *crdt.Entry, raw []byte) error {
-	entry, raw, err := e.erased.obey(entry, raw)
+	entry, raw, err := e.erased.obey(e.authorities().forks, l.ID, entry, raw)
 	if err != nil {
 		return err
 	}

@@ -57,18 +57,12 @@ const (
 
 // erasedOps is which operations of which entries are not to be stored, by the place
 // under which the entry was written. It is only read and written under Engine.write.
-type erasedOps map[crdt.Pos][]erasedAt
-
-type erasedAt struct {
-	entry crdt.Hash
-	index int
-}
+type erasedOps map[crdt.Pos][]ErasedOp
 
 func (ops erasedOps) add(er Erasure) {
 	for _, o := range er.Ops {
-		p, at := o.pos(), erasedAt{o.Entry, int(o.Index)}
-		if !slices.Contains(ops[p], at) {
-			ops[p] = append(ops[p], at)
+		if p := o.pos(); !slices.Contains(ops[p], o) {
+			ops[p] = append(ops[p], o)
 		}
 	}
 }
@@ -80,23 +74,47 @@ func (ops erasedOps) size() (n int) {
 	return n
 }
 
-// of is which operations of an entry in its carried form are not to be stored.
-func (ops erasedOps) of(p crdt.Pos, raw []byte) (indexes []int) {
-	if len(ops[p]) == 0 {
+// of is which operations of an entry, as it was written and in its carried form, are not
+// to be stored where it is to lie.
+func (ops erasedOps) of(f *forks, lies crdt.LogID, entry *crdt.Entry, raw []byte) (indexes []int) {
+	if len(ops[entry.Pos()]) == 0 {
 		return nil
 	}
 	hash := wire.ChainHash(raw)
-	for _, at := range ops[p] {
-		if (at.entry == crdt.Hash{} || at.entry == hash) && !slices.Contains(indexes, at.index) {
-			indexes = append(indexes, at.index)
+	for _, o := range ops[entry.Pos()] {
+		if (o.Entry == hash || o.Entry == crdt.Hash{} && o.may(f, lies, entry)) && !slices.Contains(indexes, int(o.Index)) {
+			indexes = append(indexes, int(o.Index))
 		}
 	}
 	return indexes
 }
 
+// may says whether an operation that names no hash is that of an entry: of the history
+// that is meant, writing the record that was ordered. A record that was made past a fork
+// may have been called otherwise.
+func (o ErasedOp) may(f *forks, lies crdt.LogID, entry *crdt.Entry) bool {
+	if int(o.Index) >= len(entry.Ops) || !f.ordinary(lies, o.Seq) {
+		return false
+	}
+	op := &entry.Ops[o.Index]
+	by, forked := f.written(op.Record.Dot.Log)
+	renamed := forked && op.Record.Dot.Seq >= f.since(by)
+	return op.Collection == o.Collection && (op.Record.ID() == o.Record || !op.Record.ByKey() && renamed)
+}
+
+// ordinary says whether an entry is what a log's name and a seq mean without a hash: of the
+// history that the hub has committed, and until it has, of the one that came first.
+func (f *forks) ordinary(lies crdt.LogID, seq uint64) bool {
+	written, forked := f.written(lies)
+	if !forked || len(f.settled[written]) == 0 {
+		return !isBranch(lies)
+	}
+	return f.nameAt(lies, seq) == written
+}
+
 // obey takes out of an entry what was erased, before anything of it is stored.
-func (ops erasedOps) obey(entry *crdt.Entry, raw []byte) (*crdt.Entry, []byte, error) {
-	indexes := ops.of(entry.Pos(), raw)
+func (ops erasedOps) obey(f *forks, lies crdt.LogID, entry *crdt.Entry, raw []byte) (*crdt.Entry, []byte, error) {
+	indexes := ops.of(f, lies, entry, raw)
 	if len(indexes) == 0 {
 		return entry, raw, nil
 	}
@@ -268,10 +286,17 @@ func (b *batch) eraseInLog(ops []ErasedOp) error {
 	if err != nil {
 		return err
 	}
+	entry, err := wire.DecodeEntry(s.Raw)
+	if err != nil {
+		return err
+	}
+	if o.Entry == (crdt.Hash{}) && !slices.ContainsFunc(ops, func(o ErasedOp) bool { return o.may(b.now.forks, l.ID, entry) }) {
+		return nil // what was ordered has another history there
+	}
 	if err := b.pointedToIn(s.Raw, ops); err != nil {
 		return err
 	}
-	if s.Raw, err = eraseRaw(s.Raw, b.engine.erased.of(o.pos(), s.Raw)); err != nil {
+	if s.Raw, err = eraseRaw(s.Raw, b.engine.erased.of(b.now.forks, l.ID, entry, s.Raw)); err != nil {
 		return err
 	}
 	if err := b.tx.PutEntry(*l, o.Seq, s); err != nil {
@@ -304,11 +329,11 @@ func (b *batch) obey(r *crdt.Record) (err error) {
 func (b *batch) isErased(dot crdt.Dot) (bool, error) {
 	written, _ := b.now.forks.written(dot.Log)
 	p := crdt.Pos{Log: written, Seq: dot.Seq}
-	for _, at := range b.engine.erased[p] {
-		if at.index != int(dot.Index) {
+	for _, o := range b.engine.erased[p] {
+		if o.Index != dot.Index {
 			continue
 		}
-		l, err := b.engine.lying(b.tx, b.log, b.now.forks, opAt(p, dot.Index, at.entry))
+		l, err := b.engine.lying(b.tx, b.log, b.now.forks, o)
 		if err != nil {
 			return false, err
 		}
@@ -421,6 +446,10 @@ func (e *Engine) Obey() error {
 func (e *Engine) obey(due []Erasure) (left, err error) {
 	e.write.Lock()
 	defer e.write.Unlock()
+	return e.obeyHeld(due)
+}
+
+func (e *Engine) obeyHeld(due []Erasure) (left, err error) {
 	due, obeyed := slices.Clone(due), []Erasure(nil)
 	err = e.eachErasure(func(er Erasure, state byte) {
 		switch state {

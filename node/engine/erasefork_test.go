@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,6 +94,66 @@ func TestAnErasureLeavesTheOtherBranch(t *testing.T) {
 	laptop.decide(twin)
 	if got := laptop.texts(other, "note"); !slices.Equal(got, []string{"phải giữ"}) {
 		t.Errorf("behind the hub's decision another record reads %q", got)
+	}
+}
+
+// An operation without a hash is of the history that has the log's name, and of the record
+// that was ordered: what another history says at the same place stays, in whatever order
+// the order, the histories and the hub's word come.
+func TestAnErasureThatNamesNoHash(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box := testEngine(t, "box", identity.RoleBox, others)
+	id := box.create(map[string]any{"subject": "Chung"})
+	other := box.create(map[string]any{"subject": "Khác"})
+	box.receipt()
+	twin, same := box.twin(), box.twin()
+	box.edit(id, "", map[string]any{"note": idNumber})
+	twin.edit(other, "", map[string]any{"note": "phải giữ"})
+	same.edit(id, "", map[string]any{"note": "cũng phải giữ"})
+	er, err := box.ErasureOf(context.Background(), "12", "cases", id, "note")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range er.Ops {
+		er.Ops[i].Entry = crdt.Hash{}
+	}
+	histories := func(all ...*peer) func(*peer) {
+		return func(p *peer) {
+			for _, from := range all {
+				p.take(pieces(from)...)
+			}
+		}
+	}
+	order := func(p *peer) {
+		if err := p.Erase(er); err != nil {
+			t.Fatal(err)
+		}
+	}
+	decide := func(p *peer) { p.decide(box) }
+	for when, steps := range map[string][]func(*peer){
+		"order, the other, its own, decision": {order, histories(twin, box), decide},
+		"the other, order, its own, decision": {histories(twin), order, histories(box), decide},
+		"both, order, decision":               {histories(twin, box), order, decide},
+		"both, decision, order":               {histories(box, twin), decide, order},
+		"one record: decided, then ordered":   {histories(same, box), decide, order},
+		"one record: its own, order, other":   {histories(box), order, histories(same), decide},
+	} {
+		p := testEngine(t, "laptop", identity.RoleLaptop, others)
+		for _, step := range steps {
+			step(p)
+		}
+		for range 2 {
+			kept := append(p.texts(other, "note"), p.texts(id, "note")...)
+			if !slices.ContainsFunc(kept, func(s string) bool { return strings.Contains(s, "phải giữ") }) {
+				t.Errorf("%s: what the other history says is gone: %q", when, kept)
+			}
+			if bytes.Contains(p.plain(), []byte(idNumber)) || p.unobeyed() > 0 {
+				t.Errorf("%s: the number is stored; orders left: %d", when, p.unobeyed())
+			}
+			p.sound()
+			p.close()
+			p.open()
+		}
 	}
 }
 

@@ -128,8 +128,7 @@ func opAt(p crdt.Pos, index uint16, entry crdt.Hash) ErasedOp {
 }
 
 // lying is where the entry of an operation lies; nil where it isn't held. Of what was
-// compacted the hash isn't known any more: the hub has committed it, so it is taken for
-// the one that is meant.
+// compacted the hash is known past a fork alone: below it there is one history.
 func (e *Engine) lying(tx *store.Tx, log logAt, f *forks, o ErasedOp) (*store.Log, error) {
 	lies := []crdt.LogID{o.log()}
 	if _, forked := f.written(o.log()); forked {
@@ -145,9 +144,13 @@ func (e *Engine) lying(tx *store.Tx, log logAt, f *forks, o ErasedOp) (*store.Lo
 		case o.Seq > l.Head.Seq || o.Seq <= base(*l):
 			continue
 		case o.Seq <= l.Dropped.Seq:
-			return l, nil
+			hash, _, err := f.hashHeld(tx, *l, o.Seq)
+			if err != nil || hash == o.Entry || hash == (crdt.Hash{}) || o.Entry == (crdt.Hash{}) && f.ordinary(id, o.Seq) {
+				return l, err
+			}
+			continue
 		case o.Entry == crdt.Hash{}:
-			if f.nameAt(id, o.Seq) == o.log() {
+			if f.ordinary(id, o.Seq) {
 				return l, nil
 			}
 			continue
@@ -186,6 +189,12 @@ func (e *Engine) today(tx *store.Tx, log logAt, under authorities, o ErasedOp) (
 	entry, err := e.entryUnder(tx, *l, o.Seq, under)
 	if node.CodeOf(err) == node.Damaged {
 		return at, true, nil
+	}
+	if err == nil && o.Entry == (crdt.Hash{}) {
+		written, err := e.carried(tx, *l, o.Seq)
+		if err != nil || !o.may(under.forks, l.ID, written) {
+			return at, false, err
+		}
 	}
 	if err == nil && int(o.Index) < len(entry.Ops) {
 		at.record = recordName{entry.Ops[o.Index].Collection, entry.Ops[o.Index].Record.ID()}

@@ -195,13 +195,13 @@ func knownHash(tx *store.Tx, l store.Log, seq uint64) (hash crdt.Hash, known boo
 // fillOne writes an entry again if what is stored of it can't be read, and the one
 // before it can.
 func (e *Engine) fillOne(path []store.Log, entry *crdt.Entry, raw []byte) (filled bool, err error) {
-	entry, raw, err = e.erased.obey(entry, raw)
+	l := lyingAt(path, entry.Seq)
+	entry, raw, err = e.erased.obey(e.authorities().forks, l.ID, entry, raw)
 	if err != nil {
 		return false, err
 	}
 	damaged := func(err error) bool { return node.CodeOf(err) == node.Damaged }
 	missing := false
-	l := lyingAt(path, entry.Seq)
 	err = e.cfg.Store.View(func(tx *store.Tx) error {
 		if entry.Seq > l.Head.Seq || entry.Seq <= l.Dropped.Seq {
 			return nil

@@ -97,16 +97,47 @@ func (f *forks) settleAs(written crdt.LogID, settled []crdt.Hash) {
 // e.write.
 func (e *Engine) rename(old, now authorities, last func(*store.Tx) error) error {
 	e.owed.names = false
-	err := e.renameAll(old, now, last)
+	again, err := e.renameAll(old, now, last)
 	e.owed.names = err != nil
+	e.owed.orders = e.owed.orders || again
 	e.owed.note()
+	if err != nil || !again {
+		return err
+	}
+	if !e.owed.paying { // what else is owed isn't done in the middle of this
+		e.owed.paying = true
+		defer func() { e.owed.paying = false }()
+	}
+	_, err = e.obeyHeld(nil) // what is damaged stays ordered
 	return err
 }
 
-func (e *Engine) renameAll(old, now authorities, last func(*store.Tx) error) error {
-	var logs []crdt.LogID
+// reorder has orders carried out again that name no hash, where names of a log have
+// changed hands: what they mean may be another entry. Others mean what they did.
+func reorder(tx *store.Tx, renamed []crdt.LogID) (again bool, err error) {
+	changed := map[string][]byte{}
+	err = tx.Locals(localErasure, func(name string, b []byte) error {
+		er, err := decodeErasure(b[min(1, len(b)):])
+		if err != nil {
+			return nil // it is told where orders are read
+		}
+		if slices.ContainsFunc(er.Ops, func(o ErasedOp) bool { return o.Entry == crdt.Hash{} && slices.Contains(renamed, o.log()) }) {
+			changed[name] = append([]byte{erasureOrdered}, b[1:]...)
+		}
+		return nil
+	})
+	for name, b := range changed {
+		err = errors.Join(err, tx.PutLocal(localErasure, name, b))
+	}
+	return len(changed) > 0, err
+}
+
+// renameAll is rename, but for orders to erase: again says that some have to be carried
+// out anew.
+func (e *Engine) renameAll(old, now authorities, last func(*store.Tx) error) (again bool, err error) {
+	var logs, renamed []crdt.LogID
 	begun := map[crdt.LogID]storedRename{}
-	err := e.cfg.Store.View(func(tx *store.Tx) error {
+	err = e.cfg.Store.View(func(tx *store.Tx) error {
 		all, err := e.renames(tx)
 		for _, s := range all {
 			begun[s.log()] = s
@@ -114,7 +145,7 @@ func (e *Engine) renameAll(old, now authorities, last func(*store.Tx) error) err
 		return err
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	if now.forks != nil {
 		logs = slices.SortedFunc(maps.Keys(now.forks.branches), crdt.LogID.Compare)
@@ -133,15 +164,16 @@ func (e *Engine) renameAll(old, now authorities, last func(*store.Tx) error) err
 				s.Settled = old.forks.settled[written]
 			}
 			if err := e.cfg.Store.Update(func(tx *store.Tx) error { return putRename(tx, s) }); err != nil {
-				return err
+				return false, err
 			}
 		}
 		end := e.write.share(written)
 		err := e.renameOne(old, now, s)
 		end()
 		if err != nil {
-			return fmt.Errorf("make anew what a fork of log %v touches: %w", written, err)
+			return false, fmt.Errorf("make anew what a fork of log %v touches: %w", written, err)
 		}
+		renamed = append(renamed, written)
 	}
 	err = e.cfg.Store.Update(func(tx *store.Tx) error {
 		for written := range begun {
@@ -154,17 +186,17 @@ func (e *Engine) renameAll(old, now authorities, last func(*store.Tx) error) err
 				return err
 			}
 		}
-		if last == nil {
-			return nil
+		if again, err = reorder(tx, renamed); err != nil || last == nil {
+			return err
 		}
 		return last(tx)
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	e.authority.Store(&now)
 	e.announce()
-	return nil
+	return again, nil
 }
 
 // renameOne gives the entries of one log their names of now.

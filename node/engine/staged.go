@@ -107,7 +107,7 @@ func (e *Engine) applyLong(s *staged, i int) error {
 	if err != nil {
 		return err
 	}
-	entry, raw, err := e.erased.obey(entry, s.Entries[i])
+	entry, raw, err := e.erased.obey(e.authorities().forks, s.log(), entry, s.Entries[i])
 	if err != nil {
 		return err
 	}
