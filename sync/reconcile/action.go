@@ -22,7 +22,8 @@ type Config struct {
 	Peer crdt.Device
 	// Known gives the certificate that counts on this node for a device.
 	Known func(crdt.Device) ([]byte, bool)
-	// Cut gives the seq past which a device's cut ends a log; nil: none has one.
+	// Cut gives the seq past which a device's cut ends a log, held or not; nil: none has
+	// one. A peer of which it ends one has no session.
 	Cut func(crdt.LogID) (seq uint64, cut bool)
 	// Memory is what is remembered of the peer; nil: nothing.
 	Memory *Memory

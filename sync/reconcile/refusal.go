@@ -32,6 +32,7 @@ const (
 	Missing     Code = 20 // an attachment that the refuser doesn't hold
 	Unproven    Code = 21 // a checkpoint that most of the hub's group haven't signed
 	Compacted   Code = 22 // the sender holds these entries no more; the peer has to get them of the hub
+	Revoked     Code = 23 // a checkpoint has cut the device that was refused
 )
 
 // Text is what a person reads, in both languages.
@@ -61,6 +62,7 @@ var texts = map[Code]Text{
 	Missing:     {"Máy này không giữ tệp đính kèm được hỏi.", "This machine does not hold the attachment asked for."},
 	Unproven:    {"Điểm kiểm tra không mang chữ ký của đa số máy chủ trong cụm hiện nay nên không được tin.", "The checkpoint isn't signed by most machines of the hub's present group, so it is not believed."},
 	Compacted:   {"Máy này đã dọn phần cũ của nhật ký mà mọi nơi còn liên lạc đều đã nhận; máy kia cần lấy phần đó từ tỉnh.", "This machine has compacted the older part of the log, which all that are in touch had acknowledged; the other one has to get it from the province."},
+	Revoked:     {"Thiết bị bị từ chối đã bị thu hồi, nên không được gửi hay nhận dữ liệu nữa.", "The device that was refused is revoked: nothing is sent to it or taken from it any more."},
 	Unavailable: {"Máy chưa đọc hoặc lưu được dữ liệu lúc này; sẽ tự thử lại.", "The machine can't read or store data just now; it will try again by itself."},
 }
 

@@ -101,6 +101,10 @@ func New(config Config, view View) (*Session, error) {
 		return nil, err
 	}
 	s.recall()
+	if r := s.revoked(config.Peer); r != nil {
+		s.Refuse(r)
+		return s, nil
+	}
 	if err := s.greet(); err != nil {
 		return nil, fmt.Errorf("session: hello: %w", err)
 	}
@@ -204,6 +208,10 @@ func (s *Session) Changed(view View) {
 	before := s.view
 	s.view, s.stale, s.tags, s.out.plan, s.parting.unread = view, false, nil, nil, false
 	s.moved = true
+	if r := s.revoked(s.config.Peer); r != nil && s.alone == nil {
+		s.Refuse(r)
+		return
+	}
 	s.learnGroups()
 	s.decidedAnew(before)
 	clear(s.tips)
@@ -228,6 +236,18 @@ func (s *Session) Changed(view View) {
 			}
 		}
 	}
+}
+
+// revoked says whether a device was cut in a scope that this side serves. It gets nothing of
+// any: who holds its disk may read what lies there, and no more. It has no word in it, so
+// this is looked up before the first, and whenever the view is another.
+func (s *Session) revoked(d crdt.Device) *Refusal {
+	for _, scope := range s.config.Scopes {
+		if _, cut := s.cutAt(crdt.LogID{Device: d, Scope: scope, Class: crdt.ClassRecords}); cut {
+			return Refuse(Revoked, "device %s, scope %s", d, scope)
+		}
+	}
+	return nil
 }
 
 // Written answers Send.
