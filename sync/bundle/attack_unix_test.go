@@ -291,7 +291,8 @@ func FuzzOpen(f *testing.F) {
 	office := newDesk(f, "laptop", identity.RoleLaptop)
 	_, err := n.Directory.Add(office.Certificate)
 	must(f, err)
-	raw, err := bundle.Seal(&bundle.Content{By: office.Claims.Device, Scopes: []crdt.Scope{scope}, Messages: [][]byte{{0x81, 0}}}, []*ecdh.PublicKey{key.PublicKey(), keyOf(f, "x").PublicKey()}, office.sign)
+	wrote := &bundle.Content{By: office.Claims.Device, Scopes: []crdt.Scope{scope}, Messages: [][]byte{{0x81, 0}}}
+	raw, err := bundle.Seal(wrote, []*ecdh.PublicKey{key.PublicKey(), keyOf(f, "x").PublicKey()}, office.sign)
 	must(f, err)
 	f.Add(raw)
 	f.Add(raw[:50])
@@ -303,7 +304,12 @@ func FuzzOpen(f *testing.F) {
 		if int(binary.BigEndian.Uint32(b[5:])) > len(b) {
 			t.Fatal("parsed with its end missing")
 		}
-		if c, err := s.Open(key, n.Directory); err == nil && !bytes.Equal(b, raw) {
+		c, err := s.Open(key, n.Directory)
+		if err != nil {
+			return
+		}
+		// The fuzzer's other processes have sealed the same with chance of their own.
+		if c.By != wrote.By || !slices.Equal(c.Scopes, wrote.Scopes) || !slices.EqualFunc(c.Messages, wrote.Messages, bytes.Equal) {
 			t.Fatalf("opened what nobody wrote: %+v", c)
 		}
 	})
