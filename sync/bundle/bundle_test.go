@@ -34,6 +34,8 @@ type desk struct {
 	b   *bundle.Bundles
 	cut func(crdt.LogID) (uint64, bool)
 
+	files   replica.Files
+	scopes  []crdt.Scope
 	waiting string // what is kept of parts that rest on others
 
 	mu    sync.Mutex
@@ -69,10 +71,18 @@ func newDesk(t testing.TB, name string, role identity.Role, scopes ...crdt.Scope
 	must(t, err)
 	_, err = n.Directory.Add(n.Certificate)
 	must(t, err)
-	d := &desk{Node: n, t: t, notes: map[string][]byte{}, waiting: filepath.Join(t.TempDir(), "waiting")}
+	d := &desk{Node: n, t: t, notes: map[string][]byte{}, scopes: scopes, waiting: filepath.Join(t.TempDir(), "waiting")}
+	d.begin()
+	return d
+}
+
+// begin makes what works for a desk, with the files that it has now.
+func (d *desk) begin() {
+	d.t.Helper()
+	var err error
 	d.r, err = replica.New(replica.Config{
-		Root: identity.Public(root), Certificate: n.Certificate, Directory: n.Directory, Scopes: scopes,
-		Log: n, Ingest: n.Ingest, Sign: n.Sign, Hear: d, Notes: d, Now: time.Now, Rand: rand.NewChaCha8([32]byte{}),
+		Root: identity.Public(root), Certificate: d.Certificate, Directory: d.Directory, Scopes: d.scopes, Files: d.files,
+		Log: d.Node, Ingest: d.Ingest, Sign: d.Node.Sign, Hear: d, Notes: d, Now: time.Now, Rand: rand.NewChaCha8([32]byte{}),
 		Cut: func(log crdt.LogID) (uint64, bool) {
 			if d.cut == nil {
 				return 0, false
@@ -80,12 +90,11 @@ func newDesk(t testing.TB, name string, role identity.Role, scopes ...crdt.Scope
 			return d.cut(log)
 		},
 	})
-	must(t, err)
+	must(d.t, err)
 	d.b, err = bundle.New(bundle.Config{
-		Certificate: n.Certificate, Key: n.Keys.HPKE, Sign: d.sign, Directory: n.Directory, Exchange: d.r, Waiting: d.waiting,
+		Certificate: d.Certificate, Key: d.Keys.HPKE, Sign: d.sign, Directory: d.Directory, Exchange: d.r, Waiting: d.waiting,
 	})
-	must(t, err)
-	return d
+	must(d.t, err)
 }
 
 func (d *desk) sign(m []byte) []byte { return ed25519.Sign(d.Keys.Seal, m) }

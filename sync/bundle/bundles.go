@@ -86,6 +86,7 @@ type Exported struct {
 	Files   []string
 	Bytes   int64
 	Entries uint64 // that the readers aren't known to hold
+	Whole   int    // attachments, to their end
 	More    bool   // there was no room for all
 }
 
@@ -113,8 +114,8 @@ func (b *Bundles) export(ctx context.Context, s *Stick, o Order) (out Exported, 
 		if err != nil {
 			return out, fmt.Errorf("write a bundle: %w", err)
 		}
-		if w.Items == 0 || order.From == nil && o.ended(w) || order.From != nil && w.Full && maps.Equal(w.Sent, order.From) {
-			out.More = w.Full // what is next has no room: a part more would repeat what rests on no entry
+		if w.Items == 0 || order.From == nil && o.ended(w) || repeats(order, w) {
+			out.More = w.Full
 			break
 		}
 		err = b.writePart(s, o.To, keys, part, w, &out)
@@ -129,7 +130,7 @@ func (b *Bundles) export(ctx context.Context, s *Stick, o Order) (out Exported, 
 		if !w.Full {
 			break
 		}
-		order.From, order.Heads, order.Answer, order.Counter = w.Sent, false, reconcile.Answer{}, w.Counter
+		order.From, order.Heads, order.Answer, order.Counter, order.Enclosed = w.Sent, false, reconcile.Answer{}, w.Counter, w.Enclosed
 	}
 	if len(out.Files) == 0 && out.More {
 		return out, ErrFull
@@ -144,6 +145,12 @@ func (b *Bundles) export(ctx context.Context, s *Stick, o Order) (out Exported, 
 // nothing is new since.
 func (o *Order) ended(w *replica.Written) bool {
 	return o.After && !o.Reply && !w.Unfinished && w.Entries == 0
+}
+
+// repeats says whether what is next has no room: a part more would have nothing in it but
+// what rests on no entry, again.
+func repeats(order replica.Order, w *replica.Written) bool {
+	return order.From != nil && w.Full && maps.Equal(w.Sent, order.From) && slices.Equal(w.Enclosed, order.Enclosed)
 }
 
 // room is how much of messages a part may hold.
@@ -190,6 +197,7 @@ func (b *Bundles) writePart(s *Stick, to []crdt.Device, keys []*ecdh.PublicKey, 
 		return err
 	}
 	out.Files, out.Bytes, out.Entries = append(out.Files, name), out.Bytes+int64(len(sealed)), out.Entries+w.Entries
+	out.Whole += w.Whole
 	if err := b.cfg.Exchange.Carry(to, w); err != nil {
 		return fmt.Errorf("remember what is carried: %w", err)
 	}
@@ -274,7 +282,7 @@ func (b *Bundles) inspect(s *Stick) ([]File, error) {
 }
 
 // maxParts is how many parts of a bundle are recognised as written here.
-const maxParts = 64
+const maxParts = 512
 
 // ours are the names that this device gives: for each reader, and for any two of few.
 func (b *Bundles) ours() map[string][]crdt.Device {
@@ -427,7 +435,7 @@ func (b *Bundles) takeAll(ctx context.Context, all []source, out *Imported) erro
 				return err
 			}
 			out.Entries, out.Receipts = out.Entries+took.Entries, out.Receipts+took.Receipts
-			again = again || took.Entries+took.Receipts > 0
+			again = again || took.Entries+took.Receipts+took.Pieces > 0
 		}
 		again = again && slices.ContainsFunc(all, func(f source) bool { return f.State == Waiting })
 	}

@@ -34,6 +34,8 @@ type Writing struct {
 	Heads bool
 	// Answer is what came of reading what the only reader wrote.
 	Answer Answer
+	// Lacked are attachments that the reader is asked for.
+	Lacked []Content
 }
 
 // MessageFrame is what a message in a bundle takes beside its bytes, at most.
@@ -45,6 +47,7 @@ type Answer struct {
 	Refused []Declined
 	Whole   []crdt.Scope // of these the writer's own receipt couldn't be read
 	Unread  int          // items that rest on what isn't held here
+	Asked   []Content    // attachments that the writer lacks, and what it has of them
 	Parted  []crdt.LogID // where logs part is found over a line alone
 	// Wrong: both should hold the same by now, and don't.
 	Wrong bool
@@ -71,17 +74,19 @@ type Declined struct {
 
 // alone is what a session has where there is no line.
 type alone struct {
-	s       *Session
-	writing bool
-	room    int
-	wrote   int // words and items
-	full    bool
-	ended   bool         // the last word is written
-	signed  []crdt.Scope // of which an own receipt is written
-	old     bool         // what is read
-	before  Memory
-	level   *level // the writer's last word
-	answer  Answer
+	s        *Session
+	writing  bool
+	room     int
+	wrote    int // words and items
+	full     bool
+	ended    bool         // the last word is written
+	signed   []crdt.Scope // of which an own receipt is written
+	old      bool         // what is read
+	before   Memory
+	enclosed []Content // attachments that are to go along, in order
+	whole    int       // those that did
+	level    *level    // the writer's last word
+	answer   Answer
 }
 
 // maxAnswer bounds the words of an answer of each kind.
@@ -130,6 +135,9 @@ func NewWriting(config Config, view View, w Writing) (*Session, error) {
 		}
 	}
 	s.words(w.Answer)
+	for _, c := range w.Lacked[:min(len(w.Lacked), maxAsked)] {
+		s.wordOf(get{Kind: kindGet, Hash: c.Hash, Offset: c.Have})
+	}
 	return s, nil
 }
 
@@ -297,6 +305,7 @@ func (s *Session) write() {
 			lane++
 		}
 		switch {
+		case lane == laneContent && a.enclose():
 		case lane == laneContent:
 			s.standAlone()
 			return
@@ -362,7 +371,7 @@ func (s *Session) Take(b []byte) {
 		return
 	}
 	switch m.(type) {
-	case *level, *want, *refused, *whole, *heads:
+	case *level, *want, *refused, *whole, *heads, *get:
 		if s.alone.old {
 			return
 		}
@@ -370,7 +379,11 @@ func (s *Session) Take(b []byte) {
 	switch m := m.(type) {
 	case *level:
 		s.alone.level = m
-	case *want, *refused, *whole, *after, *carrier, *delta, *heads:
+	case *get:
+		if len(s.alone.answer.Asked) < maxAsked {
+			s.alone.answer.Asked = append(s.alone.answer.Asked, Content{m.Hash, m.Offset})
+		}
+	case *want, *refused, *whole, *after, *carrier, *delta, *heads, *chunk:
 		kind, _ := kindOf(b)
 		s.busy = true
 		s.take(m, kind, len(b))
@@ -450,6 +463,6 @@ func (m *Memory) Knows(own []byte) bool { return m.Known && m.Own == hashOf(own)
 func (a Answer) Join(b Answer) Answer {
 	return Answer{
 		Wants: append(slices.Clone(a.Wants), b.Wants...), Refused: append(slices.Clone(a.Refused), b.Refused...), Whole: append(slices.Clone(a.Whole), b.Whole...),
-		Unread: a.Unread + b.Unread, Parted: append(slices.Clone(a.Parted), b.Parted...), Wrong: a.Wrong || b.Wrong,
+		Unread: a.Unread + b.Unread, Asked: append(slices.Clone(a.Asked), b.Asked...), Parted: append(slices.Clone(a.Parted), b.Parted...), Wrong: a.Wrong || b.Wrong,
 	}
 }

@@ -123,6 +123,10 @@ func (s *Session) sendContent() {
 // attachment isn't held.
 func (s *Session) Fetched(b []byte, total uint64) {
 	s.ask, s.asked = nil, false
+	if s.alone != nil {
+		s.alone.fetched(b, total)
+		return
+	}
 	if len(s.content.asked) == 0 || s.refusal != nil {
 		return
 	}
@@ -145,6 +149,10 @@ func (s *Session) Fetched(b []byte, total uint64) {
 }
 
 func (s *Session) takeChunk(m *chunk) {
+	if s.alone != nil {
+		s.alone.takeChunk(m)
+		return
+	}
 	c := &s.content
 	if !c.waiting || m.Hash != c.wanted.Hash || m.Offset != c.wanted.Have {
 		s.Refuse(Refuse(Order, "a piece of an attachment that was not asked for"))

@@ -21,6 +21,8 @@ type Order struct {
 	After  bool
 	Heads  bool             // what is held here is stated
 	Answer reconcile.Answer // of reading what the only reader wrote
+	// Enclosed are attachments that earlier parts of the same order hadn't to their end.
+	Enclosed []reconcile.Content
 }
 
 // Written is half a session, written down.
@@ -29,11 +31,14 @@ type Written struct {
 	Messages [][]byte
 	Sent     map[crdt.LogID]reconcile.Known // how far the logs go with it
 	Signed   []crdt.Scope                   // of which it has this device's receipt
-	Entries  uint64                         // above what the readers are known to hold
-	Items    int                            // messages beside the word of how this side stands
-	Counter  uint64                         // of what was written for these readers
-	Known    bool                           // the readers are known to hold this device's certificate
-	Full     bool                           // the room was too small for all that there is
+	// Enclosed are attachments that aren't in it to their end, and from where on.
+	Enclosed []reconcile.Content
+	Whole    int    // attachments that are
+	Entries  uint64 // above what the readers are known to hold
+	Items    int    // messages beside the word of how this side stands
+	Counter  uint64 // of what was written for these readers
+	Known    bool   // the readers are known to hold this device's certificate
+	Full     bool   // the room was too small for all that there is
 	// Unfinished: what was written last for these readers had no room for all.
 	Unfinished bool
 }
@@ -45,6 +50,7 @@ func (r *Replica) Write(ctx context.Context, o Order) (*Written, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errLocal, err)
 	}
+	p := newParcel(r, o)
 	w := reconcile.Writing{From: o.From, Room: o.Room, Heads: o.Heads, Answer: o.Answer}
 	out := &Written{Known: true}
 	for _, d := range o.To {
@@ -55,6 +61,7 @@ func (r *Replica) Write(ctx context.Context, o Order) (*Written, error) {
 		w.Readers = append(w.Readers, reader)
 		out.Counter = max(out.Counter, counts.Out+1)
 		out.Unfinished = out.Unfinished || counts.Full
+		p.owed(counts.Owed)
 		out.Known = out.Known && reader.Memory != nil && reader.Memory.Knows(r.cfg.Certificate)
 	}
 	if o.Counter > 0 {
@@ -63,15 +70,22 @@ func (r *Replica) Write(ctx context.Context, o Order) (*Written, error) {
 	if o.After && o.From == nil {
 		w.From = carriedByAll(w.Readers)
 	}
+	if w.Lacked, err = p.lacked(); err != nil {
+		return nil, err
+	}
 	s, err := reconcile.NewWriting(r.config(), seen.view, w)
 	if err != nil {
 		return nil, err
 	}
 	before := s.Sent()
+	for _, c := range p.first {
+		s.Enclose(c)
+	}
 	if out.Messages, err = r.written(ctx, s, seen); err != nil {
 		return nil, err
 	}
 	out.Scopes, out.Sent, out.Signed, out.Full, out.Items = s.Sharing(), s.Sent(), s.Signed(), s.Full(), s.Wrote()
+	out.Enclosed, out.Whole = s.Enclosed(), s.Enclosures()
 	for log, k := range out.Sent {
 		out.Entries += k.Seq - min(before[log].Seq, k.Seq)
 	}
@@ -79,7 +93,7 @@ func (r *Replica) Write(ctx context.Context, o Order) (*Written, error) {
 }
 
 func (r *Replica) written(ctx context.Context, s *reconcile.Session, seen snapshot) (messages [][]byte, err error) {
-	d := &drive{r: r, p: newPeer(Peer{}), s: s, seen: seen, writes: make(chan [][]byte, 1)}
+	d := &drive{r: r, p: newPeer(Peer{}), s: s, seen: seen, alone: true, writes: make(chan [][]byte, 1)}
 	for {
 		if err := d.act(ctx); err != nil {
 			return nil, err
@@ -135,6 +149,7 @@ func (r *Replica) Carry(to []crdt.Device, w *Written) error {
 			return err
 		}
 		counts.Out, counts.Full = max(counts.Out, w.Counter), w.Full
+		counts.Owed = carriedOwed(counts.Owed, w)
 		if err := r.putCounts(d, counts); err != nil {
 			return err
 		}
@@ -168,6 +183,7 @@ type Carrying struct {
 // Took is what came of reading.
 type Took struct {
 	Entries, Receipts int
+	Pieces            int // of attachments, that were new
 	Answer            reconcile.Answer
 }
 
@@ -189,13 +205,14 @@ func (r *Replica) Take(ctx context.Context, c Carrying) (took Took, err error) {
 	if err != nil {
 		return took, err
 	}
-	d := &drive{r: r, p: newPeer(Peer{Device: c.By}), s: s, seen: seen}
+	d := &drive{r: r, p: newPeer(Peer{Device: c.By}), s: s, seen: seen, alone: true}
+	defer r.fetching.release(d)
 	err = d.act(ctx)
 	for i := 0; err == nil && i < len(c.Messages); i++ {
 		s.Take(c.Messages[i])
 		err = d.act(ctx)
 	}
-	took.Entries, took.Receipts = d.entries, d.receipts
+	took.Entries, took.Receipts, took.Pieces = d.entries, d.receipts, d.pieces
 	if err == nil {
 		d.refresh(ctx)
 		err = d.act(ctx)
@@ -207,6 +224,9 @@ func (r *Replica) Take(ctx context.Context, c Carrying) (took Took, err error) {
 	learned := s.Learned()
 	if err := r.amend(c.By, func(now *reconcile.Memory) *reconcile.Memory { return learned.Beside(now) }); err != nil {
 		return took, err
+	}
+	if c.Counter >= counts.In {
+		counts.Owed = askedOwed(counts, c.Counter, took.Answer.Asked)
 	}
 	counts.In = max(counts.In, c.Counter)
 	return took, r.putCounts(c.By, counts)
@@ -221,6 +241,7 @@ type counts struct {
 	_       struct{} `cbor:",toarray"`
 	Out, In uint64
 	Full    bool // there was no room for all of what was written last
+	Owed    []owed
 }
 
 // counted is what programs kept that didn't remember whether there was room.
@@ -259,7 +280,7 @@ func (r *Replica) counts(d crdt.Device) (c counts) {
 	}
 	b, err := r.cfg.Notes.Note(d, noteCarried)
 	if err == nil && len(b) > 0 {
-		err = wire.Unmarshal(b, 64, &c)
+		err = wire.Unmarshal(b, maxCounts, &c)
 	}
 	if err != nil {
 		var before counted

@@ -179,7 +179,12 @@ func (d *drive) content(a reconcile.Action) {
 		b, total, err := files.Piece(a.Scopes, a.Hash, a.Offset, a.Max)
 		d.answer(err, func() { d.s.Fetched(b, total) })
 	case reconcile.Append:
-		err := d.r.fetching.append(d, files, a)
+		var err error
+		if d.alone {
+			err = d.keepEnclosed(a)
+		} else {
+			err = d.r.fetching.append(d, files, a)
+		}
 		var refusal *reconcile.Refusal
 		if errors.As(err, &refusal) {
 			d.s.Declined(refusal)

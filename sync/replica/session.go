@@ -46,7 +46,9 @@ type drive struct {
 	more  chan struct{} // attachments may be asked for that were not before
 	began uint64        // how much lay here of the one that is fetched
 
+	alone             bool             // there is no line: half a session is written or read
 	entries, receipts int              // stored
+	pieces            int              // of attachments, read without a line
 	held              int              // how many logs the peer doesn't take
 	kept              []byte           // the memory as it was written last
 	keep              <-chan time.Time // when it is written again
@@ -239,6 +241,9 @@ func (d *drive) act(ctx context.Context) error {
 			if errors.Is(err, reconcile.ErrCompacted) {
 				d.s.Dropped()
 				break
+			}
+			if err == nil {
+				err = d.enclose(seg)
 			}
 			d.answer(err, func() { d.s.Segment(seg) })
 		case reconcile.Look:
