@@ -172,6 +172,9 @@ func TestThePastOfARecordMadeAnew(t *testing.T) {
 			t.Errorf("%s, with no past of its existence: %q", name, got)
 		}
 	}
+	rd := Reader{Authority: rejecting(dotAt(b3))}.In(recordOf(testRef, anew, cellOfWrites(written(b3, cborText("sai"), b2))), func() []Write { return made })
+	rd.Prior = func() []Write { return []Write{written(a2, old)} }
+	want(t, rd.Cell(cellOfWrites(written(b3, cborText("sai"), b2)), LWW)) // all that stands is hidden
 	rests := []Write{written(d1, cborText("trước")), written(a2, old, d1), written(b2, cborText("mới"))}
 	if got := number(cellOfWrites(created(b1), deleted(c1, a1, a2)), testRef, nil, rests...); !slices.Equal(got, []string{"mới", "hơn"}) {
 		t.Errorf("not compacted: %q", got)
