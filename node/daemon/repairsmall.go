@@ -20,7 +20,7 @@ import (
 // checkpoints what is read depends on them.
 var smallKinds = map[string]bool{
 	"officers": true, "receipt": true, "heard": true, "certificate": true, "salt": true, "checkpoint": true,
-	cutLines: true, engine.KindGroup: true, engine.KindSigned: true, engine.KindTwoFaced: true, engine.KindErasure: true, engine.KindLate: true, kindAside: true,
+	cutLines: true, engine.KindGroup: true, engine.KindSigned: true, engine.KindTwoFaced: true, engine.KindErasure: true, engine.KindLate: true, engine.KindFloor: true, kindAside: true,
 }
 
 // changing are those of them of which a later one takes the place of the one before:

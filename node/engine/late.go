@@ -57,11 +57,19 @@ func (b *batch) comesLate(entry *crdt.Entry, i int) (bool, error) {
 		return entry.Late(i, b.floor), nil
 	}
 	a := b.now.of(entry.Log.Scope)
-	floor := a.Passed()
-	if !entry.Late(i, floor) {
-		return false, nil
+	installed, err := snapshotFloor(b.tx)
+	if err != nil {
+		return false, err
 	}
-	return b.reaches(a, floor)
+	for _, floor := range [][]crdt.Pos{a.Passed(), installed} {
+		if !entry.Late(i, floor) {
+			continue
+		}
+		if late, err := b.reaches(a, floor); late || err != nil {
+			return late, err
+		}
+	}
+	return false, nil
 }
 
 // lateName is what the item of an operation is called: by where its entry lies.

@@ -101,6 +101,27 @@ func TestASnapshotJudgesByItsOwnFloor(t *testing.T) {
 	away.sound()
 }
 
+// It says so of what comes later, too, though no checkpoint that is held has that floor.
+func TestASnapshotsFloorIsKept(t *testing.T) {
+	box, away, id := late(t)
+	fresh := testEngine(t, "fresh", identity.RoleLaptop, box.others)
+	fresh.install(box.snapshotOf())
+	own := fresh.create(map[string]any{"subject": "Của máy mới"})
+	fresh.close()
+	fresh.open()
+	fresh.ingest(pieces(away)...)
+	for range 2 {
+		if items := fresh.inbox(); len(items) != 1 || items[0].Kind != InboxLate || items[0].Record != id {
+			t.Errorf("inbox %+v; want the edit that came too late", items)
+		}
+		if n := fresh.search(Query{}).Total; n != 1 || fresh.get(own).Values["subject"] != "Của máy mới" {
+			t.Errorf("%d records; want its own alone", n)
+		}
+		fresh.sound()
+		fresh.install(fresh.snapshotOf())
+	}
+}
+
 func (p *peer) install(records []*crdt.Record, floor map[crdt.LogID]Base) {
 	p.t.Helper()
 	if err := p.InstallSnapshot(context.Background(), each(records), floor); err != nil {
