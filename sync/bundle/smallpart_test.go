@@ -1,8 +1,10 @@
 package bundle_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/sync/bundle"
@@ -14,14 +16,19 @@ import (
 func TestASegmentLargerThanAPart(t *testing.T) {
 	office, province := newDesk(t, "laptop", identity.RoleLaptop), newDesk(t, "hub", identity.RoleHub)
 	know(t, office, province)
+	province.save(3)
+	there := stick(t, t.TempDir())
+	province.export(there, bundle.Order{}, office)
+	office.imports(there) // now it has a receipt to write
 	long := make([]byte, 3000)
 	if _, err := rand.NewChaCha8([32]byte{1}).Read(long); err != nil {
 		t.Fatal(err)
 	}
 	_, err := office.SaveValue(scope, crdt.ClassRecords, long)
 	must(t, err)
-	s := stick(t, t.TempDir())
-	out, err := office.b.Export(t.Context(), s, bundle.Order{To: []crdt.Device{province.Claims.Device}, Part: 1700, Heads: true})
+	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
+	defer stop()
+	out, err := office.b.Export(ctx, stick(t, t.TempDir()), bundle.Order{To: []crdt.Device{province.Claims.Device}, Part: 1700})
 	if err != nil || !out.More || len(out.Files) != 1 {
 		t.Errorf("%+v, %v; one part, and more to come", out, err)
 	}
