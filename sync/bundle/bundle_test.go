@@ -367,7 +367,13 @@ func TestRevoked(t *testing.T) {
 	if out.Entries != 5 || len(out.Files[0].Took.Answer.Refused) == 0 || out.Files[0].Took.Answer.Refused[0].Refusal.Code != reconcile.Ended {
 		t.Fatalf("%+v", out)
 	}
-	office.imports(s)
+	province.save(1)
+	if out := province.export(s, bundle.Order{}, office); out.Entries != 0 {
+		t.Errorf("a revoked device is given %d entries", out.Entries)
+	}
+	if in := office.imports(s); in.Entries != 0 {
+		t.Errorf("a revoked device got %d entries", in.Entries)
+	}
 	b, err := office.Note(province.Claims.Device, "memory")
 	must(t, err)
 	m, err := reconcile.DecodeMemory(b)

@@ -80,6 +80,7 @@ type alone struct {
 	wrote    int // words and items
 	full     bool
 	ended    bool         // the last word is written
+	revoked  bool         // the reader is: it gets the answer to what it wrote, and nothing else
 	signed   []crdt.Scope // of which an own receipt is written
 	old      bool         // what is read
 	before   Memory
@@ -109,6 +110,11 @@ func NewWriting(config Config, view View, w Writing) (*Session, error) {
 		}
 		if c.Device == s.own.Device {
 			return nil, fmt.Errorf("write for device %s: it is this one", c.Device)
+		}
+		if r := s.revoked(c.Device); r != nil && len(w.Readers) > 1 {
+			return nil, fmt.Errorf("write for several readers: %w", r)
+		} else if r != nil {
+			s.alone.revoked = true
 		}
 		scopes = slices.DeleteFunc(slices.Clone(scopes), func(scope crdt.Scope) bool { return !c.Covers(scope) })
 		s.peer = c
@@ -299,7 +305,7 @@ func (s *Session) write() {
 	for len(s.outbox) > 0 {
 		s.flush()
 	}
-	for s.size == 0 && s.ask == nil && s.refusal == nil && !a.full {
+	for s.size == 0 && s.ask == nil && s.refusal == nil && !a.full && !a.revoked {
 		lane := 0
 		for lane < laneContent && !s.due(lane) {
 			lane++
