@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/vungxa/vungxa/node"
 	"github.com/vungxa/vungxa/node/api"
+	"github.com/vungxa/vungxa/node/attach"
 	"github.com/vungxa/vungxa/node/daemon"
 	"github.com/vungxa/vungxa/node/demo"
 )
@@ -108,11 +110,20 @@ func TestPathsOfSticks(t *testing.T) {
 	})
 }
 
-// Machines that no line joins get each other's saves and receipts by a stick.
+// Machines that no line joins get each other's saves, attachments and receipts by a stick.
 func TestSticksThereAndBack(t *testing.T) {
 	c := newCarried(t)
 	stick := t.TempDir()
-	c.at("box", func(d *daemon.Daemon) { save(t, d, 0, 5) })
+	content := bytes.Repeat([]byte("một tấm ảnh "), 30_000)
+	var h attach.Hash
+	c.at("box", func(d *daemon.Daemon) {
+		save(t, d, 0, 5)
+		var err error
+		if h, _, err = d.Attachments().Put(t.Context(), bytes.NewReader(content)); err != nil {
+			t.Fatal(err)
+		}
+		pointAs(t, d.Peer("").Device, d.DeviceKeys(), d, h)
+	})
 	if out := c.swap("box", stick, "province"); len(out.Written) != 1 || out.Written[0].Entries < 5 {
 		t.Fatalf("%+v", out)
 	}
@@ -122,6 +133,7 @@ func TestSticksThereAndBack(t *testing.T) {
 			t.Fatalf("time %d: %+v", i, out)
 		}
 	}
+	wantAttached(t, filepath.Join(c.dir, "province"), map[attach.Hash][]byte{h: content})
 	if out := c.swap("box", stick); out.Receipts == 0 {
 		t.Fatalf("%+v", out)
 	}
