@@ -73,6 +73,25 @@ export async function setLines(office, action) {
   }
 }
 
+/** Cuts or restores the line of this node to the peers in one role. */
+export async function setLineTo(office, role, action) {
+  await toSection(office, 'Trình diễn')
+  await office.page.locator(`main [data-role="${role}"] [data-action="${action}"]`).click()
+  await office.page.locator(`main [data-role="${role}"] [data-action="${action}"]`).waitFor({ state: 'detached' })
+}
+
+/** Has the page believe that the node's clock is some days further; returns how to end that. */
+export async function daysLater({ page }, days) {
+  const node = '**/api/v0/node'
+  await page.route(node, async (route) => {
+    const response = await route.fetch()
+    const json = await response.json()
+    await route.fulfill({ response, json: { ...json, now_ms: json.now_ms + days * 86_400_000 } })
+  })
+  await page.reload()
+  return () => page.unroute(node)
+}
+
 export async function search({ page }, text) {
   await page.getByRole('searchbox', { name: 'Tìm kiếm' }).fill(text)
   await page.keyboard.press('Enter')

@@ -96,6 +96,20 @@ const steps = [
     if ((await as.tickOfRecord(laptop)) !== 'here') throw new Error('the tick claims more than "saved here"')
   }],
 
+  ['three days later the header says how long the oldest save has waited, in both languages', async ({ laptop }) => {
+    const { page } = laptop
+    const end = await as.daysLater(laptop, 3)
+    const header = page.locator('header [data-unsent]')
+    await header.getByText('chưa gửi lâu nhất: 3 ngày').waitFor()
+    if (process.env.PICTURES) await takePictures({ laptop }, 'three-days', process.env.PICTURES)
+    await page.getByRole('button', { name: 'English' }).click()
+    await header.getByText('oldest unsent: 3 days').waitFor()
+    await page.getByRole('button', { name: 'Tiếng Việt' }).click()
+    await end()
+    await page.reload()
+    await page.locator('main dl').first().waitFor()
+  }],
+
   ['a typed form asks before it is left, and keeps what was typed', async ({ laptop }) => {
     const { page } = laptop
     await page.locator('main h1').focus()
@@ -126,6 +140,17 @@ const steps = [
     await as.until('unsent on the laptop', () => as.unsent(laptop), (n) => n === 0, 90_000)
     await laptop.page.getByText('Chưa tới tỉnh: 0').waitFor()
     await as.openRecord(laptop, known.created)
+    await as.until('the tick', () => as.tickOfRecord(laptop), (tick) => tick === 'province')
+  }],
+
+  ['what the office has and the province has not is told so, record by record', async ({ laptop, box }) => {
+    await as.setLineTo(box, 'province', 'cut')
+    await as.editField(laptop, 'Địa chỉ', 'Bản Phố 3')
+    await as.until('the tick', () => as.tickOfRecord(laptop), (tick) => tick === 'office')
+    await laptop.page.locator('main section[data-tick="office"]').getByText('Hộp của cơ quan đã ký biên nhận. Tỉnh chưa ký.').waitFor()
+    await as.until('unsent on the laptop', () => as.unsent(laptop), (n) => n === 1)
+    if (process.env.PICTURES) await takePictures({ laptop, box }, 'office', process.env.PICTURES)
+    await as.setLineTo(box, 'province', 'restore')
     await as.until('the tick', () => as.tickOfRecord(laptop), (tick) => tick === 'province')
   }],
 

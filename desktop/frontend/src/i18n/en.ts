@@ -63,7 +63,7 @@ export const en: typeof vi = {
     cut: 'cut (demo)',
     lastContact: 'last contact {{at}}',
     last: 'last {{at}}',
-    never: 'no contact since the start',
+    never: 'no contact so far',
     reason: 'Reason: {{why}}',
     none: 'No other device is known yet',
   },
@@ -71,7 +71,7 @@ export const en: typeof vi = {
     now: 'just now',
     minutes: '{{count}} min',
     hours: '{{count}} h',
-    days: '{{count}} d',
+    days: '{{count}} days',
   },
   tick: {
     title: 'Where it has got to',

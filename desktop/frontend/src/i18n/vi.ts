@@ -61,7 +61,7 @@ export const vi = {
     cut: 'đã cắt (trình diễn)',
     lastContact: 'liên lạc lần cuối {{at}}',
     last: 'lần cuối {{at}}',
-    never: 'chưa liên lạc từ khi chạy',
+    never: 'chưa liên lạc lần nào',
     reason: 'Lý do: {{why}}',
     none: 'Chưa biết máy nào khác',
   },

@@ -16,7 +16,7 @@ const peer = (more: Partial<Peer> = {}): Peer => ({ device: 'p', name: 'Hộp x�
 it.each([
   [peer(), 'đang nối'],
   [peer({ connected: false }), 'không có đường · lần cuối 23/11/2026 09:00'],
-  [peer({ connected: false, last_contact_ms: null }), 'không có đường · chưa liên lạc từ khi chạy'],
+  [peer({ connected: false, last_contact_ms: null }), 'không có đường · chưa liên lạc lần nào'],
   [peer({ connected: false, cut: true }), 'đã cắt (trình diễn) · lần cuối 23/11/2026 09:00'],
 ])('says in words how a line is', async (one, words) => {
   await draw(<Lines peers={[one]} />)
