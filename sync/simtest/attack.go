@@ -21,6 +21,8 @@ type thief struct {
 	*Machine
 	ears  [2]*memory
 	heard [][]byte // frames of its own, to be said again
+
+	behaves, floods bool // in this contact: he listens and gives what he has signed; he floods
 }
 
 func (w *World) planAttacks(d int) {
@@ -66,6 +68,13 @@ func (w *World) attack() {
 		_, err := ear.Save(t.draw)
 		w.must(t.Machine, err)
 	}
+	if t.draw.IntN(2) == 0 {
+		t.overwrite(ear)
+	}
+	t.behaves = t.draw.IntN(3) == 0
+	if t.floods = t.draw.IntN(3) == 0; t.floods {
+		w.Floods++
+	}
 	t.store, t.version = ear, t.version+1
 	c := w.connect(t.Machine, victim, w.path("lan"))
 	if c == nil {
@@ -82,6 +91,12 @@ func (w *World) attack() {
 func (t *thief) say(e *end, frame []byte) [][]byte {
 	if len(t.heard) < 200 {
 		t.heard = append(t.heard, slices.Clone(frame))
+	}
+	if t.behaves {
+		return [][]byte{frame}
+	}
+	if t.floods && t.draw.IntN(3) == 0 {
+		return append(t.flood(), frame)
 	}
 	switch t.draw.IntN(12) {
 	case 0: // damaged

@@ -19,6 +19,9 @@ func (w *World) inspect(m *Machine) {
 	if w.err != nil || m.evil {
 		return
 	}
+	if w.thief != nil {
+		w.inspectStaged(m, w.thief.id)
+	}
 	for _, scope := range w.allScopes() {
 		heads, err := m.store.Heads(scope)
 		if !w.must(m, err) {

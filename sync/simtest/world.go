@@ -30,6 +30,7 @@ type Options struct {
 type Result struct {
 	Saves, Contacts, Crashes, Restores, Clones, Attacks int
 	Frames, Bytes                                       int
+	Floods, Overwrites                                  int               // attacks by amount, entries that supersede what is yet to come
 	Least                                               int               // Saves of a node on a day
 	Visits, Taken, Carried                              int               // of sticks to desks, bundles taken in there, bytes on them
 	Rounds                                              int               // of contacts until all held the same
@@ -37,8 +38,8 @@ type Result struct {
 }
 
 func (r Result) String() string {
-	return fmt.Sprintf("%d saves (at least %d a node a day), %d contacts, %d crashes, %d restored disks, %d clones, %d attacks, %d frames, %d bytes, %d sticks at desks with %d bundles taken in and %d bytes, same after %d rounds",
-		r.Saves, r.Least, r.Contacts, r.Crashes, r.Restores, r.Clones, r.Attacks, r.Frames, r.Bytes, r.Visits, r.Taken, r.Carried, r.Rounds)
+	return fmt.Sprintf("%d saves (at least %d a node a day), %d contacts, %d crashes, %d restored disks, %d clones, %d attacks (%d floods, %d entries that overwrite what comes), %d frames, %d bytes, %d sticks at desks with %d bundles taken in and %d bytes, same after %d rounds",
+		r.Saves, r.Least, r.Contacts, r.Crashes, r.Restores, r.Clones, r.Attacks, r.Floods, r.Overwrites, r.Frames, r.Bytes, r.Visits, r.Taken, r.Carried, r.Rounds)
 }
 
 // World is a history while it runs.
