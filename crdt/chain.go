@@ -166,6 +166,27 @@ func (a *Authority) newest() *link {
 	return a.chain[len(a.chain)-1]
 }
 
+// Since is the checkpoints that lead to the newest, in their order, without those that lead
+// to the one whose hash begins so; and their hashes.
+func (a *Authority) Since(known [16]byte) (all []*Checkpoint, hashes []Hash) {
+	passed := map[*link]bool{}
+	for _, held := range [][]*link{a.chain, a.void} {
+		i := slices.IndexFunc(held, func(l *link) bool { return [16]byte(l.hash[:16]) == known })
+		if i < 0 {
+			continue
+		}
+		for l := held[i]; l != nil; l = l.prev {
+			passed[l] = true
+		}
+	}
+	for l := a.newest(); l != nil && !passed[l]; l = l.prev {
+		all, hashes = append(all, l.Checkpoint), append(hashes, l.hash)
+	}
+	slices.Reverse(all)
+	slices.Reverse(hashes)
+	return all, hashes
+}
+
 // Hash is the hash of the newest checkpoint, the one that the next must name.
 func (a *Authority) Hash() Hash {
 	if l := a.newest(); l != nil {

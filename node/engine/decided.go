@@ -143,55 +143,44 @@ func unfit(err error) error {
 }
 
 // Chain gives the checkpoints of a scope after one that somebody holds, signed by most of
-// a group, in at most so many bytes; nil: there are none.
+// a group, in at most so many bytes; nil: there are none. It looks at no more than it may give.
 func (e *Engine) Chain(g *identity.Group, scope crdt.Scope, after reconcile.Named, most int) (*identity.Chain, error) {
 	a := e.Authority(scope)
 	if a == nil {
 		return nil, nil
 	}
-	held, err := e.signed(scope)
+	held := map[crdt.Hash]*identity.Signed{}
+	var last crdt.Hash
+	err := e.cfg.Store.View(func(tx *store.Tx) error {
+		all, hashes := a.Since(after.Hash)
+		for i, size := 0, 0; i < len(all) && size <= most; i++ {
+			s, err := signed(tx, all[i])
+			if err != nil || wire.CheckpointHash(s.Bytes) != hashes[i] {
+				return err // one that was made otherwise than from its bytes can't be passed on, nor what follows it
+			}
+			held[hashes[i]], last = s, hashes[i]
+			size += len(s.Bytes)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	find := func(b [16]byte) (crdt.Hash, bool) {
-		for h := range held {
-			if [16]byte(h[:16]) == b {
-				return h, true
-			}
-		}
-		return crdt.Hash{}, false
-	}
-	return identity.ChainTo(g, scope, a.Hash(), after.Hash, most, func(h crdt.Hash) *identity.Signed { return held[h] }, find), nil
+	get := func(h crdt.Hash) *identity.Signed { return held[h] }
+	none := func([16]byte) (crdt.Hash, bool) { return crdt.Hash{}, false }
+	return identity.ChainTo(g, scope, last, after.Hash, most, get, none), nil
 }
 
-// signed is the checkpoints held of a scope as they travel. One that was made otherwise
-// than from its bytes can't be passed on.
-func (e *Engine) signed(scope crdt.Scope) (map[crdt.Hash]*identity.Signed, error) {
-	held := map[crdt.Hash]*identity.Signed{}
-	err := e.cfg.Store.View(func(tx *store.Tx) error {
-		return tx.Locals(localCheckpoint, func(name string, b []byte) error {
-			if !strings.HasPrefix(name, string(scope)+"/") {
-				return nil
-			}
-			var s storedCheckpoint
-			if err := wire.Unmarshal(b, store.MaxValue, &s); err != nil {
-				return node.Errorf(node.Damaged, "Điểm kiểm tra %s đã lưu bị hỏng: %w", "the stored checkpoint %s is damaged: %w", name, err)
-			}
-			if s.Checkpoint.Scope != scope {
-				return nil
-			}
-			body, err := wire.EncodeCheckpoint(&s.Checkpoint)
-			if err != nil || wire.CheckpointHash(body) != s.Hash {
-				return nil
-			}
-			by := storedSignatures{}
-			raw, err := tx.Local(KindSigned, name)
-			if err == nil && raw != nil {
-				err = wire.Unmarshal(raw, identity.MaxChain, &by)
-			}
-			held[s.Hash] = &identity.Signed{Bytes: body, Prev: s.Checkpoint.Prev, Epoch: by.Epoch, Signatures: by.Signatures}
-			return err
-		})
-	})
-	return held, err
+// signed is a checkpoint as it travels.
+func signed(tx *store.Tx, c *crdt.Checkpoint) (*identity.Signed, error) {
+	body, err := wire.EncodeCheckpoint(c)
+	if err != nil {
+		return nil, err
+	}
+	by := storedSignatures{}
+	raw, err := tx.Local(KindSigned, checkpointName(c))
+	if err == nil && raw != nil {
+		err = wire.Unmarshal(raw, identity.MaxChain, &by)
+	}
+	return &identity.Signed{Bytes: body, Prev: c.Prev, Epoch: by.Epoch, Signatures: by.Signatures}, err
 }

@@ -92,3 +92,52 @@ func TestAHeldCheckpointTakesLaterSignatures(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A chain is given in pieces, each after the last, and no more of it is looked at than a
+// piece may hold: what lies behind is as good as not there.
+func TestAChainIsGivenInPieces(t *testing.T) {
+	box := testEngine(t, "box", identity.RoleBox, map[crdt.Device]identity.Role{})
+	member := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{8}, ed25519.SeedSize))
+	group := identity.Group{
+		Issuer: "p/02", Name: "cụm máy chủ", ID: [16]byte{1}, Epoch: 1, Scopes: []crdt.Scope{testScope},
+		Members: []ed25519.PublicKey{identity.Public(member)},
+	}
+	var at crdt.Cite
+	var prev crdt.Hash
+	var all []reconcile.Believe
+	for i := range 6 {
+		at = crdt.Cite{Epoch: 1, Index: uint64(i + 1)}
+		c := crdt.Checkpoint{Scope: testScope, At: at, Prev: prev, TimeMS: int64(i + 1)}
+		for d := range 120 {
+			c.Heads = append(c.Heads, crdt.Pin{Log: crdt.LogID{Device: crdt.Device{byte(d)}, Scope: testScope, Class: crdt.ClassRecords}, Seq: uint64(i + 1), Hash: crdt.Hash{1}})
+		}
+		b := provable(t, member, &c)
+		if err := box.Believe(b); err != nil {
+			t.Fatal(err)
+		}
+		prev, all = b.Hashes[0], append(all, b)
+	}
+	last := checkpointName(all[5].Checkpoints[0])
+	if err := box.StoreLocal(KindSigned, last, []byte("?")); err != nil {
+		t.Fatal(err)
+	}
+	most := 3*len(all[0].Chain.Checkpoints[0]) - 64 // two, with all that a chain has besides
+	var given [][]byte
+	for after := (reconcile.Named{}); len(given) < 4; {
+		c, err := box.Chain(&group, testScope, after, most)
+		if err != nil || c == nil || len(c.Checkpoints) > 2 || group.Signed(c, testScope) != nil {
+			t.Fatalf("after %d checkpoints: %+v, %v", len(given), c, err)
+		}
+		given = append(given, c.Checkpoints...)
+		hash := wire.CheckpointHash(given[len(given)-1])
+		after.Hash = [16]byte(hash[:16])
+	}
+	for i, b := range given {
+		if !bytes.Equal(b, all[i].Chain.Checkpoints[0]) {
+			t.Errorf("checkpoint %d is another", i)
+		}
+	}
+	if c, err := box.Chain(&group, testScope, reconcile.Named{Hash: [16]byte(prev[:16])}, most); c != nil || err != nil {
+		t.Errorf("to who holds all: %+v, %v", c, err)
+	}
+}

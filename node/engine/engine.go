@@ -169,6 +169,17 @@ func (e *Engine) begin() error {
 	return nil
 }
 
+// beginAnew is newIncarnation in a transaction of its own: where that fails, the name on
+// the disk stands here too. The caller holds e.write.
+func (e *Engine) beginAnew() error {
+	undo := e.remember()
+	err := e.cfg.Store.Update(e.newIncarnation)
+	if err != nil {
+		undo()
+	}
+	return err
+}
+
 // newIncarnation gives this device's logs a new name, under which it begins
 // again at seq 1.
 func (e *Engine) newIncarnation(tx *store.Tx) error {

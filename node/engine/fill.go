@@ -366,7 +366,7 @@ func (e *Engine) leaveHoles() error {
 	if err != nil || !leave {
 		return err
 	}
-	return e.cfg.Store.Update(e.newIncarnation)
+	return e.beginAnew()
 }
 
 // sealBelow seals a log of this device just below a hole, so that what lies before it

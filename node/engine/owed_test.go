@@ -263,3 +263,25 @@ func TestASnapshotComesAfterWhatIsOwed(t *testing.T) {
 		t.Errorf("%d records", n)
 	}
 }
+
+// A new name that couldn't be stored isn't the name of what is written next: a start would
+// go on under the old one.
+func TestANewNameThatIsNotStoredDoesNotStand(t *testing.T) {
+	p := testEngine(t, "box", identity.RoleBox, map[crdt.Device]identity.Role{})
+	p.create(map[string]any{"subject": "a"})
+	d := &filling{}
+	d.looks.Store(never)
+	p.openOn(d)
+	log := p.ownLog(crdt.ClassRecords)
+	d.looks.Store(0)
+	if begun, err := p.GoOnElsewhere(log); begun || node.CodeOf(err) != node.ReadOnly {
+		t.Errorf("on a full disk: %v, %v; want a refusal", begun, err)
+	}
+	if now := p.ownLog(crdt.ClassRecords); now != log {
+		t.Errorf("it writes %v; the disk knows %v", now, log)
+	}
+	d.looks.Store(never)
+	if begun, err := p.GoOnElsewhere(log); !begun || err != nil || p.ownLog(crdt.ClassRecords) == log {
+		t.Errorf("with room: %v, %v", begun, err)
+	}
+}

@@ -375,5 +375,8 @@ func (e *Engine) GoOnElsewhere(log crdt.LogID) (begun bool, err error) {
 	if log != e.ownLog(log.Class) {
 		return false, nil
 	}
-	return true, e.cfg.Store.Update(e.newIncarnation)
+	if err := e.beginAnew(); err != nil {
+		return false, err
+	}
+	return true, nil
 }
