@@ -95,7 +95,8 @@ type plan struct {
 // fill puts into the batch what is to be said now; something may have to be asked
 // for first.
 func (s *Session) fill() {
-	for s.ask == nil && s.refusal == nil && s.size < batchBytes {
+	most := min(batchBytes, s.config.Window/8)
+	for s.ask == nil && s.refusal == nil && s.size < most {
 		switch {
 		case len(s.outbox) > 0:
 			s.flush()
@@ -111,7 +112,8 @@ func (s *Session) fill() {
 	}
 }
 
-// batchBytes is how much is handed to the carrier at once.
+// batchBytes is how much is handed to the carrier at once, where its window isn't small:
+// what is urgent has to wait until it is taken.
 const batchBytes = 32 << 10
 
 func (s *Session) flush() {

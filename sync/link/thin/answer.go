@@ -203,7 +203,11 @@ func (l *Line) acknowledged(now time.Time, a *ack) {
 		}
 		progress = true
 		if s.pn == largest && a.delay != 255 {
-			l.timing.sample(now.Sub(s.at)-time.Duration(a.delay)*8*time.Millisecond, now)
+			rtt := now.Sub(s.at) - time.Duration(a.delay)*8*time.Millisecond
+			l.timing.sample(rtt, now)
+			if s.alone {
+				l.timing.alone(rtt)
+			}
 		}
 		if s.lost {
 			l.reorder = min(l.reorder+1, 16) // it was late, not lost

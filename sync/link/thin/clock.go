@@ -8,6 +8,7 @@ type timing struct {
 	latest       time.Duration
 	least        [2]time.Duration // of the last two spans
 	span         time.Time        // when the newer of them began
+	lone         time.Duration    // round trip of the last packet that was alone on its way
 	backoff      int              // probes since the last acknowledgement
 }
 
@@ -27,6 +28,15 @@ func (t *timing) sample(rtt time.Duration, now time.Time) {
 		t.least[1], t.least[0], t.span = t.least[0], rtt, now
 	}
 	t.least[0] = min(t.least[0], rtt)
+}
+
+// alone takes a round trip in that no packet of this side made longer. Two in a row above
+// the least say that the line has become longer.
+func (t *timing) alone(rtt time.Duration) {
+	if both := min(rtt, t.lone); both > t.min()*5/4 {
+		t.least = [2]time.Duration{both}
+	}
+	t.lone = rtt
 }
 
 // min is the round trip of a line without a queue; 0 if unknown.

@@ -109,8 +109,11 @@ func (l *Line) Read(now time.Time) (frame []byte, ok, ended bool) {
 	return frame, ok, !ok && l.inbox.ended
 }
 
-// Room says whether Write would take a frame.
-func (l *Line) Room() bool { return l.state != over && !l.outbox.ended && l.outbox.room() }
+// Room says whether Write would take a frame. Little waits here that hasn't gone: what
+// is urgent must not stand behind it.
+func (l *Line) Room() bool {
+	return l.state != over && !l.outbox.ended && l.outbox.room() && l.outbox.unsentBytes() < max(2*MaxFrame, int(l.congestion.window)/4)
+}
 
 // Write takes a frame, which isn't changed any more. Flush sends.
 func (l *Line) Write(frame []byte) error {
@@ -369,6 +372,7 @@ func (l *Line) track(now time.Time, p *payload, size int) {
 	first := nearest(l.outbox.base, p.first)
 	if len(p.frames) > 0 {
 		l.outbox.carried(first, len(p.frames), l.pn)
+		l.woken() // there is room
 	}
 	if len(l.sent) >= maxSent { // a probe: the oldest is given up
 		l.congestion.inFlight -= l.sent[0].flying
@@ -380,6 +384,7 @@ func (l *Line) track(now time.Time, p *payload, size int) {
 		delivered: l.congestion.delivered, deliveredAt: l.congestion.deliveredAt,
 	})
 	if l.congestion.inFlight == 0 { // after a rest the time of the last delivery says nothing
+		l.sent[len(l.sent)-1].alone = true
 		l.sent[len(l.sent)-1].deliveredAt, l.congestion.deliveredAt = now, now
 	}
 	l.congestion.inFlight += size

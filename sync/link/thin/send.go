@@ -12,6 +12,7 @@ type sentPacket struct {
 	count       int // frames
 	phase       byte
 	lost        bool
+	alone       bool // nothing else was on its way
 	patient     bool // its loss shows by the peer's sending again what it acknowledged
 	delivered   int  // when it went
 	deliveredAt time.Time
@@ -40,6 +41,19 @@ func (o *outbox) add(b []byte) {
 	o.frames = append(o.frames, outFrame{b: b})
 	o.bytes += len(b)
 	o.unsent++
+}
+
+// unsentBytes is how much is to be sent, for the first time or again.
+func (o *outbox) unsentBytes() (n int) {
+	if o.unsent == 0 {
+		return 0
+	}
+	for i := range o.frames {
+		if f := &o.frames[i]; !f.sent && !f.acked {
+			n += len(f.b)
+		}
+	}
+	return n
 }
 
 // end says that nothing follows.

@@ -358,6 +358,63 @@ func TestSessionOnABadLine(t *testing.T) {
 	})
 }
 
+// Bulk fills a satellite's line, and what is urgent doesn't wait for it.
+func TestBulk(t *testing.T) {
+	for _, c := range []struct {
+		line           model
+		within, urgent time.Duration
+	}{
+		{model{bits: 64e3, delay: 150 * time.Millisecond, loss: 0.05, queue: 32 << 10}, 25 * time.Second, 4 * time.Second},
+		{model{bits: 64e3, delay: 750 * time.Millisecond, loss: 0.1, queue: 32 << 10}, 40 * time.Second, 8 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			a, box, hub := pair(t)
+			a.mu.Lock()
+			a.line = c.line
+			a.mu.Unlock()
+			for range 4 { // it is found to be longer than it was
+				box.save(1)
+				time.Sleep(time.Minute)
+			}
+			box.node.SegmentEntries = 10
+			chance := rand.NewChaCha8([32]byte{3})
+			for range 20 {
+				b := make([]byte, 6000) // that don't compress
+				_, _ = chance.Read(b)
+				_, err := box.node.SaveValue(scope, crdt.ClassBulk, b)
+				must(t, err)
+			}
+			began := time.Now()
+			time.Sleep(8 * time.Second)
+			box.save(1)
+			for !box.received(hub, 8) && time.Since(began) < time.Minute {
+				time.Sleep(50 * time.Millisecond)
+			}
+			if took := time.Since(began) - 8*time.Second; took > c.urgent {
+				t.Errorf("over %v ms what is urgent took %s; at most %s", c.line.delay.Milliseconds(), took, c.urgent)
+			} else {
+				t.Logf("%d ms one way: %s beside bulk", c.line.delay.Milliseconds(), took)
+			}
+			bulk := box.node.Log(scope, crdt.ClassBulk)
+			for time.Since(began) < 5*time.Minute {
+				heads, err := hub.node.Heads(scope)
+				must(t, err)
+				if heads[bulk].Seq == 20 {
+					break
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+			if took := time.Since(began); took > c.within {
+				t.Errorf("over %v ms 120 kB took %s; at most %s", c.line.delay.Milliseconds(), took, c.within)
+			} else {
+				t.Logf("%d ms one way: 120 kB in %s", c.line.delay.Milliseconds(), took)
+			}
+			box.halt()
+			hub.halt()
+		})
+	}
+}
+
 // A device certified before there was the thin link is told so.
 func TestNoKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

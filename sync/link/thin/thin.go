@@ -26,8 +26,9 @@ import (
 const MaxFrame = 1200
 
 // Window is how many bytes suit the line, sent and not acknowledged by whoever reads
-// them: a 64 kbit/s line of 1 s holds as many.
-const Window = 8 << 10
+// them: twice what a line of 64 kbit/s and 1.5 s holds, so that it isn't idle while a
+// lost packet is sent again. On slower lines Line.Room holds back what has no place.
+const Window = 32 << 10
 
 // Limits and times; THIN.md has the table.
 const (
