@@ -63,7 +63,11 @@ func TestRolledBackStoreBeginsANewIncarnation(t *testing.T) {
 	box.close()
 	box.dir = t.TempDir() // the disk is gone; the seeded draw gives the same incarnation
 	box.open()
+	before := box.ownLog(crdt.ClassRecords)
 	box.pull(laptop)
+	if box.ownLog(crdt.ClassRecords) == before {
+		t.Error("it goes on under the name of the log that it has met")
+	}
 	box.create(map[string]any{"subject": "Hai"})
 	laptop.pull(box)
 	for name, p := range map[string]*peer{"box": box, "laptop": laptop} {
