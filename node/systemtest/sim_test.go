@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"testing"
+	"testing/cryptotest"
 
 	"github.com/vungxa/vungxa/sync/simtest"
 )
@@ -23,7 +24,8 @@ var (
 func TestHistories(t *testing.T) {
 	for n := range *simSeeds {
 		t.Run(fmt.Sprint("seed ", *seed+n), func(t *testing.T) {
-			o := simtest.Options{Seed: *seed + n, Days: *simDays, Small: true, Maker: newEngines(t)}
+			cryptotest.SetGlobalRandom(t, *seed+n) // what bundles are sealed with
+			o := simtest.Options{Seed: *seed + n, Days: *simDays, Small: true, Maker: newEngines(t), Dir: t.TempDir()}
 			if *simTell {
 				o.Tell = func(s string) { t.Log(s) }
 			}

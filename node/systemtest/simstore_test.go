@@ -59,7 +59,7 @@ func (m *engines) Make(spec simtest.Spec, image any, _ bool) (simtest.Store, err
 			return nil, err
 		}
 	}
-	card, err := memlog.New(simtest.Root, spec.Name, spec.Role, spec.Scopes...)
+	card, err := simtest.Card(spec)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (s *engineStore) roleOf(d crdt.Device) (identity.Role, bool) {
 }
 
 func (s *engineStore) Self() simtest.Self {
-	return simtest.Self{Claims: s.card.Claims, Certificate: s.card.Certificate, Directory: s.card.Directory}
+	return simtest.SelfOf(s.card)
 }
 
 // Ingest takes segments in as the daemon does: what has gone through raft is applied as far
