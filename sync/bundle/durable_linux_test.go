@@ -38,18 +38,25 @@ func unwritten(t *testing.T, file string) uint64 {
 	return st.Dirty + st.Writeback
 }
 
-// Writing again where nothing is to be said leaves what is on the stick, on its way.
+// Where nothing is to be said any more, nothing is written, and writing takes nothing away:
+// only the button does, which has read the stick before.
 func TestWritingNothingTakesNothingAway(t *testing.T) {
 	office, province := newDesk(t, "laptop", identity.RoleLaptop), newDesk(t, "hub", identity.RoleHub)
 	know(t, office, province)
 	dir := t.TempDir()
-	s := stick(t, dir)
+	s, back := stick(t, dir), stick(t, t.TempDir())
 	office.save(30)
-	office.swap(s, province)
-	province.swap(s) // writes the receipt
+	office.export(s, bundle.Order{}, province)
 	before := list(t, dir)
-	out := province.export(s, bundle.Order{}, office)
-	if after := list(t, dir); len(after) != len(before) {
-		t.Errorf("wrote %+v; %v are there, and were %v", out, after, before)
+	province.imports(s)
+	province.export(back, bundle.Order{}, office)
+	office.imports(back)
+	for out := range 2 { // the first may answer to the receipt
+		if wrote := office.export(stick(t, t.TempDir()), bundle.Order{}, province); out == 1 && len(wrote.Files) > 0 {
+			t.Fatalf("there is still something to be said: %+v", wrote)
+		}
+	}
+	if out := office.export(s, bundle.Order{}, province); len(out.Files) > 0 || len(list(t, dir)) != len(before) {
+		t.Errorf("wrote %+v; %v are there, and were %v", out, list(t, dir), before)
 	}
 }
