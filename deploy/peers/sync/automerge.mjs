@@ -7,6 +7,7 @@ import * as A from '@automerge/automerge'
 
 export async function end({ role, host, port, each }) {
   const docs = new Map(), states = new Map() // by document's number
+  const apart = new Set() // numbers of those of which the other end isn't known to hold the same
   const actor = role === 'box' ? '01'.repeat(16) : '02'.repeat(16)
   const numberOf = (id) => each ? Number(id.slice(1)) : 0
   let socket, told = () => {}
@@ -22,22 +23,28 @@ export async function end({ role, host, port, each }) {
     docs.set(n, doc)
     states.set(n, state)
     say(n)
+    compare(n)
     told()
   }
-  // A connection begins with what is remembered of the other end; both speak at once.
+  // A connection begins with what is remembered of the other end. The box speaks first: if
+  // both did, what is new would be sent twice.
   const begin = (s) => {
     socket = s.setNoDelay(true)
     s.on('data', frames(each, hear))
     for (const [n, state] of states) states.set(n, A.decodeSyncState(A.encodeSyncState(state)))
+    docs.forEach((_, n) => apart.add(n))
+    if (role === 'province') return
     s.cork()
     if (each) docs.forEach((_, n) => say(n))
     else say(0)
     process.nextTick(() => s.uncork())
   }
-  const same = () => [...docs].every(([n, doc]) => {
+  const compare = (n) => {
     const theirs = states.get(n)?.theirHeads
-    return theirs && A.getHeads(doc).join() === theirs.join()
-  })
+    const same = docs.has(n) && theirs && A.getHeads(docs.get(n)).join() === theirs.join()
+    same ? apart.delete(n) : apart.add(n)
+  }
+  const same = () => apart.size === 0
   const until = (holds) => new Promise((resolve) => {
     told = () => { if (holds()) { told = () => {}; resolve() } }
     told()
@@ -50,8 +57,8 @@ export async function end({ role, host, port, each }) {
   const meet = async () => {
     const s = net.connect({ host, port })
     await new Promise((resolve, reject) => { s.once('connect', resolve); s.once('error', reject) })
-    begin(s)
     if (!each && docs.size === 0) docs.set(0, A.init({ actor }))
+    begin(s)
     await until(same)
   }
   return {
@@ -67,6 +74,7 @@ export async function end({ role, host, port, each }) {
         d.records[id] ??= {}
         for (const [field, value] of Object.entries(values)) d.records[id][field] = asValue(value)
       }))
+      apart.add(n)
       if (socket && !socket.destroyed) say(n)
     },
     async records() {
