@@ -60,10 +60,14 @@ func TestRolledBackStoreBeginsANewIncarnation(t *testing.T) {
 	box, laptop := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "laptop", identity.RoleLaptop, others)
 	box.create(map[string]any{"subject": "Một"})
 	laptop.pull(box)
-	box.close()
-	box.dir = t.TempDir() // the disk is gone; the seeded draw gives the same incarnation
-	box.open()
 	before := box.ownLog(crdt.ClassRecords)
+	box.close()
+	box.dir = t.TempDir() // the disk is gone
+	box.opened--          // and the seeded draw gives the same incarnation
+	box.open()
+	if box.ownLog(crdt.ClassRecords) != before {
+		t.Fatal("the store isn't rolled back to the same name")
+	}
 	box.pull(laptop)
 	if box.ownLog(crdt.ClassRecords) == before {
 		t.Error("it goes on under the name of the log that it has met")
