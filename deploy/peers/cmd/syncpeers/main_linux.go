@@ -1,8 +1,8 @@
 // Command syncpeers measures what meeting costs PouchDB and Automerge: on the lines,
 // with the records and edits, and counted as `vungxa bench sync` does it for the
 // program itself (package linetest: two network namespaces, every IP packet counted).
-// The ends are deploy/peers/sync; each figure is told only after both were found to
-// hold what they should.
+// The ends are deploy/peers/sync; it fails unless both hold in the end what they
+// should.
 package main
 
 import (
