@@ -48,7 +48,6 @@ type Answer struct {
 	Whole   []crdt.Scope // of these the writer's own receipt couldn't be read
 	Unread  int          // items that rest on what isn't held here
 	Asked   []Content    // attachments that the writer lacks, and what it has of them
-	Parted  []crdt.LogID // where logs part is found over a line alone
 	// Wrong: both should hold the same by now, and don't.
 	Wrong bool
 }
@@ -429,13 +428,6 @@ func (s *Session) Answer() Answer {
 	return a
 }
 
-// parted notes a log of which the two hold different branches.
-func (a *alone) parted(log crdt.LogID) {
-	if len(a.answer.Parted) < maxAnswer {
-		a.answer.Parted = append(a.answer.Parted, log)
-	}
-}
-
 // Learned is what is to be remembered of the one that wrote what was read. What was
 // counted over lines stays as it was.
 func (s *Session) Learned() *Memory {
@@ -469,6 +461,6 @@ func (m *Memory) Knows(own []byte) bool { return m.Known && m.Own == hashOf(own)
 func (a Answer) Join(b Answer) Answer {
 	return Answer{
 		Wants: append(slices.Clone(a.Wants), b.Wants...), Refused: append(slices.Clone(a.Refused), b.Refused...), Whole: append(slices.Clone(a.Whole), b.Whole...),
-		Unread: a.Unread + b.Unread, Asked: append(slices.Clone(a.Asked), b.Asked...), Parted: append(slices.Clone(a.Parted), b.Parted...), Wrong: a.Wrong || b.Wrong,
+		Unread: a.Unread + b.Unread, Asked: append(slices.Clone(a.Asked), b.Asked...), Wrong: a.Wrong || b.Wrong,
 	}
 }

@@ -50,9 +50,10 @@ func (s *Session) probe(log crdt.LogID, high uint64) {
 		s.holdBack(log, Refuse(Fork, "log %s", log), 0)
 		return
 	}
-	if s.alone != nil { // nobody answers: it takes a line to find the place
-		s.alone.parted(log)
-		s.holdBack(log, Refuse(Fork, "log %s", log), 0)
+	if s.alone != nil { // nobody answers where it parts: what is held here goes whole
+		p := &s.parting
+		p.begun[log]++
+		s.partsAt(log, 0)
 		return
 	}
 	s.out.plan = nil
