@@ -146,6 +146,10 @@ sim: ## play SEEDS (100) histories from SEED, and a tenth as many on engines
 	@go test -count=1 -timeout 0 -run '^Test(Histories|RecordedLines)$$' -v ./sync/simtest -seed $(SEED) -seeds $(SEEDS)
 	@go test -count=1 -timeout 0 -run '^TestHistories$$' -v ./node/systemtest -seed $(SEED) -sim $$((($(SEEDS) + 9) / 10)) -days 2
 
+fat: ## carry bundles on a real FAT image, and pull it N times (100); needs root, dosfstools, and vfat in the kernel or fusefat
+	@$(WORKSHOP)/fat.sh
+	@go test -count=1 -timeout 0 -run '^TestFAT' -v ./sync/bundle -pulls $(N)
+
 planted: ## plant faults in protocol, replica, engine and store, one at a time, and say who notices
 	@go run ./deploy/cmd/planted -seeds 4 -tests sync/simtest/testdata/planted.txt
 
