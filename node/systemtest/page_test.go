@@ -130,12 +130,19 @@ type record struct {
 	Values    values   `json:"values"`
 	Conflicts []string `json:"conflicts"`
 	Tick      string   `json:"tick"`
+	Carried   []load   `json:"carried"`
 	Cells     map[string]struct {
 		Conflict bool `json:"conflict"`
 		Siblings []struct {
 			Value any `json:"value"`
 		} `json:"siblings"`
 	} `json:"cells"`
+}
+
+// load is what a carrier has on the way.
+type load struct {
+	Name  string `json:"name"`
+	Count int    `json:"count"`
 }
 
 // rank orders ticks.
@@ -196,7 +203,8 @@ type status struct {
 	Peers []peer `json:"peers"`
 
 	Unsent struct {
-		Count int `json:"count"`
+		Count   int    `json:"count"`
+		Carried []load `json:"carried"`
 	} `json:"unsent"`
 }
 
