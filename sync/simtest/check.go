@@ -42,6 +42,7 @@ func (w *World) allScopes() []crdt.Scope { return append(slices.Clone(communes),
 // inspectLog: nobody holds what he isn't certified for, nor anything of those by
 // whom nothing may be believed; and a log is the same everywhere, from its beginning on.
 func (w *World) inspectLog(m *Machine, log crdt.LogID, head crdt.Head) {
+	w.inspectEnded(m, log, head)
 	switch {
 	case !m.covers(log.Scope):
 		w.fail("%s holds %v and isn't certified for its scope", m, log)

@@ -49,7 +49,7 @@ func (w *World) newEnd(c *Contact, m, peer *Machine, line *direction) (*end, err
 	self, theirs := m.store.Self(), peer.store.Self()
 	config := reconcile.Config{
 		Root: rootKey(), Own: self.Certificate, Scopes: m.scopes(), PeerKey: theirs.Claims.PeerKey, Peer: theirs.Claims.Device,
-		Known: self.Directory.Certificate, Window: c.window, Budget: c.budget,
+		Known: self.Directory.Certificate, Window: c.window, Budget: c.budget, Cut: m.ended,
 	}
 	if err := e.recall(&config); err != nil {
 		return nil, err
@@ -207,8 +207,12 @@ func (e *end) act(a reconcile.Action) {
 		salt, err := e.m.store.Salt(a.At.Log, wire.Span(a.At.Seq))
 		e.w.must(e.m, err)
 		e.s.Based(entry, salt)
-	case reconcile.Ingest, reconcile.Keep, reconcile.Stage:
+	case reconcile.Ingest, reconcile.Keep, reconcile.Stage, reconcile.Believe:
 		e.begin(a)
+	case reconcile.Chained:
+		chain, err := e.m.decider().Chain(a.Scope, a.After, a.Max)
+		e.w.must(e.m, err)
+		e.s.Chain(chain)
 	case reconcile.Seek:
 		e.s.Sought(nil)
 	case reconcile.Fetch:
@@ -265,9 +269,11 @@ func (e *end) store(a reconcile.Action) func() {
 			err = e.m.store.Ingest(context.Background(), []*wire.Segment{a.Segment})
 		}
 	case reconcile.Keep:
-		if err = e.certify(a.Certificate); err == nil && a.Receipt != nil {
+		if err = errors.Join(e.certify(a.Certificate), e.keepGroup(a.Group)); err == nil && a.Receipt != nil {
 			err = e.m.store.StoreReceipt(a.Receipt)
 		}
+	case reconcile.Believe:
+		err = e.believe(a)
 	case reconcile.Stage:
 		e.w.must(e.m, e.stage(a.Staged))
 		return e.s.Kept
@@ -297,6 +303,24 @@ func (e *end) certify(cert []byte) error {
 	}
 	_, err := e.m.store.Self().Directory.Add(cert)
 	return err
+}
+
+func (e *end) keepGroup(cert []byte) error {
+	d := e.m.decider()
+	if cert == nil || d == nil {
+		return nil
+	}
+	if _, err := e.m.store.Self().Directory.AddGroup(cert); err != nil {
+		return err
+	}
+	return d.StoreGroup(cert)
+}
+
+func (e *end) believe(a reconcile.Believe) error {
+	if d := e.m.decider(); d != nil {
+		return d.Believe(context.Background(), a)
+	}
+	return reconcile.Refuse(reconcile.Unproven, "checkpoints are not kept here")
 }
 
 // send puts frames on the line, and tells the session when they have left.

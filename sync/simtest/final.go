@@ -91,6 +91,7 @@ func (w *World) cloned(m *Machine) bool { return w.twin != nil && w.twin.id == m
 func (w *World) finally() {
 	w.inspectAll()
 	w.same()
+	w.sameDecisions()
 	for _, proof := range slices.Sorted(maps.Keys(w.saved)) {
 		if w.saved[proof].cloned {
 			continue // under one name with what another machine saved

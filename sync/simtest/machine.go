@@ -37,6 +37,7 @@ type Machine struct {
 	old     []any                    // images of its disk
 	high    map[crdt.LogID]crdt.Head // how far it held each log, since it was last restored
 	spoken  map[crdt.LogID]crdt.Head // what receipts of its own named
+	cut     map[crdt.LogID]uint64    // how far it held logs when it was seen to know that they are cut
 }
 
 func (m *Machine) String() string { return m.name }
@@ -92,8 +93,10 @@ func (m *Machine) holding(scope crdt.Scope) (h reconcile.Holding, err error) {
 	if h.Heads, err = m.store.Heads(scope); err != nil {
 		return h, err
 	}
-	h.Receipts, err = m.store.Receipts(scope)
-	return h, err
+	if h.Receipts, err = m.store.Receipts(scope); err != nil {
+		return h, err
+	}
+	return h, m.decided(scope, &h)
 }
 
 func (m *Machine) sign(scope crdt.Scope, heads []identity.LogHead) error {
@@ -141,7 +144,7 @@ func (w *World) restart(m *Machine, image any, restored bool) {
 	m.store = s
 	m.version++
 	if restored {
-		m.high, m.spoken = map[crdt.LogID]crdt.Head{}, map[crdt.LogID]crdt.Head{}
+		m.high, m.spoken, m.cut = map[crdt.LogID]crdt.Head{}, map[crdt.LogID]crdt.Head{}, map[crdt.LogID]uint64{}
 	}
 	w.inspect(m)
 	w.after(time.Duration(m.draw.Int64N(int64(time.Hour))), func() { m.down = false })
@@ -177,7 +180,7 @@ func (w *World) clone(m *Machine) {
 	t := &Machine{w: w, name: m.name + "'", id: m.id, draw: w.chance(), lost: true, courier: m.courier}
 	t.spec = m.spec
 	t.spec.Rand, t.spec.Now = t.draw, t.clock
-	t.high, t.spoken = map[crdt.LogID]crdt.Head{}, map[crdt.LogID]crdt.Head{}
+	t.high, t.spoken, t.cut = map[crdt.LogID]crdt.Head{}, map[crdt.LogID]crdt.Head{}, map[crdt.LogID]uint64{}
 	if t.store, err = w.maker.Make(t.spec, image, false); !w.must(m, err) {
 		return
 	}

@@ -159,6 +159,9 @@ func (s *memory) State() (crdt.Hash, error) {
 			return crdt.Hash{}, err
 		}
 		for _, log := range s.logs(scope) {
+			if _, cut := s.Ended(log); cut {
+				continue // what came before the cut was known is kept, and shown to nobody
+			}
 			fmt.Fprintf(h, "%v %v %v\n", log, heads[log].Seq, heads[log].Hash)
 		}
 	}

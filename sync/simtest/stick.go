@@ -82,7 +82,7 @@ func (w *World) desk(s *stick, p *power) (err error) {
 	self := p.Self()
 	r, err := replica.New(replica.Config{
 		Root: rootKey(), Certificate: self.Certificate, Directory: self.Directory, Scopes: m.scopes(),
-		Log: p, Ingest: p.Ingest, Sign: p.Sign, Hear: deaf{}, Notes: p, Now: m.clock, Rand: rand.NewChaCha8([32]byte{}), // for calls, of which there are none
+		Log: p, Ingest: p.Ingest, Sign: p.Sign, Checkpoints: p.checkpoints(), Cut: m.ended, Hear: deaf{}, Notes: p, Now: m.clock, Rand: rand.NewChaCha8([32]byte{}), // for calls, of which there are none
 	})
 	if err != nil {
 		return err
@@ -131,12 +131,14 @@ func (w *World) order(m *Machine, readers []crdt.Device, took bundle.Imported) b
 	return o
 }
 
-// readers are those that the machine knows, and shares all scopes of the first with.
+// readers are those that the machine knows, and shares all scopes of the first with; but
+// for one that it knows to be cut.
 func (w *World) readers(m *Machine, self Self) (to []crdt.Device) {
 	var shared []crdt.Scope
 	for _, c := range self.Directory.All() {
 		both := slices.DeleteFunc(slices.Clone(m.scopes()), func(s crdt.Scope) bool { return !c.Covers(s) })
-		if c.Device == m.id || c.HPKEKey == nil || len(both) == 0 || shared != nil && !slices.Equal(shared, both) {
+		_, cut := m.ended(crdt.LogID{Device: c.Device, Scope: communes[0], Class: crdt.ClassRecords})
+		if cut || c.Device == m.id || c.HPKEKey == nil || len(both) == 0 || shared != nil && !slices.Equal(shared, both) {
 			continue
 		}
 		shared, to = both, append(to, c.Device)

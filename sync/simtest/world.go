@@ -31,6 +31,7 @@ type Result struct {
 	Saves, Contacts, Crashes, Restores, Clones, Attacks int
 	Frames, Bytes                                       int
 	Floods, Overwrites                                  int               // attacks by amount, entries that supersede what is yet to come
+	Decisions                                           int               // checkpoints
 	Least                                               int               // Saves of a node on a day
 	Visits, Taken, Carried                              int               // of sticks to desks, bundles taken in there, bytes on them
 	Rounds                                              int               // of contacts until all held the same
@@ -38,8 +39,8 @@ type Result struct {
 }
 
 func (r Result) String() string {
-	return fmt.Sprintf("%d saves (at least %d a node a day), %d contacts, %d crashes, %d restored disks, %d clones, %d attacks (%d floods, %d entries that overwrite what comes), %d frames, %d bytes, %d sticks at desks with %d bundles taken in and %d bytes, same after %d rounds",
-		r.Saves, r.Least, r.Contacts, r.Crashes, r.Restores, r.Clones, r.Attacks, r.Floods, r.Overwrites, r.Frames, r.Bytes, r.Visits, r.Taken, r.Carried, r.Rounds)
+	return fmt.Sprintf("%d saves (at least %d a node a day), %d contacts, %d crashes, %d restored disks, %d clones, %d attacks (%d floods, %d entries that overwrite what comes), %d checkpoints, %d frames, %d bytes, %d sticks at desks with %d bundles taken in and %d bytes, same after %d rounds",
+		r.Saves, r.Least, r.Contacts, r.Crashes, r.Restores, r.Clones, r.Attacks, r.Floods, r.Overwrites, r.Decisions, r.Frames, r.Bytes, r.Visits, r.Taken, r.Carried, r.Rounds)
 }
 
 // World is a history while it runs.
@@ -60,6 +61,8 @@ type World struct {
 	stranger *memlog.Node // of another authority
 	roads    []road
 	sticks   []*stick
+	province *memlog.Province // the group that decides; nil: nothing was decided
+	revoked  bool             // the thief
 	peaceful bool
 
 	saved    map[string]save                     // what was acknowledged
@@ -179,7 +182,7 @@ func (w *World) people() {
 }
 
 func (w *World) machine(name string, role identity.Role, scopes ...crdt.Scope) *Machine {
-	m := &Machine{w: w, name: name, draw: w.chance(), high: map[crdt.LogID]crdt.Head{}, spoken: map[crdt.LogID]crdt.Head{}}
+	m := &Machine{w: w, name: name, draw: w.chance(), high: map[crdt.LogID]crdt.Head{}, spoken: map[crdt.LogID]crdt.Head{}, cut: map[crdt.LogID]uint64{}}
 	m.spec = Spec{Name: name, Role: role, Scopes: scopes, Now: m.clock, Rand: m.draw}
 	if w.draw.IntN(3) == 0 {
 		m.skew = time.Duration(w.draw.Int64N(int64(2*time.Hour))) - time.Hour
@@ -215,6 +218,7 @@ func (w *World) plan() {
 		}
 		w.planAttacks(d)
 		w.planSticks(d)
+		w.planDecisions(d)
 		w.at(time.Duration(d+1)*day-1, w.inspectAll)
 	}
 }

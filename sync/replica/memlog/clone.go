@@ -39,5 +39,20 @@ func (n *Node) Clone(root ed25519.PublicKey) (*Node, error) {
 			return nil, err
 		}
 	}
+	for _, scope := range n.Claims.Scopes {
+		if cert := n.Directory.GroupCertificate(scope); cert != nil {
+			if _, err := c.Directory.AddGroup(cert); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for scope, d := range n.decisions {
+		again := c.deciding(scope)
+		again.said = *d.said.Clone()
+		for hash, signed := range d.all {
+			copied := *signed
+			again.all[hash] = &copied
+		}
+	}
 	return c, nil
 }
