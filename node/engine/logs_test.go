@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
@@ -78,6 +79,30 @@ func TestRolledBackStoreBeginsANewIncarnation(t *testing.T) {
 		if n := p.search(Query{}).Total; n != 2 {
 			t.Errorf("%s: %d records; want 2", name, n)
 		}
+	}
+}
+
+// What is written after something that came is stamped after it, though this clock is slow.
+func TestWhatComesMovesTheClock(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, laptop := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "laptop", identity.RoleLaptop, others)
+	laptop.now = box.now.Add(4 * time.Minute)
+	laptop.create(map[string]any{"subject": "Một"})
+	box.pull(laptop)
+	box.create(map[string]any{"subject": "Hai"})
+	stamp := func(p *peer) crdt.Stamp {
+		raw, err := p.Entry(p.ownLog(crdt.ClassRecords), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entry, err := wire.DecodeEntry(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return entry.Stamp
+	}
+	if before, after := stamp(laptop), stamp(box); after <= before {
+		t.Errorf("stamped %d after an entry of %d came", after, before)
 	}
 }
 
