@@ -88,10 +88,14 @@ func (s *engineStore) open() error {
 		return err
 	}
 	err = s.store.View(func(tx *store.Tx) error {
-		return tx.Locals("certificate", func(_ string, cert []byte) error {
+		err := tx.Locals("certificate", func(_ string, cert []byte) error {
 			_, err := s.card.Directory.Add(cert)
 			return err
 		})
+		return errors.Join(err, tx.Locals(engine.KindGroup, func(_ string, cert []byte) error {
+			_, err := s.card.Directory.AddGroup(cert)
+			return err
+		}))
 	})
 	if err != nil {
 		return err
