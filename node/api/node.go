@@ -25,6 +25,7 @@ type Info struct {
 
 	Protection Protection
 	Damage     Damage
+	Checking   Checking
 }
 
 // Stuck is a log that a peer doesn't take, and why.
@@ -40,6 +41,10 @@ type Damage struct {
 	ReadOnly bool // nobody knows how far it goes, so nothing is saved
 	SinceMS  *int64
 }
+
+// Checking is how far the store is held to its digests, behind the answers: what no answer
+// has needed yet.
+type Checking struct{ Left, Total int64 } // bytes; 0 left: all is
 
 // Protection is what protects the node's disk when it is stolen.
 type Protection struct {
@@ -84,6 +89,7 @@ type nodeAnswer struct {
 
 	Protection protection `json:"protection"`
 	Damage     damage     `json:"damage"`
+	Checking   checking   `json:"checking"`
 	Views      list[view] `json:"views" doc:"What is computed from the records, and how far it is."`
 }
 
@@ -113,6 +119,11 @@ type damage struct {
 	Count    int    `json:"count" doc:"Places in the store that aren't as they were written."`
 	ReadOnly bool   `json:"read_only" doc:"Nobody knows how far the damage goes: nothing is saved until the store is repaired."`
 	SinceMS  *int64 `json:"since_ms"`
+}
+
+type checking struct {
+	Left  int64 `json:"left" doc:"Bytes of the store that are still to be compared with their digests since the start; 0: all of it is as it was written, or told as damage. Answers rest on what was compared."`
+	Total int64 `json:"total" doc:"Of how many, while any are left."`
 }
 
 type protection struct {
@@ -211,6 +222,7 @@ func (s *server) node(context.Context, *struct{}) (*nodeOutput, error) {
 		NowMS: s.Now().UnixMilli(), Peers: i.Peers, Unsent: waiting,
 		Protection: protection{i.Protection.Class, labelOf(i.Protection.Says), i.Protection.Damaged, i.Protection.Rotating},
 		Damage:     damage(i.Damage),
+		Checking:   checking(i.Checking),
 		Views:      views,
 	}}, nil
 }

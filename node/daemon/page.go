@@ -164,6 +164,7 @@ func (d *Daemon) Info() api.Info {
 	if commune := d.self.config.Commune; commune != nil {
 		info.Commune = &api.Commune{Code: commune.Code, Name: commune.Name}
 	}
+	info.Checking.Left, info.Checking.Total = d.store.Checking()
 	for _, s := range d.replica.Peers() {
 		other, _ := d.self.directory.ByDevice(s.Device)
 		peer := api.Peer{

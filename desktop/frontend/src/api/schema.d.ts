@@ -405,6 +405,18 @@ export interface components {
             /** @description Of the record that the form was opened on: what came since is not overwritten. */
             version: string;
         };
+        Checking: {
+            /**
+             * Format: int64
+             * @description Bytes of the store that are still to be compared with their digests since the start; 0: all of it is as it was written, or told as damage. Answers rest on what was compared.
+             */
+            left: number;
+            /**
+             * Format: int64
+             * @description Of how many, while any are left.
+             */
+            total: number;
+        };
         CodeItem: {
             code: string;
             label: components["schemas"]["Label"];
@@ -719,6 +731,7 @@ export interface components {
             since_ms: number;
         };
         Node: {
+            checking: components["schemas"]["Checking"];
             commune: components["schemas"]["Commune"] | null;
             damage: components["schemas"]["Damage"];
             demo: boolean;

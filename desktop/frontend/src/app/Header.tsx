@@ -3,6 +3,7 @@ import { Button, Menu } from '@mantine/core'
 import { useNode } from '../api/queries'
 import type { NodeState } from '../api/types'
 import { useWords } from '../i18n'
+import { Checking } from '../node/Checking'
 import { Damage } from '../node/Damage'
 import { InboxLink } from '../inbox/InboxLink'
 import { Lines } from '../node/Lines'
@@ -27,6 +28,7 @@ export function Header() {
       <InboxLink />
       {node !== undefined && <Views views={node.views} />}
       {node !== undefined && <Damage damage={node.damage} />}
+      {node !== undefined && <Checking checking={node.checking} />}
       {node !== undefined && <Protection protection={node.protection} />}
       <LanguageSwitch />
       <OfficerMenu />

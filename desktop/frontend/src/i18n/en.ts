@@ -44,6 +44,10 @@ export const en: typeof vi = {
     known: 'the rest is right; see vungxa verify',
     readOnly: 'read only; run vungxa repair',
   },
+  checking: {
+    title: 'The store is being checked: {{done}} %',
+    left: '{{left}} of {{total}} MB left; work as usual',
+  },
   protection: {
     title: 'Disk key',
     damaged: 'The key file is damaged: tell the administrator (vungxa keys list).',

@@ -42,6 +42,10 @@ export const vi = {
     known: 'chỗ khác vẫn đúng; xem vungxa verify',
     readOnly: 'chỉ còn xem; hãy chạy vungxa repair',
   },
+  checking: {
+    title: 'Đang kiểm tra kho dữ liệu: {{done}} %',
+    left: 'còn {{left}}/{{total}} MB; vẫn làm việc bình thường',
+  },
   protection: {
     title: 'Khóa đĩa',
     damaged: 'Tệp khóa có chỗ hỏng: hãy báo người quản trị (vungxa keys list).',

@@ -5,6 +5,7 @@ import type { Peer } from '../api/types'
 import { nodeState } from '../testing/pack'
 import { draw, fakeApi } from '../testing/render'
 import { DemoPage } from './DemoPage'
+import { Checking } from './Checking'
 import { Damage } from './Damage'
 import { Lines } from './Lines'
 import { Protection } from './Protection'
@@ -73,6 +74,14 @@ it('says that the store is damaged, and nothing when it is whole', async () => {
   expect(screen.getByText('chỉ còn xem; hãy chạy vungxa repair')).toBeDefined()
   await draw(<Damage damage={{ count: 0, read_only: false, since_ms: null }} />)
   expect(screen.queryByText('Kho dữ liệu có 0 chỗ hỏng')).toBeNull()
+})
+
+it('says that the store is being checked and how far, and nothing when it is', async () => {
+  await draw(<Checking checking={{ left: 300_000_000, total: 1_200_000_000 }} />)
+  expect(screen.getByText('Đang kiểm tra kho dữ liệu: 75 %')).toBeDefined()
+  expect(screen.getByText(/còn 300\/1\.?200 MB/)).toBeDefined()
+  await draw(<Checking checking={{ left: 0, total: 1_200_000_000 }} />)
+  expect(screen.queryByText('Đang kiểm tra kho dữ liệu: 100 %')).toBeNull()
 })
 
 it('says that a view is being computed anew, and nothing when all are ready', async () => {

@@ -113,6 +113,7 @@ export const nodeState: NodeState = {
   unsent: { count: 0, oldest_ms: null, carried: [] },
   protection: { class: 'password', says: { vi: 'Mật khẩu mở kho.', en: 'A password opens the store.' }, damaged: false, rotating: false },
   damage: { count: 0, read_only: false, since_ms: null },
+  checking: { left: 0, total: 0 },
   views: [],
 }
 
