@@ -20,7 +20,15 @@ var lapsedSaves = flag.Int("lapsed.saves", 300, "saves of the device that comes 
 // deleted, and compacted below a floor that the laptop never acknowledged: it had lapsed.
 // In every inbox are the true conflicts, and nothing else; nothing that either saved is
 // missing, and nothing that was deleted is there again.
+// So it is whether it meets the province first, or the box, which no longer has what the
+// laptop lacks.
 func TestALapsedDeviceComesBack(t *testing.T) {
+	for name, boxFirst := range map[string]bool{"province first": false, "box first": true} {
+		t.Run(name, func(t *testing.T) { comeBack(t, boxFirst) })
+	}
+}
+
+func comeBack(t *testing.T, boxFirst bool) {
 	const shared, disputed, deleted, forgotten = 40, 7, 4, 3
 	others := map[crdt.Device]identity.Role{}
 	w := newTown(t)
@@ -73,8 +81,20 @@ func TestALapsedDeviceComesBack(t *testing.T) {
 	if n := box.compact(); n == 0 {
 		t.Fatal("the office has compacted nothing")
 	}
+	if boxFirst {
+		laptop.checkpoint(floor) // what is decided goes first on every line
+		w.partly = true
+		bytes := w.meet(laptop, box, toTheEnd)
+		w.partly = false
+		if n, want := box.search(Query{}).Total, shared-deleted-forgotten+made; n != want {
+			t.Errorf("after the first meeting the box shows %d records; want %d", n, want)
+		}
+		t.Logf("at the box first: %d bytes up, %d down", bytes[0], bytes[1])
+	}
 	bytes := w.meet(laptop, hub, toTheEnd) // it holds what the office has dropped
-	laptop.checkpoint(floor)
+	if !boxFirst {
+		laptop.checkpoint(floor)
+	}
 	for _, line := range [][2]*townsman{{laptop, box}, {box, hub}, {laptop, hub}} {
 		w.meet(line[0], line[1], toTheEnd)
 	}

@@ -22,6 +22,7 @@ type town struct {
 	t         *testing.T
 	authority ed25519.PrivateKey
 	nodes     []*townsman
+	partly    bool // meetings may end with a log held back: one has compacted what the other lacks
 }
 
 // townsman is an engine with what its device says of itself, and what it remembers of
@@ -158,7 +159,7 @@ func (w *town) meet(a, b *townsman, frames int) (sent [2]int) {
 			w.t.Fatal(err)
 		}
 	}
-	if frames > 0 && (!x.s.Met() || !y.s.Met() || x.s.HeldCount()+y.s.HeldCount() > 0) {
+	if frames > 0 && !w.partly && (!x.s.Met() || !y.s.Met() || x.s.HeldCount()+y.s.HeldCount() > 0) {
 		w.t.Fatalf("%s and %s don't know that they hold the same: %v, %v; held back %v, %v",
 			a.place, b.place, x.s.Met(), y.s.Met(), x.s.HeldBack(), y.s.HeldBack())
 	}
