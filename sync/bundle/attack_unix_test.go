@@ -5,7 +5,6 @@ package bundle_test
 import (
 	"bytes"
 	"crypto/ecdh"
-	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -282,41 +281,4 @@ func TestSize(t *testing.T) {
 			t.Errorf("for %d readers %d bytes", i+1, n)
 		}
 	}
-}
-
-// Whatever is read, is told apart without a panic, and costs memory by its length.
-func FuzzOpen(f *testing.F) {
-	key := keyOf(f, "hub")
-	n := newDesk(f, "hub", identity.RoleHub)
-	office := newDesk(f, "laptop", identity.RoleLaptop)
-	_, err := n.Directory.Add(office.Certificate)
-	must(f, err)
-	wrote := &bundle.Content{By: office.Claims.Device, Scopes: []crdt.Scope{scope}, Messages: [][]byte{{0x81, 0}}}
-	raw, err := bundle.Seal(wrote, []*ecdh.PublicKey{key.PublicKey(), keyOf(f, "x").PublicKey()}, office.sign)
-	must(f, err)
-	f.Add(raw)
-	f.Add(raw[:50])
-	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := bundle.Parse(b)
-		if err != nil {
-			return
-		}
-		if int(binary.BigEndian.Uint32(b[5:])) > len(b) {
-			t.Fatal("parsed with its end missing")
-		}
-		c, err := s.Open(key, n.Directory)
-		if err != nil {
-			return
-		}
-		// The fuzzer's other processes have sealed the same with chance of their own.
-		if c.By != wrote.By || !slices.Equal(c.Scopes, wrote.Scopes) || !slices.EqualFunc(c.Messages, wrote.Messages, bytes.Equal) {
-			t.Fatalf("opened what nobody wrote: %+v", c)
-		}
-	})
-}
-
-// What a body decodes to is what it encodes from.
-func FuzzBody(f *testing.F) {
-	f.Add([]byte{0x89, 1})
-	f.Fuzz(func(t *testing.T, b []byte) { bundle.DecodeBody(b) })
 }

@@ -45,3 +45,12 @@ func DecodeBody(b []byte) {
 		panic("read, and written differently")
 	}
 }
+
+// Body is what a bundle has inside before it is signed, and SealBody signs and seals
+// anything as that.
+func Body(c *Content) ([]byte, error) { return c.body() }
+
+// SealBody is for what no writer of this program writes.
+func SealBody(b []byte, readers []*ecdh.PublicKey, sign func([]byte) []byte) ([]byte, error) {
+	return sealBody(b, readers, sign)
+}

@@ -87,20 +87,28 @@ func Seal(c *Content, readers []*ecdh.PublicKey, sign func([]byte) []byte) ([]by
 	if len(readers) == 0 || len(readers) > MaxReaders {
 		return nil, fmt.Errorf("bundle for %d readers; at most %d", len(readers), MaxReaders)
 	}
-	b, err := wire.Marshal(body{
-		Format: format, By: c.By, Certificate: notNil(c.Certificate), Counter: c.Counter, Part: c.Part, Last: flag(c.Last), Entries: c.Entries, Scopes: c.Scopes, Messages: c.Messages,
-	})
+	b, err := c.body()
 	if err != nil {
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
 	if len(b) > maxBody {
 		return nil, fmt.Errorf("bundle of %d bytes; at most %d", len(b), maxBody)
 	}
+	return sealBody(b, readers, sign)
+}
+
+func (c *Content) body() ([]byte, error) {
+	return wire.Marshal(body{
+		Format: format, By: c.By, Certificate: notNil(c.Certificate), Counter: c.Counter, Part: c.Part, Last: flag(c.Last), Entries: c.Entries, Scopes: c.Scopes, Messages: c.Messages,
+	})
+}
+
+func sealBody(b []byte, readers []*ecdh.PublicKey, sign func([]byte) []byte) ([]byte, error) {
 	head, key, err := sealHead(readers, len(b)+minCipher)
 	if err != nil {
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
-	plain := append(b, sign(signed(head, b))...)
+	plain := append(bytes.Clone(b), sign(signed(head, b))...)
 	return key.Seal(head, make([]byte, key.NonceSize()), plain, head), nil
 }
 
