@@ -326,6 +326,12 @@ var declines = []attempt{
 		save(b, b.laptop, crdt.ClassRecords, 1)
 		b.sendReceipt(b.receipt(b.laptop, nil))
 	}},
+	{"a segment above a gap", 0, func(b *bench) { // what is missing is asked for
+		b.greet()
+		b.laptop.SegmentEntries = 1
+		save(b, b.laptop, crdt.ClassRecords, 2)
+		b.sendSegment(b.segment(b.laptop, 3, nil))
+	}},
 	{"a receipt for more than is held, with the hash of what is", 0, func(b *bench) {
 		b.greet()
 		b.sendReceipt(b.receipt(b.laptop, func(r *identity.Receipt) { r.Heads[0].Head.Seq++ }))
