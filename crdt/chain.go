@@ -54,7 +54,7 @@ func (a *Authority) Apply(c *Checkpoint, hash Hash) error {
 		return err
 	}
 	l := &link{Checkpoint: c, hash: hash, prev: prev}
-	if c.At.Compare(a.Newest) < 0 && len(a.chain) > 0 {
+	if c.At.Compare(a.Newest) < 0 {
 		a.void = append(a.void, l)
 		return nil
 	}
