@@ -111,6 +111,19 @@ func TestAStartOnAFullDiskOwesWhatWasCutOff(t *testing.T) {
 				}
 			}
 		}},
+		{"a compaction", func(map[crdt.Device]identity.Role) func(*peer) func() error {
+			return func(box *peer) func() error {
+				id := box.create(map[string]any{"subject": "Việc"})
+				for i := range compactEntries + 1 {
+					box.edit(id, "", map[string]any{"note": fmt.Sprint(i)})
+				}
+				box.checkpoint((&province{}).floor(box))
+				return func() error {
+					_, err := box.compactUntil(context.Background(), nil, func(*crdt.Authority) int64 { return testNow.UnixMilli() })
+					return err
+				}
+			}
+		}},
 		{"an order to erase", func(map[crdt.Device]identity.Role) func(*peer) func() error {
 			return func(box *peer) func() error {
 				id := box.create(map[string]any{"subject": "Việc", "note": idNumber})
