@@ -60,7 +60,8 @@ func (w *World) planDecisions(d int) {
 	}
 }
 
-// renew lets other members decide from now on.
+// renew lets another group decide from now on. It signs at once: what the former one has
+// signed is believed below what this one has.
 func (w *World) renew() {
 	switch {
 	case w.hub.down:
@@ -68,6 +69,8 @@ func (w *World) renew() {
 		w.announce(memlog.NewProvince(1, 3, communes[0]))
 	default:
 		w.announce(w.province.Renew(w.province.Group.Epoch + 1))
+		w.decide(crdt.Checkpoint{})
+		w.note("group %d decides", w.province.Group.Epoch)
 	}
 }
 
@@ -97,7 +100,7 @@ func (w *World) decide(c crdt.Checkpoint) {
 
 // revoke ends all logs of the thief where the province holds them.
 func (w *World) revoke() {
-	if w.hub.down || w.revoked {
+	if w.hub.down || w.Cuts > 0 {
 		return
 	}
 	heads, err := w.hub.store.Heads(communes[0])
@@ -111,7 +114,7 @@ func (w *World) revoke() {
 		}
 	}
 	w.note("the thief is cut, in %d logs", len(cut.Logs))
-	w.revoked = true
+	w.Cuts++
 	w.decide(crdt.Checkpoint{Cuts: []crdt.Cut{cut}})
 }
 

@@ -31,7 +31,7 @@ type Result struct {
 	Saves, Contacts, Crashes, Restores, Clones, Attacks int
 	Frames, Bytes                                       int
 	Floods, Overwrites                                  int               // attacks by amount, entries that supersede what is yet to come
-	Decisions                                           int               // checkpoints
+	Decisions, Cuts                                     int               // checkpoints, and those that cut the thief
 	Least                                               int               // Saves of a node on a day
 	Visits, Taken, Carried                              int               // of sticks to desks, bundles taken in there, bytes on them
 	Rounds                                              int               // of contacts until all held the same
@@ -39,8 +39,8 @@ type Result struct {
 }
 
 func (r Result) String() string {
-	return fmt.Sprintf("%d saves (at least %d a node a day), %d contacts, %d crashes, %d restored disks, %d clones, %d attacks (%d floods, %d entries that overwrite what comes), %d checkpoints, %d frames, %d bytes, %d sticks at desks with %d bundles taken in and %d bytes, same after %d rounds",
-		r.Saves, r.Least, r.Contacts, r.Crashes, r.Restores, r.Clones, r.Attacks, r.Floods, r.Overwrites, r.Decisions, r.Frames, r.Bytes, r.Visits, r.Taken, r.Carried, r.Rounds)
+	return fmt.Sprintf("%d saves (at least %d a node a day), %d contacts, %d crashes, %d restored disks, %d clones, %d attacks (%d floods, %d entries that overwrite what comes), %d checkpoints (%d cuts), %d frames, %d bytes, %d sticks at desks with %d bundles taken in and %d bytes, same after %d rounds",
+		r.Saves, r.Least, r.Contacts, r.Crashes, r.Restores, r.Clones, r.Attacks, r.Floods, r.Overwrites, r.Decisions, r.Cuts, r.Frames, r.Bytes, r.Visits, r.Taken, r.Carried, r.Rounds)
 }
 
 // World is a history while it runs.
@@ -62,7 +62,6 @@ type World struct {
 	roads    []road
 	sticks   []*stick
 	province *memlog.Province // the group that decides; nil: nothing was decided
-	revoked  bool             // the thief
 	peaceful bool
 
 	saved    map[string]save                     // what was acknowledged
