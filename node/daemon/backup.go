@@ -84,6 +84,8 @@ const (
 	backupPeerKey  = "peer-key"
 	backupNoiseKey = "noise-key" // these two where the certificate has them
 	backupHPKEKey  = "hpke-key"
+
+	backupNoiseBefore = "noise-key-before" // once there was another
 )
 
 // files are the files that make a directory this node.

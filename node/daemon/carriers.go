@@ -41,8 +41,12 @@ func (d *Daemon) listenThin() (err error) {
 		d.opts.Log.Warn("no thin link: this device's certificate has no key for it; certify the device anew")
 		return nil
 	}
+	keys := []*ecdh.PrivateKey{d.self.keys.Noise}
+	if d.self.keys.NoiseBefore != nil {
+		keys = append(keys, d.self.keys.NoiseBefore)
+	}
 	d.thin, err = thin.NewHost(thin.HostConfig{
-		Keys: []*ecdh.PrivateKey{d.self.keys.Noise}, Directory: d.self.directory, Listen: d.self.config.Thin, MaxLines: maxPeers,
+		Keys: keys, Directory: d.self.directory, Listen: d.self.config.Thin, MaxLines: maxPeers,
 		Now: d.opts.Now, Rand: d.opts.Rand,
 	})
 	if errors.Is(err, thin.ErrPortTaken) {

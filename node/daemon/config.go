@@ -84,6 +84,7 @@ const (
 	filePeerKey     = "peer-key.sealed"
 	fileNoiseKey    = "noise-key.sealed" // these two where the certificate has them
 	fileHPKEKey     = "hpke-key.sealed"
+	fileNoiseBefore = "noise-key-before.sealed" // once there was another
 	dirCertificates = "certificates"
 	dirStore        = "store"
 	dirRaft         = "raft"

@@ -7,6 +7,7 @@ import (
 	"github.com/vungxa/vungxa/crdt"
 	"github.com/vungxa/vungxa/crdt/wire"
 	"github.com/vungxa/vungxa/node/store"
+	"github.com/vungxa/vungxa/sync/identity"
 	"github.com/vungxa/vungxa/sync/reconcile"
 	"github.com/vungxa/vungxa/sync/replica"
 )
@@ -67,3 +68,12 @@ func (d *Daemon) WithRoom() error {
 
 // Ready waits until the hub leads.
 func (d *Daemon) Ready(ctx context.Context) error { return d.hub.Ready(ctx) }
+
+// OnRenewalStep sets what is told of every step of Renew.
+func OnRenewalStep(f func(string)) { renewalStep = f }
+
+// ThinAddr is where the node's thin link listens.
+func (d *Daemon) ThinAddr() string { return d.thin.Addr() }
+
+// ClaimsOf are the node's own.
+func (d *Daemon) ClaimsOf() identity.Claims { return d.self.claims }

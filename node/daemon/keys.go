@@ -4,7 +4,9 @@ import (
 	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -58,6 +60,9 @@ func keyFiles(k Keys) map[string]any {
 	if k.HPKE != nil {
 		files[fileHPKEKey] = k.HPKE
 	}
+	if k.NoiseBefore != nil {
+		files[fileNoiseBefore] = k.NoiseBefore
+	}
 	return files
 }
 
@@ -70,7 +75,7 @@ func readKeys(dir string, claims *identity.Claims, store keyring.Keys) (k Keys, 
 		return k, err
 	}
 	if claims.NoiseKey != nil {
-		if k.Noise, err = readKey[*ecdh.PrivateKey](dir, fileNoiseKey, store); err != nil {
+		if err = readNoise(&k, dir, claims, store); err != nil {
 			return k, err
 		}
 	}
@@ -78,6 +83,22 @@ func readKeys(dir string, claims *identity.Claims, store keyring.Keys) (k Keys, 
 		k.HPKE, err = readKey[*ecdh.PrivateKey](dir, fileHPKEKey, store)
 	}
 	return k, err
+}
+
+// readNoise reads the thin link's key and the one before it. The certificate says which
+// is which: a renewal that stopped half way has written the keys and not yet that.
+func readNoise(k *Keys, dir string, claims *identity.Claims, store keyring.Keys) (err error) {
+	if k.Noise, err = readKey[*ecdh.PrivateKey](dir, fileNoiseKey, store); err != nil {
+		return err
+	}
+	k.NoiseBefore, err = readKey[*ecdh.PrivateKey](dir, fileNoiseBefore, store)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && k.NoiseBefore.PublicKey().Equal(claims.NoiseKey) {
+		k.Noise, k.NoiseBefore = k.NoiseBefore, k.Noise
+	}
+	return err
 }
 
 func readKey[K any](dir, file string, store keyring.Keys) (key K, err error) {

@@ -382,6 +382,11 @@ func (n nodeFiles) keys() (k Keys, err error) {
 			return k, fmt.Errorf("the device's key for the thin link: %w", err)
 		}
 	}
+	if der, ok := n[backupNoiseBefore]; ok {
+		if k.NoiseBefore, err = parseKey[*ecdh.PrivateKey](der); err != nil {
+			return k, fmt.Errorf("the device's former key for the thin link: %w", err)
+		}
+	}
 	if der, ok := n[backupHPKEKey]; ok {
 		if k.HPKE, err = parseKey[*ecdh.PrivateKey](der); err != nil {
 			return k, fmt.Errorf("the device's key for bundles: %w", err)

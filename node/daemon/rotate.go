@@ -35,7 +35,7 @@ const (
 )
 
 // underTheKey are the names in a node's directory whose content the data key opens.
-var underTheKey = []string{dirStore, dirAttachments, dirRaft, fileSealKey, filePeerKey, fileNoiseKey, fileHPKEKey}
+var underTheKey = []string{dirStore, dirAttachments, dirRaft, fileSealKey, filePeerKey, fileNoiseKey, fileNoiseBefore, fileHPKEKey}
 
 // rotationStep is told of every step; tests are killed in it.
 var rotationStep = func(string) {}

@@ -88,6 +88,10 @@ type Keys struct {
 	Peer  ed25519.PrivateKey
 	Noise *ecdh.PrivateKey
 	HPKE  *ecdh.PrivateKey
+
+	// NoiseBefore is the key that the certificate before this one named; nil: none. Who
+	// holds that certificate still calls the device by it.
+	NoiseBefore *ecdh.PrivateKey
 }
 
 // NewKeys draws all keys from rand, which must be cryptographically random.
