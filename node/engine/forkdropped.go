@@ -26,7 +26,7 @@ func (f *forks) hashHeld(tx *store.Tx, l store.Log, seq uint64) (hash crdt.Hash,
 	return hash, err == nil, err
 }
 
-// named is how far what lies under a log's own name has that name for good: below
+// namedForGood is how far what lies under a log's own name has that name for good: below
 // where it parts first, and beyond that as far as the hub has committed it. A branch that lies
 // beside it is never compacted: what the floor has passed under the log's name, it
 // has passed of the other history.
