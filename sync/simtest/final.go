@@ -73,8 +73,6 @@ func (w *World) round() bool {
 		switch {
 		case c.over:
 			quiet = false
-		case w.twin != nil: // two sign under one name, and each has said other things
-			quiet = quiet && c.items() == 0
 		case !met || c.a.frames+c.b.frames > 2:
 			w.note("%s and %s don't rest yet: met %v, %d frames", r.a, r.b, met, c.a.frames+c.b.frames)
 			quiet = false
@@ -85,19 +83,14 @@ func (w *World) round() bool {
 	return quiet
 }
 
-func (w *World) cloned(m *Machine) bool { return w.twin != nil && w.twin.id == m.id }
-
 // finally checks what must hold once everyone has been left in peace.
 func (w *World) finally() {
 	w.inspectAll()
 	w.same()
 	w.sameDecisions()
 	for _, proof := range slices.Sorted(maps.Keys(w.saved)) {
-		if w.saved[proof].cloned {
-			continue // under one name with what another machine saved
-		}
 		for _, m := range w.machines {
-			if m.evil || w.cloned(m) || !m.covers(w.saved[proof].scope) {
+			if m.evil || !m.covers(w.saved[proof]) {
 				continue
 			}
 			if err := m.store.Holds(proof); err != nil {
@@ -107,7 +100,7 @@ func (w *World) finally() {
 		}
 	}
 	for _, m := range w.machines {
-		if !m.evil && !w.cloned(m) {
+		if !m.evil {
 			w.received(m)
 			w.must(m, m.store.Sound())
 		}
@@ -119,7 +112,7 @@ func (w *World) finally() {
 func (w *World) same() {
 	states := map[string]crdt.Hash{}
 	for _, m := range w.machines {
-		if m.evil || w.cloned(m) {
+		if m.evil {
 			continue
 		}
 		state, err := m.store.State()

@@ -212,7 +212,7 @@ func (w *World) keepImage(m *Machine) {
 func (w *World) forgive(m *Machine) {
 	for _, proof := range slices.Sorted(maps.Keys(w.saved)) {
 		elsewhere := slices.ContainsFunc(w.machines, func(o *Machine) bool {
-			return o != m && !o.evil && o.covers(w.saved[proof].scope) && o.store.Holds(proof) == nil
+			return o != m && !o.evil && o.covers(w.saved[proof]) && o.store.Holds(proof) == nil
 		})
 		if !elsewhere && m.store.Holds(proof) == nil {
 			delete(w.saved, proof)

@@ -64,7 +64,7 @@ type World struct {
 	province *memlog.Province // the group that decides; nil: nothing was decided
 	peaceful bool
 
-	saved    map[string]save                     // what was acknowledged
+	saved    map[string]crdt.Scope               // what was acknowledged, by its proof
 	seen     map[crdt.LogID]map[uint64]crdt.Hash // of logs, as they were first met
 	forked   map[crdt.Device]bool                // devices that may have two histories
 	poison   map[crdt.Device]bool                // of which nobody may hold anything
@@ -95,7 +95,7 @@ func Run(o Options) (Result, error) {
 	}
 	w := &World{
 		o: o, maker: o.Maker, draw: rand.New(rand.NewPCG(o.Seed, 4)), start: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), hash: sha256.New(),
-		saved: map[string]save{}, seen: map[crdt.LogID]map[uint64]crdt.Hash{}, forked: map[crdt.Device]bool{}, poison: map[crdt.Device]bool{},
+		saved: map[string]crdt.Scope{}, seen: map[crdt.LogID]map[uint64]crdt.Hash{}, forked: map[crdt.Device]bool{}, poison: map[crdt.Device]bool{},
 	}
 	if w.maker == nil {
 		w.maker = Memory{}
@@ -280,18 +280,12 @@ func (w *World) save(m *Machine) {
 		}
 		w.Saves++
 		m.today++
-		w.saved[proof] = save{scopeOf(proof), w.cloned(m)}
+		w.saved[proof] = scopeOf(proof)
 	}
 	m.touch(nil)
 	if t := w.twin; t != nil && t.id == m.id && t != m && !w.peaceful && w.draw.IntN(2) == 0 {
 		w.save(t)
 	}
-}
-
-// save is what is known of a save that was acknowledged.
-type save struct {
-	scope  crdt.Scope
-	cloned bool // by one of two machines of one name
 }
 
 func scopeOf(proof string) (scope crdt.Scope) {
