@@ -88,13 +88,15 @@ type StickSwapped struct {
 
 // StickWritten is what was written for a reader.
 type StickWritten struct {
-	Device  string          `json:"device"`
-	Name    string          `json:"name"`
-	Files   list[string]    `json:"files"`
-	Bytes   int64           `json:"bytes"`
-	Entries uint64          `json:"entries"`
-	More    bool            `json:"more" doc:"There was no room for all."`
-	Problem optional[label] `json:"problem"`
+	Device  string       `json:"device"`
+	Name    string       `json:"name"`
+	Files   list[string] `json:"files"`
+	Bytes   int64        `json:"bytes"`
+	Entries uint64       `json:"entries"`
+	// Attachments are counted where their last piece is written.
+	Attachments int             `json:"attachments" doc:"How many are in it to their end."`
+	More        bool            `json:"more" doc:"There was no room for all."`
+	Problem     optional[label] `json:"problem"`
 	// ReadOnly keeps nothing of what the stick brought from being taken in.
 	ReadOnly bool `json:"read_only" doc:"The stick can't be written on."`
 }

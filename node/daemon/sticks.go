@@ -136,7 +136,7 @@ func (d *Daemon) SwapStick(ctx context.Context, o api.StickOrder) (out api.Stick
 }
 
 func (d *Daemon) written(to []crdt.Device, e bundle.Exported, err error) api.StickWritten {
-	w := api.StickWritten{Files: e.Files, Bytes: e.Bytes, Entries: e.Entries, More: e.More}
+	w := api.StickWritten{Files: e.Files, Bytes: e.Bytes, Entries: e.Entries, Attachments: e.Whole, More: e.More}
 	var devices, names []string
 	for _, device := range to {
 		devices, names = append(devices, device.String()), append(names, d.DeviceName(device))

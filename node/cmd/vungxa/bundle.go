@@ -133,11 +133,14 @@ func (c *console) stickWritten(w api.StickWritten, imported bool) {
 	case len(w.Files) == 0 && (bad || w.More):
 	case len(w.Files) == 0:
 		c.say("Gửi %s: không có gì mới.", "For %s: nothing new.", w.Name)
-	case w.Entries == 0:
+	case w.Entries == 0 && w.Attachments == 0:
 		c.say("Gửi %s: biên nhận, không có lần lưu nào mới.", "For %s: receipts, and no save that is new.", w.Name)
 	default:
 		c.say("Gửi %s: %d lần lưu trong %d tệp, %s. Chỉ tính là đang trên đường đi, cho tới khi biên nhận về.",
 			"For %s: saves %d, files %d, %s. They count as on their way until the receipt is back.", w.Name, w.Entries, len(w.Files), c.bytes(uint64(w.Bytes)))
+	}
+	if w.Attachments > 0 {
+		c.say("    cùng %d tệp đính kèm", "    with attachments: %d", w.Attachments)
 	}
 	if w.More && !bad {
 		c.say("Chưa đủ chỗ cho tất cả. Cắm USB khác rồi chạy lại với --go-on.", "There was no room for all. Plug in another stick and run this again with --go-on.")

@@ -53,8 +53,8 @@ func TestWhatIsSaidOfAStick(t *testing.T) {
 		says     string
 		fails    bool
 	}{
-		{`{"name":"Tỉnh","files":["A","B"],"bytes":5,"entries":1234,"more":true,"problem":null}`, false,
-			"Gửi Tỉnh: 1.234 lần lưu trong 2 tệp, 5 byte. Chỉ tính là đang trên đường đi, cho tới khi biên nhận về.\nChưa đủ chỗ cho tất cả. Cắm USB khác rồi chạy lại với --go-on.\n", false},
+		{`{"name":"Tỉnh","files":["A","B"],"bytes":5,"entries":1234,"attachments":2,"more":true,"problem":null}`, false,
+			"Gửi Tỉnh: 1.234 lần lưu trong 2 tệp, 5 byte. Chỉ tính là đang trên đường đi, cho tới khi biên nhận về.\n    cùng 2 tệp đính kèm\nChưa đủ chỗ cho tất cả. Cắm USB khác rồi chạy lại với --go-on.\n", false},
 		{`{"name":"Tỉnh","files":[],"more":true,"problem":{"vi":"USB hết chỗ, chưa ghi được gì.","en":"Full."}}`, false, "", true},
 		{readOnly, false, "", true},
 		{readOnly, true, "Gửi Tỉnh: chưa để lại được biên nhận vì USB bị khóa ghi; nó đi ở lần ghi USB sau, hoặc khi có đường truyền. Muốn ghi ngay thì gạt chốt khóa ghi rồi chạy lại lệnh này.\n", false},

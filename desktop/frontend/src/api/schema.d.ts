@@ -1101,6 +1101,11 @@ export interface components {
             written: components["schemas"]["StickWritten"][];
         };
         StickWritten: {
+            /**
+             * Format: int64
+             * @description How many are in it to their end.
+             */
+            attachments: number;
             /** Format: int64 */
             bytes: number;
             device: string;

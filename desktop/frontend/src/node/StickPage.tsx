@@ -191,6 +191,7 @@ function Done({ done }: { done: StickSwapped }) {
                 : one.files.length === 0
                   ? t('stick.nothingNew', { name: one.name })
                   : t('stick.wrote', { name: one.name, entries: showCount(one.entries, language), files: showCount(one.files.length, language), size: showBytes(one.bytes, language) })}
+              {one.attachments > 0 && ` ${t('stick.attachments', { n: showCount(one.attachments, language) })}`}
               {one.more && one.problem === null && ` ${t('stick.more')}`}
             </li>
           ))}

@@ -22,7 +22,7 @@ const file: StickFile = {
 const contents: StickContents = { path, free: 1, files: [file] }
 const done: StickSwapped = {
   path, entries: 7, receipts: 1, files: [{ ...file, state: 'taken', says: { vi: 'Đã nhận.', en: 'Taken in.' } }],
-  written: [{ device: 'p', name: 'Máy chủ tỉnh', files: ['VXBBBBBB.VXB'], bytes: 4096, entries: 300, more: true, problem: null, read_only: false }],
+  written: [{ device: 'p', name: 'Máy chủ tỉnh', files: ['VXBBBBBB.VXB'], bytes: 4096, entries: 300, attachments: 2, more: true, problem: null, read_only: false }],
 }
 
 function open(more: Parameters<typeof fakeApi>[0] = {}) {
@@ -49,7 +49,7 @@ it('does both ways with one button, by keyboard, and says what came of it', asyn
   await userEvent.keyboard('{Enter}')
   expect(await screen.findByText('Đã nhận 7 lần lưu và 1 biên nhận.')).toBeDefined()
   expect(swapStick).toHaveBeenCalledWith({ path, to: ['p'] })
-  expect(screen.getByText(/Đã ghi cho Máy chủ tỉnh: 300 lần lưu, 1 tệp, 4 KB\. Chưa đủ chỗ/)).toBeDefined()
+  expect(screen.getByText(/Đã ghi cho Máy chủ tỉnh: 300 lần lưu, 1 tệp, 4 KB\. Kèm 2 tệp đính kèm\. Chưa đủ chỗ/)).toBeDefined()
   await userEvent.click(screen.getByRole('checkbox', { name: 'Chỉ ghi phần mà USB trước không còn chỗ' }))
   await userEvent.click(button)
   await waitFor(() => expect(swapStick).toHaveBeenLastCalledWith({ path, to: ['p'], go_on: true }))
@@ -67,7 +67,7 @@ it('takes a path that is typed, and asks for a stick where there is none', async
 it('says that a stick brings nothing, and once why nothing was written', async () => {
   const empty: StickSwapped = {
     path, entries: 0, receipts: 0, files: [],
-    written: [{ device: 'p', name: 'Máy chủ tỉnh', files: [], bytes: 0, entries: 0, more: true, read_only: false, problem: { vi: 'USB hết chỗ, chưa ghi được gì.', en: 'The stick is full.' } }],
+    written: [{ device: 'p', name: 'Máy chủ tỉnh', files: [], bytes: 0, entries: 0, attachments: 0, more: true, read_only: false, problem: { vi: 'USB hết chỗ, chưa ghi được gì.', en: 'The stick is full.' } }],
   }
   await open({ swapStick: () => Promise.resolve(empty) }).drawn
   await userEvent.click(await screen.findByRole('button', { name: 'Nhận từ USB và ghi lên USB' }))
