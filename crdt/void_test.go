@@ -78,3 +78,23 @@ func TestAClockThatIsFull(t *testing.T) {
 		t.Errorf("stamp %d", got)
 	}
 }
+
+// Of what a void floor had passed all counts that was said by what it hadn't, and nothing
+// that was said by what the chain before it had passed already.
+func TestWhatAVoidFloorHadPassed(t *testing.T) {
+	o := &office{t: t}
+	floor := func(p Pos) func(*Checkpoint) { return func(c *Checkpoint) { c.Floor = []Pos{p} } }
+	c1 := o.sign(nil, false, aTime, floor(posAt(1, 1)))
+	lost := o.sign(c1, false, aTime, floor(posAt(0, 1)))
+	x := fold(t, c1, lost, o.sign(c1, true, aTime, nil))
+	for _, c := range []struct {
+		p, by Pos
+		want  bool
+	}{
+		{posAt(0, 1), posAt(1, 2), true}, {posAt(0, 1), posAt(1, 1), false}, {posAt(0, 2), posAt(1, 2), false}, {posAt(1, 1), posAt(0, 1), true},
+	} {
+		if x.passed(c.p, c.by) != c.want {
+			t.Errorf("%v before %v: %v", c.p, c.by, !c.want)
+		}
+	}
+}

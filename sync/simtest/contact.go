@@ -81,9 +81,6 @@ func (c *Contact) idle() bool {
 	return c.last < c.w.now && rests(c.a) && rests(c.b)
 }
 
-// items is how much was stored in it.
-func (c *Contact) items() int { return c.a.stored + c.b.stored }
-
 // ended notes that a side is gone; the other hears of it when it has read what was
 // sent before.
 func (c *Contact) ended(e *end) {

@@ -34,7 +34,6 @@ type end struct {
 	refusal *reconcile.Refusal
 	frames  int
 	bytes   int
-	stored  int           // segments, receipts and certificates
 	heard   time.Duration // when a frame came last
 }
 
@@ -278,7 +277,6 @@ func (e *end) store(a reconcile.Action) func() {
 		e.w.must(e.m, e.stage(a.Staged))
 		return e.s.Kept
 	}
-	e.stored++
 	e.m.touch(e)
 	var refusal *reconcile.Refusal
 	switch {
