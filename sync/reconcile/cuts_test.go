@@ -24,10 +24,12 @@ var campaign = flag.Int("cuts", 20, "how many random cuts to try")
 type office struct {
 	laptop, box *memlog.Node
 	disk        disk
+	window      int
 }
 
 func newOffice(t check, seed int) *office {
 	o := &office{laptop: newNode(t, "laptop", identity.RoleLaptop), box: newNode(t, "box", identity.RoleBox), disk: disk{}}
+	o.window = reconcile.MinWindow << (seed % 4)
 	save(t, o.laptop, crdt.ClassRecords, 1)
 	save(t, o.box, crdt.ClassRecords, 1)
 	a, b := resume(t, o.disk, o.laptop, o.box)
@@ -47,7 +49,7 @@ func newOffice(t check, seed int) *office {
 // many bytes of items came to be taken in: those that were lost don't count.
 func (o *office) talk(t check, frames int) (came int, all int) {
 	t.Helper()
-	a, b := resume(t, o.disk, o.laptop, o.box)
+	a, b := resume(t, o.disk, o.laptop, o.box, func(c *reconcile.Config) { c.Window = o.window })
 	left := frames
 	for range 100_000 {
 		moved := false

@@ -137,9 +137,9 @@ func connect(t check, a, b *memlog.Node) (*end, *end) {
 }
 
 // resume begins a session between two nodes with what their disks remember.
-func resume(t check, d disk, a, b *memlog.Node) (*end, *end) {
+func resume(t check, d disk, a, b *memlog.Node, change ...func(*reconcile.Config)) (*end, *end) {
 	t.Helper()
-	x, y := newEnd(t, a, b, d.of(a, b)), newEnd(t, b, a, d.of(b, a))
+	x, y := newEnd(t, a, b, d.of(a, b), change...), newEnd(t, b, a, d.of(b, a), change...)
 	x.far, y.far = y, x
 	return x, y
 }

@@ -197,8 +197,10 @@ func (s *Session) overBudget() bool {
 }
 
 // cautious says whether nothing is sent before the peer has said what it took of
-// the last session.
-func (s *Session) cautious() bool { return len(s.out.doubt) > 0 || s.config.Memory.Live }
+// the last session, and what lies there of items that weren't sent whole.
+func (s *Session) cautious() bool {
+	return len(s.out.doubt)+len(s.out.unfinished) > 0 || s.config.Memory.Live
+}
 
 // hasMore says whether items follow what was said.
 func (s *Session) hasMore() bool {
