@@ -202,7 +202,7 @@ func TestFATPulled(t *testing.T) {
 		}
 	}
 	t.Log("what lay on the sticks:", pulled)
-	if len(pulled) < 3 {
+	if *pulls >= 20 && len(pulled) < 3 { // a few may well be alike: where a file lies is chance
 		t.Errorf("the pulls were all of a kind: %v", pulled)
 	}
 }
