@@ -297,7 +297,11 @@ func sealedBelow(tx *store.Tx, path []store.Log, seq uint64) (head crdt.Head, er
 		if seq <= base(path[i]) && i > 0 {
 			continue
 		}
-		if head, err = tx.SealedBelow(path[i], seq); err != nil || head.Seq > base(path[i]) || i == 0 {
+		head, err = tx.SealedBelow(path[i], seq)
+		if head.Seq >= seq { // compaction went on past where the branch left
+			head = path[i+1].Dropped
+		}
+		if err != nil || head.Seq > base(path[i]) || i == 0 {
 			return head, err
 		}
 		seq = base(path[i]) + 1

@@ -184,3 +184,58 @@ func TestWhatForksBelowWhatWasCompacted(t *testing.T) {
 		}
 	}
 }
+
+// The first entry of a branch has a hole, and what it left was compacted past the fork:
+// peers are told nothing of it that isn't held, and what they send fills it.
+func TestAHoleInABranchOfWhatWasCompacted(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box := testEngine(t, "box", identity.RoleBox, others)
+	id := box.create(map[string]any{"subject": "Chung"})
+	box.receipt()
+	twin := box.twin()
+	for range 5 {
+		box.edit(id, "", map[string]any{"subject": "Nhánh một"})
+		box.create(map[string]any{"subject": "Nhánh một"})
+	}
+	twin.edit(id, "", map[string]any{"subject": "Nhánh hai"})
+	twin.edit(id, "", map[string]any{"note": "hai"})
+	laptop := testEngine(t, "laptop", identity.RoleLaptop, others)
+	laptop.take(slices.Concat(pieces(box), pieces(twin))...)
+	h := &province{ms: testNow.UnixMilli()}
+	laptop.checkpoint(h.checkpoint(crdt.Checkpoint{}))
+	laptop.checkpoint(h.heads(box))
+	laptop.now = testNow.Add(Retention + 2*time.Hour)
+	if n := laptop.compact(); n < 6 {
+		t.Fatalf("%d dropped: the test shows nothing", n)
+	}
+	whole, err := laptop.Heads(testScope)
+	if err != nil || len(whole) != 2 {
+		t.Fatal(whole, err)
+	}
+	log := box.ownLog(crdt.ClassRecords)
+	laptop.spoilEntry(laptop.authorities().forks.lies(log)[1], 2)
+	if _, err := laptop.Store.Scrub(t.Context(), func(uint64) {}); err != nil || len(laptop.Store.Damage()) == 0 {
+		t.Fatal("no damage: the test shows nothing", err)
+	}
+	heads, err := laptop.Heads(testScope)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, head := range heads {
+		if isBranch(name) || head != whole[name] {
+			t.Errorf("peers are told of %v at %v; whole it said %v", name, head, whole[name])
+		}
+	}
+	for _, s := range pieces(twin) {
+		if err := laptop.take(s)[0]; err != nil && !errors.Is(err, ErrBranch) {
+			t.Errorf("take what peers send: %v", err)
+		}
+	}
+	if damage := laptop.Store.Damage(); len(damage) > 0 {
+		t.Errorf("it stays: %+v", damage)
+	}
+	if heads, err = laptop.Heads(testScope); err != nil || len(heads) != 2 || !slices.ContainsFunc(laptop.receipt().Heads, func(h identity.LogHead) bool { return whole[h.Log] == h.Head }) {
+		t.Errorf("%v, %v; want %v", heads, err, whole)
+	}
+	laptop.sound()
+}
