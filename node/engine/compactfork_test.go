@@ -239,3 +239,52 @@ func TestAHoleInABranchOfWhatWasCompacted(t *testing.T) {
 	}
 	laptop.sound()
 }
+
+// What was compacted keeps its name where a hub was restored that has forgotten to have
+// committed it, whether that commits the other history or none yet, and whichever has the
+// smaller hash: two records never have one name.
+func TestWhatWasCompactedKeepsItsName(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box := testEngine(t, "box", identity.RoleBox, others)
+	box.create(map[string]any{"subject": "Chung"})
+	box.receipt()
+	twin := box.twin()
+	for p, subject := range map[*peer]string{box: "Một", twin: "Hai"} {
+		p.create(map[string]any{"subject": subject})
+		p.receipt()
+	}
+	for i, both := range [][2]*peer{{box, twin}, {twin, box}} {
+		for _, commits := range []bool{false, true} {
+			laptop := testEngine(t, fmt.Sprint("laptop", i, commits), identity.RoleLaptop, others)
+			laptop.take(slices.Concat(pieces(both[0]), pieces(both[1]))...)
+			h := &province{ms: testNow.UnixMilli()}
+			laptop.checkpoint(h.checkpoint(crdt.Checkpoint{}))
+			restored := *h
+			laptop.checkpoint(h.heads(both[0]))
+			laptop.now = testNow.Add(Retention + 2*time.Hour)
+			if n := laptop.compact(); n != 2 {
+				t.Fatalf("%d entries dropped; want 2", n)
+			}
+			before := laptop.stateHash()
+			restored.at = crdt.Cite{Epoch: 2}
+			var said crdt.Checkpoint
+			if commits {
+				head := both[1].receipt().Heads[0]
+				said.Heads = []crdt.Pin{{Log: head.Log, Seq: head.Head.Seq, Hash: head.Head.Hash}}
+			}
+			laptop.checkpoint(restored.checkpoint(said))
+			for range 2 {
+				var subjects []any
+				for _, v := range laptop.search(Query{}).Items {
+					subjects = append(subjects, v.Values["subject"])
+				}
+				if len(subjects) != 3 || laptop.stateHash() != before {
+					t.Errorf("%d, the other is committed: %v: records %q; want all three, as before", i, commits, subjects)
+				}
+				laptop.sound()
+				laptop.close()
+				laptop.open()
+			}
+		}
+	}
+}
