@@ -288,3 +288,58 @@ func TestWhatWasCompactedKeepsItsName(t *testing.T) {
 		}
 	}
 }
+
+// An entry that was compacted had seen a history which comes later: what of its claims lies
+// before that parts, counts then too.
+func TestACompactedClaimBelowWhereItsHistoryParts(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box, desk := testEngine(t, "box", identity.RoleBox, others), testEngine(t, "desk", identity.RoleLaptop, others)
+	forgets, keeps := testEngine(t, "forgets", identity.RoleLaptop, others), testEngine(t, "keeps", identity.RoleLaptop, others)
+	give := func(from *peer) {
+		for _, s := range pieces(from) {
+			for _, p := range []*peer{forgets, keeps} {
+				if err := p.take(s)[0]; err != nil && !errors.Is(err, ErrBranch) {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	id := box.create(map[string]any{"subject": "Chung", "note": "chung"})
+	box.create(map[string]any{"subject": "Khác"})
+	box.receipt()
+	twin := box.twin()
+	box.create(map[string]any{"subject": "Nhánh một"})
+	box.receipt()
+	twin.edit(id, "", map[string]any{"note": "nhánh hai"})
+	twin.receipt() // its history comes in two pieces
+	twin.edit(id, "", map[string]any{"note": "nhánh hai, sửa"})
+	desk.pull(twin)
+	desk.edit(id, "", map[string]any{"subject": "Văn phòng", "note": "văn phòng"})
+	give(box)
+	give(desk)
+	h := &province{ms: testNow.UnixMilli()}
+	base, committed := h.checkpoint(crdt.Checkpoint{}), h.heads(forgets)
+	i := slices.IndexFunc(committed.Floor, func(p crdt.Pos) bool { return p.Log.Device == box.device })
+	committed.Floor[i].Seq = 2
+	for _, p := range []*peer{forgets, keeps} {
+		p.checkpoint(base)
+		p.checkpoint(committed)
+		p.now = testNow.Add(Retention + 2*time.Hour)
+	}
+	if n := forgets.compact(); n != 3 {
+		t.Fatalf("%d entries dropped; want 3", n)
+	}
+	alike(t, "compacted", forgets, keeps)
+	if got := forgets.texts(id, "subject"); !slices.Equal(got, []string{"Chung", "Văn phòng"}) {
+		t.Fatalf("it reads %q: nothing waits", got)
+	}
+	for i, s := range pieces(twin) {
+		for _, p := range []*peer{forgets, keeps} {
+			p.take(s)
+		}
+		alike(t, fmt.Sprint("piece ", i), forgets, keeps)
+	}
+	if got := keeps.texts(id, "subject"); !slices.Equal(got, []string{"Văn phòng"}) {
+		t.Errorf("who keeps all reads %q", got)
+	}
+}

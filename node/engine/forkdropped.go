@@ -123,7 +123,7 @@ func (b *batch) wasDropped(p crdt.Pos) bool {
 // told by its pin.
 func (b *batch) waitsNow(c crdt.Claim) []crdt.Claim {
 	f := b.now.forks
-	if written, forked := f.written(c.Over.Log); !forked || c.Over.Seq < f.since(written) {
+	if written, forked := f.written(c.Over.Log); !forked || max(c.Over.Seq, c.Pin.Seq) < f.since(written) {
 		return []crdt.Claim{c}
 	}
 	entry := crdt.Entry{Log: c.By.Log, Seq: c.By.Seq, Ops: []crdt.Op{{Over: []crdt.Pos{c.Over}}}}

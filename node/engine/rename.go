@@ -333,6 +333,7 @@ func (b *batch) remade(name recordName, base *crdt.Record) (*crdt.Record, error)
 	for _, w := range ops {
 		r.Apply(w.entry, w.index, b.now.of(w.entry.Log.Scope).Past(w.entry.Pos(), b.held))
 	}
+	r.Covered(b.now.of(r.Scope), b.held) // claims of entries that were compacted wait under names of today
 	return r, b.failed
 }
 
