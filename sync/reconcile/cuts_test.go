@@ -256,6 +256,48 @@ func TestRestoredWithItsMemory(t *testing.T) {
 	}
 }
 
+// What came in part and then whole some other way is forgotten: else every contact
+// would begin by telling of it.
+func TestWhatIsStagedOfAnItemThatCameIsDropped(t *testing.T) {
+	o := newOffice(t, 1)
+	staged := func() (n int) {
+		for _, p := range o.disk.of(o.box, o.laptop).staged {
+			n += len(p.Bytes)
+		}
+		return n
+	}
+	if o.talk(t, 5); staged() == 0 {
+		t.Fatal("nothing is staged: the test shows nothing")
+	}
+	for from, to := range map[*memlog.Node]*memlog.Node{o.laptop: o.box, o.box: o.laptop} {
+		held := heads(t, to)
+		for log, h := range heads(t, from) {
+			if h.Seq == held[log].Seq || log.Device != from.Claims.Device {
+				continue
+			}
+			seg, err := from.Segment(log, held[log].Seq, h.Seq)
+			if err == nil {
+				err = to.IngestOne(seg)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for from, to := range map[*memlog.Node]*memlog.Node{o.laptop: o.box, o.box: o.laptop} {
+		for _, r := range view(t, from)[scope].Receipts { // each signs, and the other hears of it
+			if err := to.StoreReceipt(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	same(t, o.laptop, o.box)
+	o.talk(t, never)
+	if n := staged(); n > 0 {
+		t.Errorf("%d bytes lie staged of what has come", n)
+	}
+}
+
 // Whatever a peer announces, what lies here of it is bounded.
 func TestStagingIsBounded(t *testing.T) {
 	o := newOffice(t, 4)

@@ -76,3 +76,34 @@ func TestACopiedDeviceSignsForItsOwnLogs(t *testing.T) {
 		t.Errorf("when it has signed, it owes a receipt of %v again", heads)
 	}
 }
+
+// Who lacks what a segment goes on from asks for it, and it is sent at once: nobody has
+// to state what he holds.
+func TestAGapIsFilledWithoutHeads(t *testing.T) {
+	d := disk{}
+	laptop, box := newNode(t, "laptop", identity.RoleLaptop), newNode(t, "box", identity.RoleBox)
+	log := laptop.Log(scope, crdt.ClassRecords)
+	save(t, laptop, crdt.ClassRecords, 2)
+	a, b := resume(t, d, laptop, box)
+	settle(t, a, b)
+	hangUp(a, b)
+	save(t, laptop, crdt.ClassRecords, 4)
+	wrong, err := reconcile.DecodeMemory(d.of(laptop, box).memory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong.Given[log] = reconcile.Known{Seq: 5} // it has 2
+	if d.of(laptop, box).memory, err = wrong.Encode(); err != nil {
+		t.Fatal(err)
+	}
+	a, b = resume(t, d, laptop, box)
+	kinds := map[string]int{}
+	for _, e := range []*end{a, b} {
+		e.hook = func(frame []byte) { kinds[parse(t, frame).Kind]++ }
+	}
+	settle(t, a, b)
+	same(t, laptop, box)
+	if kinds["want"] != 1 || kinds["heads"] != 0 {
+		t.Errorf("what crossed the line: %v; one want, and no heads", kinds)
+	}
+}
