@@ -166,7 +166,7 @@ func (b *batch) compactSome(a *crdt.Authority, floor crdt.Pos, until int64) (n i
 		if err != nil {
 			return n, false, err
 		}
-		keep, err := b.keeps(*l, entry)
+		keep, err := b.keeps(a, *l, entry)
 		if err == nil {
 			err = b.touchAll(entry)
 		}
@@ -193,9 +193,13 @@ func (b *batch) compactSome(a *crdt.Authority, floor crdt.Pos, until int64) (n i
 }
 
 // keeps says whether an entry stays whatever its age: what was printed of it is shown,
-// or a person has yet to look at what it says, which is in no record.
-func (b *batch) keeps(l store.Log, entry *crdt.Entry) (bool, error) {
+// a person has yet to look at what it says, which is in no record, or a record that it
+// writes may be called otherwise yet.
+func (b *batch) keeps(a *crdt.Authority, l store.Log, entry *crdt.Entry) (bool, error) {
 	if keep, err := b.keepsPast(entry); keep || err != nil {
+		return keep, err
+	}
+	if keep, err := b.keepsNamed(a, entry); keep || err != nil {
 		return keep, err
 	}
 	for i := range entry.Ops {
@@ -210,6 +214,31 @@ func (b *batch) keeps(l store.Log, entry *crdt.Entry) (bool, error) {
 			return true, err
 		}
 		if noted, err := b.tx.Local(localOverfull, note); noted != nil || err != nil {
+			return true, err
+		}
+	}
+	return false, nil
+}
+
+// keepsNamed says whether an entry writes a record that another log has made whose history
+// isn't decided: where that name changes hands, what stands in the record alone would
+// be left in another's.
+func (b *batch) keepsNamed(a *crdt.Authority, entry *crdt.Entry) (bool, error) {
+	f := b.now.forks
+	for _, op := range entry.Ops {
+		made := crdt.Pos{Log: op.Record.Dot.Log, Seq: op.Record.Dot.Seq}
+		if op.Record.ByKey() || made.Log == entry.Log {
+			continue
+		}
+		written, forked := f.written(made.Log)
+		if !forked || made.Seq < f.since(written) {
+			if !crdt.Covers(a.Floor, made) {
+				return true, nil
+			}
+			continue
+		}
+		l, err := f.place(b.log, made.Log, made.Seq)
+		if err != nil || isBranch(l.ID) || made.Seq > l.Dropped.Seq {
 			return true, err
 		}
 	}

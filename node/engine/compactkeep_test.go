@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -108,5 +110,66 @@ func TestRetentionNeedsTheHubsClock(t *testing.T) {
 		if n != step.want || err != nil {
 			t.Errorf("%v after it: %d entries dropped, %v; want %d", step.said, n, err, step.want)
 		}
+	}
+}
+
+// Two records of two histories change names when the hub decides, or when the second
+// history comes: what others wrote into the one isn't left in the other, as it isn't compacted
+// before the name is for good. Then it is.
+func TestCompactionKeepsWhatRecordsWithoutANameForGoodSay(t *testing.T) {
+	others := map[crdt.Device]identity.Role{}
+	box := testEngine(t, "box", identity.RoleBox, others)
+	box.create(map[string]any{"subject": "Chung"})
+	box.receipt()
+	twin := box.twin()
+	subjects := []string{"Một", "Hai"}
+	box.create(map[string]any{"subject": subjects[0]})
+	twin.create(map[string]any{"subject": subjects[1]})
+	histories := []*peer{box, twin}
+	for i, decides := range []int{0, 1, 0, 1} {
+		known := 2 - i/2 // histories when others write, and when compaction comes
+		desk := testEngine(t, fmt.Sprint("desk", i), identity.RoleLaptop, others)
+		forgets, keeps := testEngine(t, fmt.Sprint("forgets", i), identity.RoleLaptop, others), testEngine(t, fmt.Sprint("keeps", i), identity.RoleLaptop, others)
+		for _, p := range []*peer{desk, forgets, keeps} {
+			for _, from := range histories[:known] {
+				p.take(pieces(from)...)
+			}
+		}
+		for _, s := range subjects[:known] {
+			desk.edit(laptopsName(t, desk, s), "", map[string]any{"note": "của " + s})
+		}
+		h := &province{ms: testNow.UnixMilli()}
+		base := h.checkpoint(crdt.Checkpoint{})
+		floor := h.checkpoint(crdt.Checkpoint{Floor: []crdt.Pos{{Log: desk.ownLog(crdt.ClassRecords), Seq: uint64(known)}}})
+		head := histories[decides].receipt().Heads[0]
+		decided := h.checkpoint(crdt.Checkpoint{Heads: []crdt.Pin{{Log: head.Log, Seq: head.Head.Seq, Hash: head.Head.Hash}}})
+		for _, p := range []*peer{forgets, keeps} {
+			p.take(pieces(desk)...)
+			p.checkpoint(base)
+			p.checkpoint(floor)
+			p.now = testNow.Add(Retention + 2*time.Hour)
+			if p == forgets {
+				p.compact()
+			}
+			for _, from := range histories[known:] {
+				p.take(pieces(from)...)
+			}
+			p.checkpoint(decided)
+			for _, s := range subjects[:known] {
+				if got := p.texts(laptopsName(t, p, s), "note"); !slices.Equal(got, []string{"của " + s}) {
+					t.Errorf("%d: %q has the note %q", i, s, got)
+				}
+			}
+		}
+		alike(t, fmt.Sprint(i), forgets, keeps)
+		forgets.checkpoint(h.checkpoint(crdt.Checkpoint{Floor: []crdt.Pos{{Log: head.Log, Seq: head.Head.Seq}}}))
+		dropped := 0
+		for range 2 { // the log that made the record goes first
+			dropped += forgets.compact()
+		}
+		if want := 3 - 2*decides; dropped != want {
+			t.Errorf("%d: %d entries dropped behind the hub's word; want %d", i, dropped, want)
+		}
+		alike(t, fmt.Sprint(i), forgets, keeps)
 	}
 }

@@ -9,15 +9,20 @@ import (
 	"github.com/vungxa/vungxa/sync/identity"
 )
 
-// compactOwn drops all that a peer has written itself, as the floor lets it.
+// compactOwn drops all that a peer has written itself, as the floor lets it, and what made
+// the first record of others.
 func (p *peer) compactOwn() *province {
 	p.t.Helper()
 	h := &province{ms: testNow.UnixMilli()}
 	p.checkpoint(h.checkpoint(crdt.Checkpoint{}))
 	var floor []crdt.Pos
 	for _, head := range p.receipt().Heads {
-		if head.Log.Device == p.device {
-			floor = append(floor, crdt.Pos{Log: head.Log, Seq: head.Head.Seq})
+		upTo := head.Head.Seq
+		if head.Log.Device != p.device {
+			upTo = 1
+		}
+		if !isBranch(head.Log) {
+			floor = append(floor, crdt.Pos{Log: head.Log, Seq: upTo})
 		}
 	}
 	p.checkpoint(h.checkpoint(crdt.Checkpoint{Floor: floor}))
