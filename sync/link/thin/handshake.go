@@ -278,7 +278,7 @@ func (l *Line) respond(now time.Time) {
 		room = min(room, amplification*l.path.in-responseBytes)
 	}
 	plain := l.firstFrames(room)
-	if l.pending {
+	if l.pending || l.outbox.unsent > 0 && !l.path.valid { // more may go when the caller has shown where it is
 		plain[0] |= formConfirm
 	}
 	message, in, out, err := l.handshake.WriteMessage(nil, plain)

@@ -272,9 +272,21 @@ func (l *Line) transmit(now time.Time) {
 		if p == nil {
 			return
 		}
-		if !l.ship(now, p, true) {
-			return // nothing more may go on this path before something comes from it
+		if !l.ship(now, p, true) { // nothing more may go on this path before something comes from it
+			l.prove(now, p)
+			return
 		}
+	}
+}
+
+// prove asks a peer for a sign that it is where it seems to be, if frames wait for that: it
+// may have nothing to say by itself.
+func (l *Line) prove(now time.Time, p *payload) {
+	if len(p.frames) > 0 && l.checkAt.IsZero() {
+		l.check(now)
+	}
+	if len(p.frames) > 0 && len(l.controls) > 0 {
+		l.ship(now, &payload{controls: l.controls}, true)
 	}
 }
 

@@ -133,3 +133,28 @@ func TestNoAnswer(t *testing.T) {
 		t.Errorf("%v after %d calls", err, a.packets)
 	}
 }
+
+// A call of a few bytes allows an answer of a few: what is longer asks for a sign that the
+// caller is where it seems to be, and comes at once after that; also when it is said later,
+// and some of it is lost.
+func TestLongAnswerToAShortCall(t *testing.T) {
+	for seed := range uint64(*seeds) {
+		for _, later := range []time.Duration{0, time.Second} {
+			w := newWorld(t, seed, model{bits: 64e3, delay: 150 * time.Millisecond, loss: 0.05})
+			a, b := w.end("a", addrA), w.end("b", addrB)
+			near, far := w.dial(a, b, "b", frames(1, 23)...)
+			if !w.talk(20*time.Second, b, near, far, func() bool { return len(far.got) == 1 }) {
+				t.Fatal("no line")
+			}
+			w.run(later, nil)
+			far.write = frames(3, 1100)
+			began := w.now
+			if !w.talk(time.Hour, b, near, far, func() bool { return len(near.got) == 3 }) {
+				t.Fatalf("%d of 3 frames", len(near.got))
+			}
+			if took := w.now.Sub(began); took > 12*time.Second {
+				t.Errorf("seed %d: what was said %s later took %s", seed, later, took)
+			}
+		}
+	}
+}
