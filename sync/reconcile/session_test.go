@@ -216,6 +216,31 @@ func TestUrgentFirst(t *testing.T) {
 	same(t, laptop, box)
 }
 
+// However much is urgent, a tenth is left for what isn't.
+func TestTheLowestLaneGetsATenth(t *testing.T) {
+	laptop, box := backlog(t, 60, 900)
+	if _, err := laptop.Save(scope, crdt.ClassBulk, noise(0, 5000)); err != nil {
+		t.Fatal(err)
+	}
+	a, b := connect(t, laptop, box)
+	before, parts := 0, 0
+	a.hook = func(frame []byte) {
+		switch parse(t, frame).Kind {
+		case "part":
+			parts++
+		case "segment", "after":
+			if before += len(frame); before > (parts+1)*10*reconcile.MaxFrame && parts < 4 {
+				t.Fatalf("%d bytes of records went before %d parts of an import", before, parts)
+			}
+		}
+	}
+	settle(t, a, b)
+	same(t, laptop, box)
+	if parts < 4 || before < 50_000 {
+		t.Errorf("%d parts and %d bytes went: the test shows nothing", parts, before)
+	}
+}
+
 // A box passes on what a laptop wrote, with the laptop's certificate before it,
 // once; and what the province said of it.
 func TestRelay(t *testing.T) {
