@@ -31,9 +31,11 @@ func Renew(dir string, opts Options, key *ecdh.PrivateKey, certificate []byte) (
 			"Chứng thư mới không dùng được cho nút này: phải là của thiết bị này, có kỳ cao hơn và đúng khóa mới. Hãy xin cấp lại.",
 			"the new certificate doesn't fit this node: it must be this device's, of a higher epoch, and for the new key; have it issued again")
 	}
-	if !key.Equal(d.self.keys.Noise) {
-		next.NoiseBefore = d.self.keys.Noise
+	if d.self.keys.Noise != nil && key.Equal(d.self.keys.Noise) {
+		// The keys stay where they lie: after a renewal that stopped, this one lies as the one before.
+		return durable.WriteFile(filepath.Join(dir, fileCertificate), certificate)
 	}
+	next.NoiseBefore = d.self.keys.Noise
 	for _, k := range []struct {
 		file string
 		key  *ecdh.PrivateKey

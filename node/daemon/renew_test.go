@@ -180,3 +180,34 @@ func TestRenewalStops(t *testing.T) {
 		t.Errorf("another key than the certificate's: %v", err)
 	}
 }
+
+// After a renewal that stopped, the key in use lies where the one before does: a
+// certificate for it, of a higher epoch, leaves it there at every step.
+func TestTheKeyInUseAfterARenewalThatStopped(t *testing.T) {
+	h := newHubOfMine(t)
+	h.renew()
+	d := open(t, h.dir)
+	same := d.DeviceKeys().Noise
+	must(t, d.Close())
+	var copies []string
+	daemon.OnRenewalStep(func(string) {
+		to := filepath.Join(t.TempDir(), "province")
+		must(t, os.CopyFS(to, os.DirFS(h.dir)))
+		copies = append(copies, to)
+	})
+	defer daemon.OnRenewalStep(func(string) {})
+	key, err := identity.NewAgreementKey(rand.Reader)
+	must(t, err)
+	must(t, daemon.Renew(h.dir, restOptions(), key, h.certify(key)))
+	stopped := copies[len(copies)-1]
+	copies, h.dir = nil, stopped
+	must(t, daemon.Renew(stopped, restOptions(), same, h.certify(same)))
+	daemon.OnRenewalStep(func(string) {})
+	for _, dir := range append(copies, stopped) {
+		d := open(t, dir)
+		if !d.DeviceKeys().Noise.Equal(same) {
+			t.Error("the key in use is another")
+		}
+		must(t, d.Close())
+	}
+}
