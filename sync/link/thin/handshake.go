@@ -27,6 +27,7 @@ func (e *Endpoint) Dial(now time.Time, to netip.AddrPort, peer ed25519.PublicKey
 	if err != nil {
 		return nil, fmt.Errorf("thin: %w", err)
 	}
+	e.giveUp(peer)
 	l := newLine(e, now)
 	l.peer, l.caller, l.confirmed, l.handshake = peer, true, true, h
 	l.mac, l.hold, l.path = macKey(key.Bytes()), now.Add(holdCall), path{to: to, valid: true}
@@ -34,6 +35,16 @@ func (e *Endpoint) Dial(now time.Time, to netip.AddrPort, peer ed25519.PublicKey
 	e.lines[l] = true
 	e.place(l)
 	return l, nil
+}
+
+// giveUp ends the calls of a peer that were closed before an answer came: heard late, they
+// would take the place of the call that follows.
+func (e *Endpoint) giveUp(peer ed25519.PublicKey) {
+	for l := range e.lines {
+		if l.caller && l.state == calling && !l.closed.IsZero() && l.peer.Equal(peer) {
+			l.fail(nil)
+		}
+	}
 }
 
 // flight makes the payload of a handshake message.

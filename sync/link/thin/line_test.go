@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 )
@@ -92,6 +93,31 @@ func TestCallAfterTheEnd(t *testing.T) {
 	far.write = frames(1, 100)
 	if !w.talk(700*time.Millisecond, b, near, far, func() bool { return len(near.got) == 1 }) || a.packets+b.packets-packets != 2 {
 		t.Errorf("%d frames came back, in %d datagrams; want one, in two", len(near.got), a.packets+b.packets-packets)
+	}
+}
+
+// Who calls anew gives up the calls that he has closed and nobody answered: one of them,
+// heard late, would take the place of the new line.
+func TestCallAfterACallInVain(t *testing.T) {
+	w := newWorld(t, 1, model{bits: 64e3, delay: 300 * time.Millisecond})
+	a, b := w.end("a", addrA), w.end("b", addrB)
+	w.tap = func(netip.AddrPort, *Datagram) bool { return false }
+	vain, _ := w.dial(a, b, "b", frames(1, 100)...)
+	vain.work()
+	w.run(20*time.Second, nil)
+	vain.l.Close(w.now)
+	w.run(time.Second, nil)
+	near, far := w.dial(a, b, "b", frames(1, 100)...)
+	w.tap = func(netip.AddrPort, *Datagram) bool { return true }
+	if !w.talk(time.Minute, b, near, far, func() bool { return len(far.got) == 1 }) {
+		t.Fatal("no line")
+	}
+	w.run(3*time.Minute, nil)
+	if over, err := near.l.Over(); over || b.e.Accept() != nil {
+		t.Errorf("the line has ended: %v, %v; or another came", over, err)
+	}
+	if over, err := vain.l.Over(); !over || err != nil {
+		t.Errorf("the call in vain has ended: %v, %v", over, err)
 	}
 }
 
