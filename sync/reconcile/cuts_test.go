@@ -296,6 +296,13 @@ func TestWhatIsStagedOfAnItemThatCameIsDropped(t *testing.T) {
 	if n := staged(); n > 0 {
 		t.Errorf("%d bytes lie staged of what has come", n)
 	}
+	m, err := reconcile.DecodeMemory(o.disk.of(o.laptop, o.box).memory)
+	if err != nil || len(m.Unfinished) > 0 {
+		t.Errorf("%v is remembered to be unfinished, and would be waited for (%v)", m.Unfinished, err)
+	}
+	if _, frames := o.talk(t, never); frames != 2 {
+		t.Errorf("an idle contact took %d frames", frames)
+	}
 }
 
 // Whatever a peer announces, what lies here of it is bounded.

@@ -442,6 +442,7 @@ func (s *Session) share(theirs []crdt.Scope) {
 func (s *Session) same() {
 	s.met, s.healed = true, 0
 	s.out.doubt, s.out.plan = nil, nil
+	clear(s.out.unfinished)
 	for _, scope := range s.scopes {
 		l, h := s.lanes[scope], s.view[scope]
 		now := s.decided(scope)
