@@ -16,8 +16,8 @@ import (
 // waits above memoryBusy, and after work what is over memoryRest is given back. A
 // hub has memory, and thousands of lines: it has none of these.
 const (
-	memoryLimit   = 124 << 20
-	memoryBusy    = 132 << 20
+	memoryLimit   = 120 << 20
+	memoryBusy    = 128 << 20
 	memoryRest    = 40 << 20
 	memoryPercent = 50
 	memoryReturns = 12 // times that a node at rest gives memory back: Badger lets go of its builders' buffers one by one
