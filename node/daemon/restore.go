@@ -139,6 +139,9 @@ func beginRestore(dir string) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("look for a node: %w", err)
 	}
+	if err := durable.Sweep(filepath.Join(dir, fileRestoring)); err != nil {
+		return fmt.Errorf("take away what a restore left that was interrupted as it began: %w", err)
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("read the directory: %w", err)

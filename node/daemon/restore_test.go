@@ -99,6 +99,13 @@ func TestARestoreIsWholeOrNotThere(t *testing.T) {
 	if got := shown(t, office(t, fresh)); !slices.Equal(got, want) {
 		t.Errorf("%d petitions came back; want %d, the same", len(got), len(want))
 	}
+	torn := t.TempDir() // killed while it wrote that it had begun
+	if err := os.WriteFile(filepath.Join(torn, "restore.begun.new-1"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := restore(torn, to, key); err != nil {
+		t.Errorf("where a restore was killed as it began: %v", err)
+	}
 	full := t.TempDir()
 	if err := os.WriteFile(filepath.Join(full, "photo.jpg"), nil, 0o600); err != nil {
 		t.Fatal(err)
